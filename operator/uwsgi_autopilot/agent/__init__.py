@@ -1,0 +1,1 @@
+"""The program beside uWSGI: owns the socket, observes, changes, verifies, drains. Standard library only."""

@@ -1,0 +1,1 @@
+"""What users write and what the programs hand to each other: values only, no I/O."""

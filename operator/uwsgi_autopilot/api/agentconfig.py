@@ -1,0 +1,80 @@
+"""What the agent is told: one JSON file, written by the operator or by local mode, read by the agent at start."""
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from uwsgi_autopilot.api.shape import Shape
+
+# The kernel's limit for the path of a unix socket: sun_path holds 108 bytes, the last one a zero.
+MAX_SOCKET_PATH = 107
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentConfig:
+    """Paths are absolute.
+
+    uwsgi: the command that starts uWSGI, such as ["/venv/bin/uwsgi"].
+    options: (name, value) lines of the person's own uWSGI options, in order; value None is a flag.
+    socket: where nginx connects. private: directory for FIFO, stats and ini files, mode 0700.
+    wanted: the wish's file; promoted: the wish that a new pod starts from, read once.
+    start: the first shape when there is no promoted one. max_processes, max_threads: bounds of every wish.
+    listen: where state is served: "unix:/path" or "host:port".
+    log_socket: datagrams of nginx's access log arrive here; None: no latency histogram.
+    nginx_port: the drain waits until nothing listens there; None: it looks at the unix socket alone.
+    memory_limit: bytes that the generations may use together; None: the cgroup's limit.
+    cores: CPU that may be used; None: what the cgroup and the affinity give.
+    drain_seconds: the agent's own deadline after SIGTERM.
+    start_seconds: a generation that does not accept by then is given up.
+    request_seconds: the longest request to wait for when a generation retires.
+    """
+
+    name: str
+    uwsgi: tuple[str, ...]
+    module: str
+    chdir: str
+    socket: str
+    private: str
+    wanted: str
+    start: Shape
+    listen: str
+    min_processes: int = 1
+    max_processes: int = 16
+    min_threads: int = 1
+    max_threads: int = 64
+    options: tuple[tuple[str, str | None], ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    promoted: str | None = None
+    uid: str = "*"
+    backlog: int = 2048
+    log_socket: str | None = None
+    draining: str | None = None
+    nginx_port: int | None = None
+    health_path: str = "/"
+    health_host: str = ""
+    memory_limit: int | None = None
+    cores: float | None = None
+    start_seconds: float = 300.0
+    request_seconds: float = 75.0
+    drain_seconds: float = 85.0
+    termination_log: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def to_text(self) -> str:
+        data = asdict(self)
+        data["start"] = self.start.to_json()
+        return json.dumps(data, indent=1)
+
+
+def read_agent_config(path: str | Path) -> AgentConfig:
+    """Raises OSError when it cannot be read, ValueError with one sentence when a field is missing or unknown."""
+    data = json.loads(Path(path).read_text(encoding="utf-8"))
+    known = {each.name for each in fields(AgentConfig)}
+    if unknown := sorted(set(data) - known):
+        raise ValueError(f"{path}: unknown field {unknown[0]!r}: this agent is older than what wrote the file")
+    data["start"] = Shape.from_json(data["start"])
+    data["uwsgi"] = tuple(data["uwsgi"])
+    data["options"] = tuple((name, value) for name, value in data.get("options", ()))
+    data["env"] = tuple((name, value) for name, value in data.get("env", ()))
+    return AgentConfig(**data)

@@ -1,0 +1,96 @@
+"""What a person wrote, parsed and complete: frozen values with every default filled in.
+
+`api/schema.py` checks a manifest and makes these; nothing else builds them but tests.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from uwsgi_autopilot.api.shape import Shape
+
+API_VERSION = "uwsgi-autopilot.dev/v1alpha1"
+KIND = "UwsgiApp"
+
+
+class Mode(str, Enum):
+    """What the autopilot may do with an application."""
+
+    AUTO = "Auto"
+    RECOMMEND = "Recommend"
+    DISABLED = "Disabled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """The least and the greatest value that a person allows, both included."""
+
+    min: int
+    max: int
+
+    def clamp(self, value: int) -> int:
+        return min(max(value, self.min), self.max)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UwsgiOption:
+    """One line of a uWSGI ini file. `value` None is a flag: `lazy-apps = true`."""
+
+    name: str
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaticFiles:
+    """Files below `dir` that nginx serves under `path`, without uWSGI."""
+
+    path: str
+    dir: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NginxSpec:
+    body_size_bytes: int = 10 * 1024 * 1024
+    read_timeout_s: int = 60
+    static: tuple[StaticFiles, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceLimits:
+    """`cpu` in cores, `memory` in bytes; None where the manifest sets no limit."""
+
+    cpu: float | None = None
+    memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningSpec:
+    mode: Mode = Mode.AUTO
+    start: Shape = Shape(2, 4)
+    pin: Shape | None = None
+    processes: Bounds = Bounds(min=1, max=16)
+    threads: Bounds = Bounds(min=1, max=64)
+    max_connections: int | None = None
+    connections_per_process: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthSpec:
+    path: str = "/"
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UwsgiApp:
+    """`ignored` lists the paths of fields that were set and that local mode does not use."""
+
+    name: str
+    module: str
+    image: str | None = None
+    chdir: str | None = None
+    env: tuple[tuple[str, str], ...] = ()
+    health: HealthSpec = HealthSpec()
+    limits: ResourceLimits = ResourceLimits()
+    options: tuple[UwsgiOption, ...] = ()
+    nginx: NginxSpec = NginxSpec()
+    tuning: TuningSpec = field(default_factory=TuningSpec)
+    ignored: tuple[str, ...] = ()

@@ -1,0 +1,27 @@
+"""What can go wrong, as a person meets it.
+
+    AutopilotError              one clear sentence, and the exit code of the command line
+    ├── UsageError       exit 2   the manifest or the command line is wrong
+    │   └── SpecError             one field of the manifest: path, expected, found
+    └── NotServing       exit 1   the application could not be served
+"""
+
+
+class AutopilotError(Exception):
+    exit_code = 1
+
+
+class UsageError(AutopilotError):
+    exit_code = 2
+
+
+class SpecError(UsageError):
+    """One or more wrong fields; `problems` are `(path, sentence)` in the manifest's order."""
+
+    def __init__(self, problems: "list[tuple[str, str]]") -> None:
+        self.problems = problems
+        super().__init__("\n".join(f"{path}: {sentence}" if path else sentence for path, sentence in problems))
+
+
+class NotServing(AutopilotError):
+    pass

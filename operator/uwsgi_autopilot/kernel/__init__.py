@@ -1,0 +1,1 @@
+"""What knows Linux: socket diagnostics, /proc, control groups. Reads only."""

@@ -1,0 +1,1 @@
+"""Every name that reaches a user: metrics, reasons, log fields."""

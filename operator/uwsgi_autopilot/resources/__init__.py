@@ -1,0 +1,1 @@
+"""From a UwsgiApp to the objects and files that serve it: pure."""

@@ -1,0 +1,96 @@
+"""What one pod did in about one second: the only thing that the tuner ever sees.
+
+The agent makes one Sample a second from two Readings (agent/observe.py) and serves them as JSON; the operator and
+local mode read them back. The simulator and the tests make their own.
+"""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from uwsgi_autopilot.api.shape import Shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Census:
+    """Mean number of threads of the live workers in each class, over the looks taken in this second.
+
+    running: on a CPU or ready for one. io: asleep in a system call that is no lock: poll, recv, nanosleep, ...
+    interpreter_lock: waiting for the GIL. application_lock: waiting for another lock, such as a connection pool's.
+    idle: waiting for a request. Scaled up when only some of the threads were looked at; `looks` counts thread looks.
+    """
+
+    running: float
+    io: float
+    interpreter_lock: float
+    application_lock: float
+    idle: float
+    looks: int
+
+    @property
+    def busy(self) -> float:
+        return self.running + self.io + self.interpreter_lock + self.application_lock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """Amounts are sums over `seconds`; they never include what happened in another window.
+
+    seq: grows by one each sample; the cursor of /v1/state?since=. at: seconds on a clock that only grows.
+    shape: live workers and threads at the end of the window. settled: nothing was changing in the window.
+    requests: finished requests. errors: answers with 5xx and upstream timeouts, as far as nginx's log shows them.
+    queue_mean, queue_max: requests that wait in the kernel for a worker; None where it cannot be seen.
+    busy: mean number of requests in service. service_s: seconds spent in service by the finished requests
+    (uWSGI's running_time: credited at the end of a request).
+    cpu_s: CPU seconds of the workers. worker_cpu: the busiest worker's CPU cores (1.0 = bound by its interpreter
+    lock). runqueue_s: seconds that worker threads were ready but waited for a CPU; None where it cannot be seen.
+    throttled_s: seconds the cgroup's quota stopped us. foreign_cpu: cores used on this machine by others than the
+    application, nginx and the agent. steal: share of the machine's CPU time that the hypervisor took.
+    cores: CPU cores the application may use. oldest_s: age of the oldest request in service.
+    memory_bytes: what the application uses of memory_limit. worker_bytes: the worst PSS of a worker seen so far.
+    """
+
+    seq: int
+    at: float
+    seconds: float
+    generation: int
+    shape: Shape
+    settled: bool
+    requests: float
+    errors: float = 0.0
+    queue_mean: float | None = None
+    queue_max: int | None = None
+    busy: float = 0.0
+    service_s: float = 0.0
+    cpu_s: float = 0.0
+    worker_cpu: float = 0.0
+    runqueue_s: float | None = None
+    throttled_s: float = 0.0
+    foreign_cpu: float = 0.0
+    steal: float = 0.0
+    cores: float = 1.0
+    oldest_s: float = 0.0
+    memory_bytes: int | None = None
+    memory_limit: int | None = None
+    worker_bytes: int | None = None
+    census: Census | None = None
+    latency: tuple[tuple[int, int], ...] = ()  # (bucket, count) of nginx's request times, report/histogram.py
+    upstream: tuple[tuple[int, int], ...] = ()  # the same for the time between nginx and uWSGI
+    latency_lost: float = 0.0  # share of the log's datagrams that never arrived, 0..1
+
+    def to_json(self) -> dict[str, Any]:
+        data = asdict(self)
+        data["shape"] = self.shape.to_json()
+        return data
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Sample":
+        """Unknown fields are dropped, so that an older reader understands a newer agent. Raises on missing ones."""
+        known = {each.name for each in fields(cls)}
+        kept = {name: value for name, value in data.items() if name in known}
+        kept["shape"] = Shape.from_json(kept["shape"])
+        if kept.get("census") is not None:
+            names = {each.name for each in fields(Census)}
+            kept["census"] = Census(**{name: value for name, value in kept["census"].items() if name in names})
+        for name in ("latency", "upstream"):
+            kept[name] = tuple((int(bucket), int(count)) for bucket, count in kept.get(name, ()))
+        return cls(**kept)

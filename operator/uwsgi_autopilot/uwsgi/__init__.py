@@ -1,0 +1,1 @@
+"""What knows uWSGI: its statistics, its ini file, its master FIFO, its wire protocol."""
