@@ -1,0 +1,78 @@
+"""One question to the kernel's socket diagnostics over netlink, and the messages of its answer.
+
+Knows the transport only; what the messages mean is sockdiag.py's.
+"""
+
+import socket
+import struct
+from collections.abc import Iterator
+
+NETLINK_SOCK_DIAG = 4
+SOCK_DIAG_BY_FAMILY = 20
+NLM_F_REQUEST = 0x1
+NLM_F_DUMP = 0x300
+NLMSG_ERROR = 2
+NLMSG_DONE = 3
+
+HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
+_LENGTH = struct.Struct("=I")
+_RECEIVE_BYTES = 65536  # the kernel fills at most 32 KiB of messages at a time
+
+
+class SocketDiagnosticsLink:
+    """Keeps one netlink socket open. Raises OSError at construction where the kernel has no diagnostics (gVisor)."""
+
+    def __init__(self) -> None:
+        self._sequence = 0
+        self._socket = self._open()
+
+    @staticmethod
+    def _open() -> socket.socket:
+        opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_SOCK_DIAG)
+        opened.settimeout(0.5)  # a dump is answered at once; this only keeps a surprise from hanging the agent
+        return opened
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def dump(self, request: bytes) -> bytes | None:
+        """All messages of one dump, back to back; None on any error, with a fresh socket for the next call."""
+        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
+        header = HEADER.pack(
+            HEADER.size + len(request), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, self._sequence, 0
+        )
+        parts: list[bytes] = []
+        try:
+            self._socket.send(header + request)
+            while True:
+                part = self._socket.recv(_RECEIVE_BYTES)
+                _, kind, _, sequence, _ = HEADER.unpack_from(part)
+                if sequence != self._sequence:
+                    continue  # left over from a dump that was given up
+                if kind == NLMSG_ERROR:
+                    return None
+                if kind == NLMSG_DONE:
+                    return b"".join(parts)
+                parts.append(part)
+        except (OSError, struct.error):
+            self._reopen()
+            return None
+
+    def _reopen(self) -> None:
+        try:
+            fresh = self._open()
+        except OSError:
+            return  # the old one stays: the next call fails again, or works again
+        self._socket.close()
+        self._socket = fresh
+
+
+def messages(data: bytes) -> Iterator[tuple[int, int]]:
+    """(start, end) of each netlink message in a dump, headers included."""
+    at = 0
+    while at + HEADER.size <= len(data):
+        (length,) = _LENGTH.unpack_from(data, at)
+        if length < HEADER.size:
+            return
+        yield at, at + length
+        at += (length + 3) & ~3

@@ -1,0 +1,151 @@
+"""The ini file of one uWSGI generation: the autopilot's own lines, its defaults, then the person's options.
+
+A pure function: it writes no file. What a shape means to uWSGI stands here and nowhere else.
+"""
+
+import math
+
+from uwsgi_autopilot.api.agentconfig import AgentConfig
+from uwsgi_autopilot.api.options import refusal_of
+from uwsgi_autopilot.api.shape import Shape
+
+# RLIMIT_NOFILE of uWSGI and the application. Container runtimes hand out up to 2**30, and uWSGI walks and allocates by
+# that number (8.6 GB for a router, minutes at a re-exec). Two descriptors of the master go to each possible worker.
+MAX_FD = 16384
+_FD_PER_WORKER = 2
+_FD_RESERVE = 256  # sockets, logs, libraries and the application's own connections, which are counted per process
+
+ATEXIT_SHIM_NAME = "uwsgi_autopilot_atexit.py"
+# uWSGI calls the attribute `atexit` of its module when a worker ends, before it would tear the interpreter down. With
+# skip-atexit-teardown the tear-down is left out, and with it Python's own atexit functions (0 of 4 called; with this
+# 4 of 4), where tracing and error reporting flush what they still hold.
+ATEXIT_SHIM = '''\
+"""Written by uwsgi-autopilot: lets functions registered with atexit run although the interpreter is not torn down."""
+
+import atexit
+
+import uwsgi
+
+uwsgi.atexit = atexit._run_exitfuncs
+'''
+
+# Defaults that a person may replace by setting the same option (or, after the dash, one that excludes it).
+_DEFAULTS: tuple[tuple[str, str], ...] = (
+    ("single-interpreter", "true"),  # C extensions do not work in sub-interpreters
+    ("enable-threads", "true"),  # background threads of the application run also with one thread per worker
+    ("thunder-lock", "true"),  # spreads requests evenly over the workers: 213 each, else 113 to 370
+    ("max-fd", str(MAX_FD)),
+    ("buffer-size", "32768"),  # 4096, uWSGI's own, refuses long URLs and big cookies
+    ("py-call-uwsgi-fork-hooks", "true"),  # the interpreter's state after fork; clean on 3.11, 3.12, 3.13
+    ("close-on-exec", "true"),  # else a program that a request starts keeps that request's connection open
+    ("ignore-sigpipe", "true"),  # when nginx gives up on a request: no line in the log for each
+    ("ignore-write-errors", "true"),
+    ("disable-logging", "true"),  # nginx has the access log
+    ("log-5xx", "true"),
+    ("auto-procname", "true"),
+)
+# Other spellings of those options: whoever sets one has set the option.
+_ALIASES = {
+    "i": "single-interpreter",
+    "T": "enable-threads",
+    "b": "buffer-size",
+    "L": "disable-logging",
+    # With async modes of forking: the one replaces the other, both together break Python 3.13.
+    "py-call-osafterfork": "py-call-uwsgi-fork-hooks",
+}
+
+
+def generation_ini(
+    config: AgentConfig,
+    *,
+    shape: Shape,
+    ceiling: int,
+    fd: int,
+    fifo: str,
+    stats: str,
+    atexit_shim: str | None = None,
+) -> str:
+    """The text of the ini file.
+
+    shape: live workers at the start, and threads. ceiling: how many workers this generation may ever have.
+    fd: number of the inherited listening socket. atexit_shim: path of a file with ATEXIT_SHIM in it; None keeps uWSGI's
+    own end of a worker, which tears the interpreter down and thereby copies the memory that the workers share
+    (peak 543 MiB instead of 289 at a swap of three workers that share 100 MB).
+
+    The person's options come last, in their order. A default of ours is left out where they set that option, because
+    options that may be repeated would add up instead of replacing. Their values are written as they stand, and uWSGI
+    does with them what it does in any ini file: `%n` and the like are its magic variables (an unknown one vanishes, a
+    literal one is `%%`, `%(name)` of log formats stays), `$(NAME)` is an environment variable, `@(file)` the text of a
+    file, and `%` at the end of a line would swallow the line break, so a single one there is written as `%%`.
+
+    Raises:
+        ValueError: one sentence: shape above ceiling, ceiling above what the descriptors allow, an option that the
+        autopilot owns, or a line break in a value.
+    """
+    if not 1 <= shape.processes <= ceiling:
+        raise ValueError(
+            f"processes: expected at least 1 and at most the ceiling of {ceiling}, found {shape.processes}"
+        )
+    if ceiling > most_workers(config):
+        raise ValueError(
+            f"ceiling: expected at most {most_workers(config)} with the descriptors of max-fd, found {ceiling}"
+        )
+    lines: list[tuple[str, str]] = [
+        ("strict", "true"),  # a mistyped option stops the start instead of being ignored
+        ("master", "true"),
+        ("need-app", "true"),  # no server that answers 500 to everything
+        ("no-orphans", "true"),  # workers of a killed master would go on serving
+        ("socket", f"fd://{fd}"),
+        ("master-fifo", _literal(fifo)),
+        ("stats", _literal(stats)),
+    ]
+    if config.chdir:
+        lines.append(("chdir", _literal(config.chdir)))
+    lines += _application(config.module)
+    lines += [("processes", str(ceiling)), ("threads", str(shape.threads))]
+    if ceiling > 1:  # cheaper must be below processes, else uWSGI does not start
+        lines += [("cheaper", "1"), ("cheaper-algo", "manual"), ("cheaper-initial", str(shape.processes))]
+    if atexit_shim is not None:
+        lines += [("skip-atexit-teardown", "true"), ("shared-pyimport", _literal(atexit_shim))]
+    theirs = {_ALIASES.get(name, name) for name, _ in config.options}
+    # A parked worker with threads may linger until its next request; it is killed this long after it was told to go,
+    # even with a request in service. So never below the longest request that we promise to wait for.
+    defaults = (*_DEFAULTS, ("worker-reload-mercy", str(math.ceil(config.request_seconds))))
+    lines += [(name, value) for name, value in defaults if name not in theirs]
+    lines += [_their_line(name, value) for name, value in config.options]
+    for name, value in lines:
+        if any(character in value for character in "\n\r\0"):
+            raise ValueError(f"{name}: a value in an ini file cannot hold a line break, found {value!r}")
+    return "[uwsgi]\n" + "".join(f"{name} = {value}\n" for name, value in lines)
+
+
+def most_workers(config: AgentConfig) -> int:
+    """The highest ceiling that the descriptors allow: uWSGI does not start with more workers than fit into max-fd."""
+    limit = MAX_FD
+    for name, value in config.options:
+        if name == "max-fd" and value is not None and value.strip().isdecimal():
+            limit = int(value)
+    return max(1, (limit - _FD_RESERVE) // _FD_PER_WORKER)
+
+
+def _application(module: str) -> list[tuple[str, str]]:
+    """`wsgi:app` and `package.module` are modules; `wsgi.py`, `src/wsgi.py:app` are files."""
+    path, _, attribute = module.partition(":")
+    if not path.endswith(".py"):
+        return [("module", _literal(module))]
+    lines = [("wsgi-file", _literal(path))]
+    return [*lines, ("callable", _literal(attribute))] if attribute else lines
+
+
+def _their_line(name: str, value: str | None) -> tuple[str, str]:
+    if refusal := refusal_of(name):
+        raise ValueError(refusal)
+    if value is None:
+        return name, "true"
+    trailing = len(value) - len(value.rstrip("%"))
+    return name, value + "%" if trailing % 2 else value
+
+
+def _literal(text: str) -> str:
+    """A text of ours, such as a path, in which uWSGI shall see no magic variable."""
+    return text.replace("%", "%%")

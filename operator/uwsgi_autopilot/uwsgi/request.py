@@ -1,0 +1,75 @@
+"""One request of our own over the uwsgi protocol, to see whether the application answers."""
+
+import re
+import socket
+import struct
+import time
+
+_STATUS = re.compile(rb"HTTP/\d\.\d (\d{3})\b")
+_MOST_OF_A_STATUS_LINE = 64
+_MOST_OF_A_BODY = 16 * 1024 * 1024
+
+
+def ask(socket_path: str, path: str, host: str, timeout_s: float) -> int | None:
+    """GET `path` and return the status code of the answer; None when there was none within timeout_s seconds.
+
+    Raises nothing. Waits in the same queue as everybody's requests, and holds a thread of the application while it
+    answers. The body is read to its end (up to 16 MiB) and thrown away: a reader that leaves early makes the
+    application's write fail, and that is a traceback in its log at each question.
+    """
+    deadline = time.monotonic() + timeout_s
+    head = b""
+    seen = 0
+    try:
+        packet = request_packet(path, host)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(timeout_s)
+            connection.connect(socket_path)
+            connection.sendall(packet)
+            while seen < _MOST_OF_A_BODY and (left := deadline - time.monotonic()) > 0:
+                connection.settimeout(left)
+                part = connection.recv(65536)
+                if not part:
+                    break
+                seen += len(part)
+                head = (head + part)[:_MOST_OF_A_STATUS_LINE]
+    except (OSError, ValueError):
+        pass  # what was read of the answer still counts
+    found = _STATUS.match(head)
+    return int(found[1]) if found else None
+
+
+def request_packet(path: str, host: str) -> bytes:
+    """The variables of a GET as nginx's uwsgi_params would send them. Raises ValueError above the protocol's 64 KiB.
+
+    `path` may hold a query string. An empty host becomes `localhost`: a request without Host is none in HTTP/1.1.
+    """
+    location, _, query = path.partition("?")
+    variables = {
+        "REQUEST_METHOD": "GET",
+        "REQUEST_URI": path,
+        "PATH_INFO": location,
+        "QUERY_STRING": query,
+        "CONTENT_TYPE": "",
+        "CONTENT_LENGTH": "",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "SERVER_NAME": host or "localhost",
+        "SERVER_PORT": "80",
+        "REMOTE_ADDR": "127.0.0.1",
+        "REMOTE_PORT": "0",
+        "REQUEST_SCHEME": "http",
+        "HTTP_HOST": host or "localhost",
+        "HTTP_USER_AGENT": "uwsgi-autopilot",
+    }
+    body = b"".join(_text(name) + _text(value) for name, value in variables.items())
+    if len(body) > 0xFFFF:
+        raise ValueError(f"expected at most 65535 bytes of request variables, found {len(body)}")
+    # modifier1 0 (WSGI), size, modifier2 0
+    return struct.pack("<BHB", 0, len(body), 0) + body
+
+
+def _text(value: str) -> bytes:
+    data = value.encode("utf-8")
+    if len(data) > 0xFFFF:
+        raise ValueError(f"expected at most 65535 bytes in a request variable, found {len(data)}")
+    return struct.pack("<H", len(data)) + data

@@ -1,0 +1,204 @@
+"""Read the stats socket of a uWSGI master and keep of its JSON what can be trusted.
+
+What is left out on purpose, all measured with 2.0.31:
+- `listen_queue`, `load`, `sockets[].queue`: always 0 on unix sockets. kernel/sockdiag.py sees the true queue.
+- `avg_rt`: computed as (old + latest) / 2, so the last request alone weighs one half. No average.
+- `delta_requests`: lost counts with threads. `cores[].requests` has one writer per core and is exact.
+- `cores[].vars`: all variables of the request in service, cookies and authorization included. Never kept, never shown.
+"""
+
+import json
+import re
+import socket
+import time
+from dataclasses import dataclass
+from typing import Any
+
+_MAX_BYTES = 64 * 1024 * 1024
+
+
+class StatsError(ValueError):
+    """The text is not a stats JSON: one sentence. It says nothing about the load."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """One of the `processes` slots of a master.
+
+    id: 1..processes; 0 for a slot that never ran. pid: 0 when not running; a parked worker that still finishes its
+    requests has status `cheap` *and* a pid.
+    accepting: reached its loop. Trap: uWSGI leaves it at 1 after death, so it is False here unless the worker is live.
+    status: cheap, pause, idle, busy or sigN; busy means *any* thread is busy, useless as a measure of load.
+    requests: finished ones, the sum over the cores, since the master started (a respawn does not reset it).
+    running_time_us: microseconds in service of the *finished* requests, from accept to close, without the time in the
+    queue. Its slope is the mean number of busy threads, within 1 %; credited when a request ends.
+    in_service: threads in a request, also while the request is still being read from nginx. Trap: it stays 1 for
+    threads of a killed worker, so it is 0 here where there is no pid.
+    oldest_request_start: unix seconds, whole; None when nothing is in service.
+    respawn_count: 1 is the first start. rss: bytes at the end of the last request; 0 without memory-report, and shared
+    pages count in full. write_errors, read_errors: nginx had gone away: work for nobody.
+    """
+
+    id: int
+    pid: int
+    accepting: bool
+    status: str
+    requests: int
+    running_time_us: int
+    in_service: int
+    oldest_request_start: int | None
+    respawn_count: int
+    rss: int
+    exceptions: int
+    harakiri_count: int
+    write_errors: int
+    read_errors: int
+    threads: int
+
+    @property
+    def live(self) -> bool:
+        """Runs and is meant to."""
+        return self.pid > 0 and self.status != "cheap"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """pid: of the master. Counters start at 0 with each master."""
+
+    pid: int
+    version: str
+    workers: tuple[Worker, ...]
+
+    @property
+    def live_workers(self) -> tuple[Worker, ...]:
+        return tuple(each for each in self.workers if each.live)
+
+    @property
+    def accepting_workers(self) -> tuple[Worker, ...]:
+        return tuple(each for each in self.workers if each.accepting)
+
+
+def read_stats(path: str, timeout_s: float = 0.5) -> bytes:
+    """All that the stats socket says, read to its end at once.
+
+    The master writes it in its only loop: a reader that does not read blocks respawns and every command, without
+    limit. So: read to the end, close whatever happens, and give up after `timeout_s` for the whole.
+
+    Raises:
+        TimeoutError: no end within timeout_s. OSError: no socket, nobody listens, or more than 64 MiB.
+    """
+    deadline = time.monotonic() + timeout_s
+    parts: list[bytes] = []
+    total = 0
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(timeout_s)
+        connection.connect(path)
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"{path}: no complete answer within {timeout_s} s")
+            connection.settimeout(left)
+            part = connection.recv(262144)
+            if not part:
+                return b"".join(parts)
+            parts.append(part)
+            total += len(part)
+            if total > _MAX_BYTES:
+                raise OSError(f"{path}: expected at most {_MAX_BYTES} bytes, found more")
+
+
+def parse_stats(raw: bytes) -> Stats:
+    """Raises StatsError with one sentence.
+
+    The variables of requests in service stand in this JSON as the client sent them: control characters, invalid UTF-8.
+    So the text is taken as latin-1 and read non-strictly; if that is not enough the `vars` lists are cut out first.
+    """
+    text = raw.decode("latin-1")
+    if not text.strip():
+        raise StatsError("expected the stats JSON of uWSGI, found nothing")
+    try:
+        data = _loads(text)
+    except (ValueError, RecursionError) as error:
+        try:
+            data = _loads(_without_vars(text))
+        except (ValueError, RecursionError):
+            # Not the parser's own text around the place: it could hold a cookie.
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
+            raise StatsError(
+                f"expected the stats JSON of uWSGI, found {len(raw)} bytes that are not ({reason})"
+            ) from None
+    if not isinstance(data, dict) or not isinstance(data.get("workers"), list):
+        raise StatsError("expected the stats JSON of uWSGI with a list of workers, found something else")
+    try:
+        return Stats(
+            pid=int(data["pid"]),
+            version=str(data.get("version", "")),
+            workers=tuple(_worker(each) for each in data["workers"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StatsError(f"expected the stats JSON of uWSGI, found one whose fields differ ({error!r})") from None
+
+
+def _loads(text: str) -> Any:
+    return json.loads(text, strict=False)
+
+
+def _worker(data: dict[str, Any]) -> Worker:
+    cores: list[dict[str, Any]] = data.get("cores") or []
+    pid = int(data["pid"])
+    status = str(data["status"])
+    starts = []
+    in_service = 0
+    if pid > 0:
+        for core in cores:
+            if core["in_request"]:
+                in_service += 1
+                # 0 between accept() and the first byte of the request.
+                if start := (core.get("req_info") or {}).get("request_start"):
+                    starts.append(int(start))
+    return Worker(
+        id=int(data["id"]),
+        pid=pid,
+        accepting=bool(data.get("accepting")) and pid > 0 and status != "cheap",
+        status=status,
+        requests=sum(int(core["requests"]) for core in cores) if cores else int(data["requests"]),
+        running_time_us=int(data["running_time"]),
+        in_service=in_service,
+        oldest_request_start=min(starts, default=None),
+        respawn_count=int(data.get("respawn_count", 0)),
+        rss=int(data.get("rss", 0)),
+        exceptions=int(data.get("exceptions", 0)),
+        harakiri_count=int(data.get("harakiri_count", 0)),
+        write_errors=sum(int(core.get("write_errors", 0)) for core in cores),
+        read_errors=sum(int(core.get("read_errors", 0)) for core in cores),
+        threads=len(cores),
+    )
+
+
+_VARS_OPEN = re.compile(r'"vars":\s*\[')
+# What follows the list in every version that has it (2.0.19 and later); 2.0.18 and earlier end the core there.
+_VARS_CLOSE = re.compile(r'\]\s*,\s*"req_info"\s*:\s*\{\s*(?:"request_start"\s*:\s*\d+\s*)?\}\s*\}|\]\s*\}\s*[,\]]')
+_STRING_LIST = re.compile(r'(?:\s*(?:"[^"\\]*(?:\\.[^"\\]*)*"|,))*\s*\]', re.DOTALL)
+
+
+def _without_vars(text: str) -> str:
+    """The text with every `vars` list emptied, whatever stands inside.
+
+    A list of well-formed strings is skipped string by string, so that text in a header which looks like the end of the
+    list is not taken for it; a list that is broken ends at the first thing that looks like its end.
+    """
+    kept = []
+    at = 0
+    while opened := _VARS_OPEN.search(text, at):
+        kept.append(text[at : opened.end()])
+        whole = _STRING_LIST.match(text, opened.end())
+        if whole:
+            at = whole.end() - 1
+            continue
+        closed = _VARS_CLOSE.search(text, opened.end())
+        if closed is None:
+            at = opened.end()
+            break
+        at = closed.start()
+    kept.append(text[at:])
+    return "".join(kept)
