@@ -1,0 +1,203 @@
+"""What the cgroup allows and what it uses: memory, CPU quota, throttling; version 1, version 2 and both mixed.
+
+Where the files lie is found once; what stands in them is read at each call, because a pod can be resized while it
+runs. Only the levels that this process can see count: in a container usually its own and nothing above.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+# Version 1 says "no limit" with the highest multiple of the page size below 2**63.
+_UNLIMITED = 1 << 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Controller:
+    """version: 1 or 2. levels: directories from this process's own cgroup up to the highest that can be seen."""
+
+    version: int
+    levels: tuple[Path, ...]
+
+
+class Cgroup:
+    """Every answer is None where there is no such file or no such limit. Raises nothing."""
+
+    def __init__(self, root: str = "/") -> None:
+        """root: directory that holds proc/ and sys/; another one only in tests."""
+        self._memory = _find(Path(root), "memory")
+        self._cpu = _find(Path(root), "cpu")
+
+    def memory_limit(self) -> int | None:
+        """Bytes: the smallest limit of this cgroup and those above it."""
+        limits = [limit for limit, _ in self._memory_limits()]
+        return min(limits, default=None)
+
+    def memory_usage(self) -> int | None:
+        """Bytes in use that the kernel could not simply drop: all charged memory less the inactive file pages, which is
+        what the kubelet calls the working set.
+
+        Taken at the level whose limit memory_limit() gives, so that the two can be compared; without any limit at
+        this process's own level. Trap: files in a tmpfs (an emptyDir of medium Memory) count.
+        """
+        level = min(self._memory_limits(), default=(0, self._own(self._memory)))[1]
+        if level is None or self._memory is None:
+            return None
+        names = ("memory.current", "inactive_file") if self._memory.version == 2 else _V1_USAGE
+        used = _number(level / names[0])
+        if used is None:
+            return None
+        return max(0, used - _fields(level / "memory.stat").get(names[1], 0))
+
+    def oom_kills(self) -> int | None:
+        """How many processes of this cgroup and those below it the kernel killed for want of memory."""
+        level = self._own(self._memory)
+        if level is None or self._memory is None:
+            return None
+        name = "memory.events" if self._memory.version == 2 else "memory.oom_control"
+        return _fields(level / name).get("oom_kill")
+
+    def cpu_quota(self) -> float | None:
+        """Cores: the smallest quota of this cgroup and those above it."""
+        return min((quota for quota, _ in self._cpu_quotas()), default=None)
+
+    def throttled_seconds(self) -> float | None:
+        """Seconds that the CPUs of this cgroup were held back by the quota that cpu_quota() gives; only grows.
+
+        The sum over all CPUs, so it can grow by more than one second a second.
+        """
+        level = min(self._cpu_quotas(), default=(0.0, self._own(self._cpu)))[1]
+        if level is None or self._cpu is None:
+            return None
+        fields = _fields(level / "cpu.stat")
+        if self._cpu.version == 2:
+            throttled = fields.get("throttled_usec")
+            return None if throttled is None else throttled / 1e6
+        throttled = fields.get("throttled_time")
+        return None if throttled is None else throttled / 1e9
+
+    @staticmethod
+    def _own(controller: _Controller | None) -> Path | None:
+        return controller.levels[0] if controller else None
+
+    def _memory_limits(self) -> list[tuple[int, Path]]:
+        if self._memory is None:
+            return []
+        name = "memory.max" if self._memory.version == 2 else "memory.limit_in_bytes"
+        limits = ((_number(level / name), level) for level in self._memory.levels)
+        found = [(limit, level) for limit, level in limits if limit is not None and limit < _UNLIMITED]
+        if self._memory.version == 1:
+            # The kernel's own minimum over all levels, those outside of this mount too.
+            own = self._memory.levels[0]
+            hierarchical = _fields(own / "memory.stat").get("hierarchical_memory_limit", _UNLIMITED)
+            if hierarchical < min((limit for limit, _ in found), default=_UNLIMITED):
+                found.append((hierarchical, own))
+        return found
+
+    def _cpu_quotas(self) -> list[tuple[float, Path]]:
+        if self._cpu is None:
+            return []
+        quotas = ((_quota(level, self._cpu.version), level) for level in self._cpu.levels)
+        return [(quota, level) for quota, level in quotas if quota is not None]
+
+
+_V1_USAGE = ("memory.usage_in_bytes", "total_inactive_file")
+
+
+def usable_cores(quota: float | None) -> float:
+    """Cores that this process may use: the quota or its CPU affinity, whichever is less."""
+    allowed = float(len(os.sched_getaffinity(0)))
+    return allowed if quota is None else min(allowed, quota)
+
+
+def _find(root: Path, controller: str) -> _Controller | None:
+    """A controller belongs to one version at a time; where version 1 has it mounted, version 2 does not offer it."""
+    try:
+        memberships = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+        mounts = (root / "proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return None
+    paths: dict[str, str] = {}
+    for line in memberships:
+        number, _, rest = line.partition(":")
+        names, _, path = rest.partition(":")
+        for name in names.split(",") if names else ("",) if number == "0" else ():
+            paths[name] = path
+    for version, key in ((1, controller), (2, "")):
+        for line in mounts if key in paths else ():
+            mounted = _mount_of(line, version, controller)
+            if mounted:
+                levels = _levels(root, *mounted, paths[key])
+                if levels:
+                    return _Controller(version=version, levels=levels)
+    return None
+
+
+def _mount_of(line: str, version: int, controller: str) -> tuple[str, str] | None:
+    """(directory inside the hierarchy, mount point) when this line of mountinfo mounts that controller."""
+    left, separator, right = line.partition(" - ")
+    fields, kind = left.split(" "), right.split(" ")
+    if not separator or len(fields) < 5 or len(kind) < 3:
+        return None
+    if version == 2 and kind[0] != "cgroup2":
+        return None
+    if version == 1 and (kind[0] != "cgroup" or controller not in kind[2].split(",")):
+        return None
+    return _unescaped(fields[3]), _unescaped(fields[4])
+
+
+def _levels(root: Path, mounted_part: str, mount_point: str, path: str) -> tuple[Path, ...]:
+    """Directories from the cgroup `path` up to the mount point.
+
+    A container without a cgroup namespace mounts its own part of the hierarchy: `mounted_part` is then the beginning
+    of `path`. Where the two do not fit (`/../..` after a move, an outer path inside a namespace), the mount point is
+    the best that can be seen.
+    """
+    top = root / mount_point.lstrip("/")
+    below = os.path.relpath(path, mounted_part) if path.startswith("/") and mounted_part.startswith("/") else ".."
+    own = top if below.startswith("..") else top / below
+    if not own.is_dir():
+        own = top
+    levels = [own]
+    while levels[-1] != top:
+        levels.append(levels[-1].parent)
+    return tuple(level for level in levels if level.is_dir())
+
+
+def _unescaped(text: str) -> str:
+    """mountinfo writes a space as \\040."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), text)
+
+
+def _number(path: Path) -> int | None:
+    """None for a missing file and for `max`."""
+    try:
+        return int(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def _fields(path: Path) -> dict[str, int]:
+    """`name number` lines; empty when there is no such file."""
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+    except (OSError, ValueError):
+        return {}
+    found = {}
+    for line in lines:
+        name, _, value = line.partition(" ")
+        if value.isdecimal():
+            found[name] = int(value)
+    return found
+
+
+def _quota(level: Path, version: int) -> float | None:
+    if version == 2:
+        try:
+            quota, period = (level / "cpu.max").read_text(encoding="ascii").split()
+            return int(quota) / int(period)
+        except (OSError, ValueError, ZeroDivisionError):  # "max 100000" is a ValueError
+            return None
+    quota_us, period_us = _number(level / "cpu.cfs_quota_us"), _number(level / "cpu.cfs_period_us")
+    return quota_us / period_us if quota_us and quota_us > 0 and period_us else None
