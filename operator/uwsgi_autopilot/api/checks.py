@@ -1,0 +1,180 @@
+"""The kinds of question that `api/rules.py` asks: each function makes one row, its CEL and its predicate side by side.
+
+Patterns keep to what RE2 (CEL) and Python's re both know, and hold no single quote: CEL's raw texts end there.
+"""
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from uwsgi_autopilot.api import options
+from uwsgi_autopilot.api.quantity import parse_duration, parse_quantity
+from uwsgi_autopilot.api.rule import Rule
+
+
+def _matches(pattern: str) -> Callable[[Any], bool]:
+    compiled = re.compile(pattern)
+    return lambda value: compiled.fullmatch(value) is not None
+
+
+def looks_like(path: str, pattern: str, message: str) -> Rule:
+    return Rule(path=path, cel=f"self.matches(r'^(?:{pattern})$')", holds=_matches(pattern), message=message)
+
+
+def looks_not_like(path: str, pattern: str, message: str) -> Rule:
+    matches = _matches(pattern)
+    return Rule(
+        path=path, cel=f"!self.matches(r'^(?:{pattern})$')", holds=lambda value: not matches(value), message=message
+    )
+
+
+def amount_of(value: Any) -> Decimal | None:
+    try:
+        return parse_quantity(value)
+    except ValueError:
+        return None
+
+
+_MIB, _TOO_MUCH = Decimal(1024**2), Decimal(8 * 1024**6)
+IS_QUANTITY = "isQuantity(string(self))"
+QUANTITY = "quantity(string(self))"
+
+
+def seconds_of(value: Any) -> int:
+    """Seconds of a duration; 0 when it is none."""
+    try:
+        return parse_duration(value)
+    except ValueError:
+        return 0
+
+
+def is_quantity(path: str, example: str) -> Rule:
+    def holds(value: Any) -> bool:
+        amount = amount_of(value)
+        return amount is not None and 0 <= amount < _TOO_MUCH
+
+    return Rule(
+        path=path,
+        cel=f"{IS_QUANTITY} && {QUANTITY}.compareTo(quantity('0')) >= 0 && {QUANTITY}.compareTo(quantity('8Ei')) < 0",
+        holds=holds,
+        message=f"expected a quantity such as {example}, not negative and below 8Ei",
+    )
+
+
+def is_memory(path: str, zero: bool) -> Rule:
+    """`512m` is a quantity, half a byte: the commonest slip of all."""
+
+    def holds(value: Any) -> bool:
+        amount = amount_of(value)
+        return amount is None or amount < 0 or amount >= _MIB or (zero and amount == 0)
+
+    allowed = f"{QUANTITY}.compareTo(quantity('0')) {'<=' if zero else '<'} 0"
+    return Rule(
+        path=path,
+        cel=f"!{IS_QUANTITY} || {allowed} || {QUANTITY}.compareTo(quantity('1Mi')) >= 0",
+        holds=holds,
+        message="{self} is less than 1Mi: in memory m means a thousandth of a byte, 512Mi are mebibytes",
+    )
+
+
+def request_within_limit(resource: str) -> Rule:
+    asked, limit = f"self.requests.{resource}", f"self.limits.{resource}"
+
+    def holds(value: Any) -> bool:
+        request, most = amount_of(value["requests"].get(resource)), amount_of(value["limits"].get(resource))
+        return request is None or most is None or request <= most
+
+    return Rule(
+        path="spec.resources",
+        about=f"requests.{resource}",
+        cel=f"!has({asked}) || !has({limit}) || !isQuantity(string({asked})) || !isQuantity(string({limit}))"
+        f" || quantity(string({asked})).compareTo(quantity(string({limit}))) <= 0",
+        holds=holds,
+        message=f"{{requests.{resource}}} is above spec.resources.limits.{resource} ({{limits.{resource}}})",
+        reads=(f"requests.{resource}", f"limits.{resource}"),
+    )
+
+
+def bounds_in_order(dimension: str) -> Rule:
+    return Rule(
+        path="spec.tuning",
+        about=f"{dimension}.max",
+        cel=f"self.{dimension}.min <= self.{dimension}.max",
+        holds=lambda value: value[dimension]["min"] <= value[dimension]["max"],
+        message=f"{{{dimension}.max}} is below spec.tuning.{dimension}.min ({{{dimension}.min}})",
+        reads=(dimension,),
+    )
+
+
+def shape_inside(shape: str, dimension: str) -> Rule:
+    chosen, low, high = f"self.{shape}.{dimension}", f"self.{dimension}.min", f"self.{dimension}.max"
+
+    def holds(value: Any) -> bool:
+        if shape not in value:
+            return True
+        bounds = value[dimension]
+        return bool(bounds["min"] > bounds["max"] or bounds["min"] <= value[shape][dimension] <= bounds["max"])
+
+    return Rule(
+        path="spec.tuning",
+        about=f"{shape}.{dimension}",
+        cel=f"!has(self.{shape}) || {low} > {high} || ({low} <= {chosen} && {chosen} <= {high})",
+        holds=holds,
+        message=f"{{{shape}.{dimension}}} is outside of spec.tuning.{dimension}"
+        f" ({{{dimension}.min}} to {{{dimension}.max}})",
+        reads=(f"{shape}.{dimension}", dimension),
+    )
+
+
+def connections_allow(shape: str) -> Rule:
+    """Whether one pod of `shape` gets along with maxConnections; connectionsPerProcess is the threads when absent."""
+    each = f"(has(self.connectionsPerProcess) ? self.connectionsPerProcess : self.{shape}.threads)"
+
+    def holds(value: Any) -> bool:
+        if shape not in value or "maxConnections" not in value:
+            return True
+        wanted = value[shape]
+        return int(wanted["processes"]) * int(value.get("connectionsPerProcess", wanted["threads"])) <= int(
+            value["maxConnections"]
+        )
+
+    return Rule(
+        path="spec.tuning",
+        about="maxConnections",
+        cel=f"!has(self.{shape}) || !has(self.maxConnections)"
+        f" || self.{shape}.processes * {each} <= self.maxConnections",
+        holds=holds,
+        message=f"{{maxConnections}} does not allow one pod of spec.tuning.{shape} ({{{shape}.processes}} processes)",
+        reads=(shape, "maxConnections", "connectionsPerProcess"),
+    )
+
+
+def exactly_one(path: str, *names: str) -> Rule:
+    present = ", ".join(f"has(self.{name})" for name in names)
+    return Rule(
+        path=path,
+        cel=f"[{present}].filter(each, each).size() == 1",
+        holds=lambda value: sum(name in value for name in names) == 1,
+        message=f"expected exactly one of {', '.join(names)}",
+    )
+
+
+def refused_options() -> list[Rule]:
+    """One row for each reason of `api/options.py`, and one for what is no option's name at all."""
+    rows = [
+        looks_like(
+            "spec.uwsgi.options[].name",
+            "[A-Za-z0-9][A-Za-z0-9_.-]*",
+            "expected the name of a uWSGI option: letters, digits and dashes, without leading dashes",
+        )
+    ]
+    families: dict[str, list[str]] = {}
+    for family, reason in options._FAMILIES:
+        families.setdefault(reason, []).append(family)
+    for reason in dict.fromkeys([*options._OWNED, *families]):
+        patterns = [re.escape(name) for name in options._OWNED.get(reason, ())] + families.get(reason, [])
+        rows.append(
+            looks_not_like("spec.uwsgi.options[].name", "|".join(patterns), f"{{self}} cannot be set: {reason}")
+        )
+    return rows

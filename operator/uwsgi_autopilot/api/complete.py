@@ -1,0 +1,88 @@
+"""Turn a checked manifest with its defaults filled in into the values that the programs use."""
+
+from typing import Any
+
+from uwsgi_autopilot.api.quantity import cores, parse_duration, whole_bytes
+from uwsgi_autopilot.api.rule import values_at
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.api.uwsgiapp import (
+    Bounds,
+    HealthSpec,
+    Mode,
+    NginxSpec,
+    ResourceLimits,
+    StaticFiles,
+    TuningSpec,
+    UwsgiApp,
+    UwsgiOption,
+)
+from uwsgi_autopilot.api.words import written
+
+DEFAULT_START = Shape(processes=2, threads=4)
+
+# What has a meaning on a cluster only.
+CLUSTER_ONLY = (
+    "spec.image",
+    "spec.imagePullPolicy",
+    "spec.imagePullSecrets",
+    "spec.chdir",
+    "spec.python",
+    "spec.replicas",
+    "spec.env[].valueFrom",
+    "spec.envFrom",
+    "spec.service",
+    "spec.rollout",
+    "spec.template",
+)
+
+
+def ignored_in(data: Any) -> tuple[str, ...]:
+    """The paths of fields that are set to something in a manifest and that local mode does not use."""
+    return tuple(
+        written(path) for each in CLUSTER_ONLY for path, value in values_at(data, each) if value not in (None, [], {})
+    )
+
+
+def app_of(data: dict[str, Any], ignored: tuple[str, ...]) -> UwsgiApp:
+    """`data` keeps every rule; anything else is a mistake of the caller."""
+    spec = data["spec"]
+    limits = spec["resources"]["limits"]
+    return UwsgiApp(
+        name=data["metadata"]["name"],
+        module=spec["module"],
+        image=spec.get("image"),
+        chdir=spec.get("chdir"),
+        env=tuple((each["name"], each.get("value", "")) for each in spec["env"] if "valueFrom" not in each),
+        health=HealthSpec(path=spec["health"]["path"], host=spec["health"]["host"]),
+        limits=ResourceLimits(
+            cpu=cores(limits["cpu"]) if "cpu" in limits else None,
+            memory=whole_bytes(limits["memory"]) if "memory" in limits else None,
+        ),
+        options=tuple(UwsgiOption(name=each["name"], value=each.get("value")) for each in spec["uwsgi"]["options"]),
+        nginx=NginxSpec(
+            body_size_bytes=whole_bytes(spec["nginx"]["bodySize"]),
+            read_timeout_s=parse_duration(spec["nginx"]["readTimeout"]),
+            static=tuple(
+                StaticFiles(path=each["path"].rstrip("/"), dir=each["dir"]) for each in spec["nginx"]["static"]
+            ),
+        ),
+        tuning=_tuning(spec["tuning"]),
+        ignored=ignored,
+    )
+
+
+def _tuning(tuning: dict[str, Any]) -> TuningSpec:
+    processes, threads = Bounds(**tuning["processes"]), Bounds(**tuning["threads"])
+    if "start" in tuning:
+        start = Shape(**tuning["start"])
+    else:
+        start = Shape(processes.clamp(DEFAULT_START.processes), threads.clamp(DEFAULT_START.threads))
+    return TuningSpec(
+        mode=Mode(tuning["mode"]),
+        start=start,
+        pin=Shape(**tuning["pin"]) if "pin" in tuning else None,
+        processes=processes,
+        threads=threads,
+        max_connections=tuning.get("maxConnections"),
+        connections_per_process=tuning.get("connectionsPerProcess"),
+    )

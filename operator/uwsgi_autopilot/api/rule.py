@@ -1,0 +1,106 @@
+"""What a rule is: one row that speaks for the API server (CEL) and for local mode (Python) with the same words.
+
+    path     where `self` is: "spec.tuning", or "spec.env[]" for each entry of a list
+    cel      true when all is well; None: the schema says it by itself (a list-map's keys are unique)
+    holds    the same in Python, on the value at `path` with every default filled in
+    message  one sentence; {processes.min} stands for a value below `self`, {self} for itself
+    about    the field below `self` that is to blame ("processes.max")
+    reads    fields below `self` that must be well-formed for the question to make sense; () for all of it
+
+A message that begins with "expected" gets what was found appended.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from uwsgi_autopilot.api.words import found, plain
+
+Path = tuple[str | int, ...]
+
+_REFERENCE = re.compile(r"\{([A-Za-z]+(?:\.[A-Za-z]+)*)\}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    path: str
+    cel: str | None
+    holds: Callable[[Any], bool]
+    message: str
+    about: str = ""
+    reads: tuple[str, ...] = ()
+
+    def objections(self, value: Any) -> list[tuple[Path, str]]:
+        """Return (path below `self`, sentence): one when the rule does not hold for `value`, else none."""
+        if self.holds(value):
+            return []
+        about = keys_of(self.about)
+        sentence = _REFERENCE.sub(lambda match: plain(_at(value, keys_of(match[1]))), self.message)
+        culprit = _at(value, about)
+        if sentence.startswith("expected") and not isinstance(culprit, dict | list):
+            sentence += f", found {found(culprit)}"
+        return [(about, sentence)]
+
+    def message_expression(self) -> str | None:
+        """The message as CEL with its values; None when the plain message says everything."""
+        if not _REFERENCE.search(self.message):
+            return None
+        parts = _REFERENCE.split(self.message)
+        texts = [
+            f"string({'self' if part == 'self' else f'self.{part}'})" if index % 2 else _quoted(part)
+            for index, part in enumerate(parts)
+            if part
+        ]
+        return " + ".join(texts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unique:
+    """A rule for a list: no two entries have the same `key`; `normal` maps what counts as the same to one text."""
+
+    path: str
+    cel: str | None
+    key: str
+    normal: Callable[[str], str] = str
+    reads: tuple[str, ...] = ()
+
+    def objections(self, value: Any) -> list[tuple[Path, str]]:
+        first: dict[str, int] = {}
+        problems: list[tuple[Path, str]] = []
+        for index, entry in enumerate(value):
+            name = self.normal(entry[self.key])
+            if name in first:
+                sentence = f"expected each {self.key} once, found {found(entry[self.key])} again ({self.path}"
+                problems.append(((index, self.key), f"{sentence}[{first[name]}] has it)"))
+            first.setdefault(name, index)
+        return problems
+
+
+def values_at(data: Any, path: str) -> Iterator[tuple[Path, Any]]:
+    """Yield every (path, value) that `path` ("spec.env[].name") names in `data`; nothing where it is absent."""
+    here: list[tuple[Path, Any]] = [((), data)]
+    for key in path.replace("[]", ".[]").split(".") if path else ():
+        following: list[tuple[Path, Any]] = []
+        for where, value in here:
+            if key == "[]" and isinstance(value, list):
+                following += [((*where, index), each) for index, each in enumerate(value)]
+            elif isinstance(value, dict) and key in value:
+                following.append(((*where, key), value[key]))
+        here = following
+    yield from here
+
+
+def keys_of(dotted: str) -> Path:
+    return tuple(dotted.split(".")) if dotted and dotted != "self" else ()
+
+
+def _at(value: Any, path: Path) -> Any:
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

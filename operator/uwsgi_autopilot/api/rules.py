@@ -1,0 +1,208 @@
+"""The manifest's rules beyond types and bounds: what one field must look like, and what fields say about each other.
+
+One row each (`api/rule.py`). The custom resource definition's CEL and local mode are made from the same rows, so an
+application that runs on one machine is accepted by a cluster. CEL sees a valid object with its defaults; so do the
+predicates here.
+"""
+
+import re
+from typing import Any
+
+from uwsgi_autopilot.api.checks import (
+    IS_QUANTITY,
+    QUANTITY,
+    amount_of,
+    bounds_in_order,
+    connections_allow,
+    exactly_one,
+    is_memory,
+    is_quantity,
+    looks_like,
+    looks_not_like,
+    refused_options,
+    request_within_limit,
+    seconds_of,
+    shape_inside,
+)
+from uwsgi_autopilot.api.rule import Path, Rule, Unique, keys_of, values_at
+
+# Kubernetes makes names such as NAME-promoted of it and a pod's name adds 17 characters; 63 fit into a label.
+MAX_NAME = 52
+# nginx locations of our own.
+RESERVED = "/_autopilot"
+
+_IDENTIFIER = "[A-Za-z_][A-Za-z0-9_]*"
+_DOTTED = rf"{_IDENTIFIER}(?:[.]{_IDENTIFIER})*"
+_CALLABLE = rf"(?::{_DOTTED}(?:[(][)])?)?"
+
+
+def with_slash(path: str) -> str:
+    return f"{path}/".replace("//", "/")
+
+
+RULES: tuple[Rule | Unique, ...] = (
+    Rule(
+        path="",
+        about="metadata.name",
+        cel="self.metadata.name.matches(r'^[a-z](?:[-a-z0-9]*[a-z0-9])?$')",
+        holds=lambda value: re.fullmatch("[a-z](?:[-a-z0-9]*[a-z0-9])?", value["metadata"]["name"]) is not None,
+        message="expected lower-case letters, digits and dashes, a letter first and no dash last",
+        reads=("metadata.name",),
+    ),
+    Rule(
+        path="",
+        about="metadata.name",
+        cel=f"size(self.metadata.name) <= {MAX_NAME}",
+        holds=lambda value: len(value["metadata"]["name"]) <= MAX_NAME,
+        message=f"expected at most {MAX_NAME} characters, so that the names made of it fit",
+        reads=("metadata.name",),
+    ),
+    looks_like("spec.image", "[!-~]+", "expected the name of an image such as shop:1.4, without spaces"),
+    looks_like(
+        "spec.module",
+        rf"{_DOTTED}{_CALLABLE}|[A-Za-z0-9_./-]+[.]py(?::{_IDENTIFIER})?",
+        "expected package.module:callable such as wsgi:app, or a file such as app.py",
+    ),
+    looks_like("spec.chdir", r"/[^\x00-\x1f\x7f]*", "expected an absolute path such as /app"),
+    looks_like("spec.python", "[!-~]+", "expected a program such as python3 or /venv/bin/python, without spaces"),
+    Unique(path="spec.env", cel=None, key="name"),
+    looks_like(
+        "spec.env[].name",
+        "[-._a-zA-Z][-._a-zA-Z0-9]*",
+        "expected the name of a variable: letters, digits, _ - and ., no digit first",
+    ),
+    looks_not_like(
+        "spec.env[].name",
+        r"UWSGI_(?s:.*)",
+        "uWSGI reads variables that begin with UWSGI_ as options: write it under spec.uwsgi.options",
+    ),
+    Rule(
+        path="spec.env[]",
+        cel="!has(self.value) || !has(self.valueFrom)",
+        holds=lambda value: "value" not in value or "valueFrom" not in value,
+        message="expected value or valueFrom, found both",
+        reads=("value", "valueFrom"),
+    ),
+    Rule(
+        path="spec.env[]",
+        about="value",
+        cel=r"!has(self.value) || !self.value.contains('\u0000')",
+        holds=lambda value: "\0" not in value.get("value", ""),
+        message="a zero byte stands in it, which no environment can hold",
+        reads=("value",),
+    ),
+    exactly_one("spec.env[].valueFrom", "secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef"),
+    exactly_one("spec.envFrom[]", "secretRef", "configMapRef"),
+    is_quantity("spec.resources.requests.cpu", "500m or 2"),
+    is_quantity("spec.resources.requests.memory", "512Mi or 1Gi"),
+    is_memory("spec.resources.requests.memory", zero=True),
+    is_quantity("spec.resources.limits.cpu", "500m or 2"),
+    Rule(
+        path="spec.resources.limits.cpu",
+        cel=f"!{IS_QUANTITY} || {QUANTITY}.compareTo(quantity('0')) != 0",
+        holds=lambda value: amount_of(value) != 0,
+        message="expected more than no CPU at all; leave the limit out for none",
+    ),
+    is_quantity("spec.resources.limits.memory", "512Mi or 1Gi"),
+    is_memory("spec.resources.limits.memory", zero=False),
+    request_within_limit("cpu"),
+    request_within_limit("memory"),
+    Rule(
+        path="spec.service",
+        about="nodePort",
+        cel="!has(self.nodePort) || self.type != 'ClusterIP'",
+        holds=lambda value: "nodePort" not in value or value["type"] != "ClusterIP",
+        message="a Service of type {type} has no nodePort: set spec.service.type to NodePort or LoadBalancer",
+        reads=("type", "nodePort"),
+    ),
+    looks_like(
+        "spec.health.path",
+        "/[A-Za-z0-9._~:/?@&+,=%-]*",
+        "expected a path that begins with / and holds no spaces (%20 for one)",
+    ),
+    looks_not_like(
+        "spec.health.path", f"{RESERVED}(?:[/?].*)?", f"expected a path of the application, not {RESERVED}/"
+    ),
+    looks_like(
+        "spec.health.host",
+        r"[A-Za-z0-9._-]*(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?",
+        "expected a host such as shop.example.com",
+    ),
+    *refused_options(),
+    looks_like(
+        "spec.uwsgi.options[].value",
+        r"[^\r\n\x00]*",
+        "expected one line; write an option again for each further value",
+    ),
+    is_quantity("spec.nginx.bodySize", "10Mi"),
+    Rule(
+        path="spec.nginx.readTimeout",
+        cel="self.matches('^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$') && self != ''"
+        " && duration(self) >= duration('1s') && duration(self) <= duration('1h')",
+        holds=lambda value: 1 <= seconds_of(value) <= 3600,
+        message="expected a duration such as 60s or 1m30s, from 1s to 1h",
+    ),
+    Unique(
+        path="spec.nginx.static",
+        cel="self.all(a, self.exists_one(b, (a.path + '/').replace('//', '/') == (b.path + '/').replace('//', '/')))",
+        key="path",
+        normal=with_slash,
+    ),
+    looks_like(
+        "spec.nginx.static[].path",
+        "(?:/[A-Za-z0-9._~-]+)+/?",
+        "expected a path such as /static that begins with / and is not / alone",
+    ),
+    looks_not_like(
+        "spec.nginx.static[].path", r"(?s:.*)/[.]{1,2}(?:/(?s:.*))?", "expected a path without . and .. in it"
+    ),
+    looks_not_like(
+        "spec.nginx.static[].path",
+        f"{RESERVED}(?:/(?s:.*))?",
+        f"expected a path outside of {RESERVED}/, where the autopilot's own pages are",
+    ),
+    looks_like(
+        "spec.nginx.static[].dir",
+        r"[^\x00-\x1f\x7f\x22\x27$;{}\\]+",
+        "expected a directory such as /app/static, without quotes, $, ;, braces and backslashes",
+    ),
+    bounds_in_order("processes"),
+    bounds_in_order("threads"),
+    shape_inside("start", "processes"),
+    shape_inside("start", "threads"),
+    shape_inside("pin", "processes"),
+    shape_inside("pin", "threads"),
+    connections_allow("pin"),
+    Rule(
+        path="spec.tuning",
+        about="maxConnections",
+        cel="!has(self.maxConnections) || !has(self.connectionsPerProcess)"
+        " || self.connectionsPerProcess <= self.maxConnections",
+        holds=lambda value: (
+            "maxConnections" not in value or value.get("connectionsPerProcess", 0) <= value["maxConnections"]
+        ),
+        message="{maxConnections} does not allow one process:"
+        " it opens {connectionsPerProcess} (spec.tuning.connectionsPerProcess)",
+        reads=("maxConnections", "connectionsPerProcess"),
+    ),
+)
+
+
+def broken_rules(data: Any, ill_formed: frozenset[Path]) -> list[tuple[Path, str]]:
+    """Return (path, sentence) for each rule that `data` breaks.
+
+    `data` has every default filled in. `ill_formed` are the paths whose value has the wrong type: a rule that reads
+    one of them is not asked, and neither is any rule about its parts.
+    """
+    problems: list[tuple[Path, str]] = []
+    for rule in RULES:
+        for path, value in values_at(data, rule.path):
+            reads = [path + keys_of(each) for each in rule.reads] or [path]
+            if not any(_overlap(bad, read) for bad in ill_formed for read in reads):
+                problems += [(path + below, sentence) for below, sentence in rule.objections(value)]
+    return problems
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]

@@ -1,0 +1,298 @@
+"""The manifest's fields: types, bounds, defaults and what `kubectl explain` says about each.
+
+The custom resource definition is generated from these models, and local mode checks manifests with them. What
+concerns more than one field, or needs a better sentence than a pattern gives, is a row of `api/rules.py`. The only
+module that imports pydantic; nothing in the pod imports it.
+
+Written so that a structural schema can be made of it: no unions but `int | string`, no free maps where a rule reads,
+a length for everything that a rule reads. A field with `= None` is optional and has no default.
+"""
+
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from uwsgi_autopilot.api.jsonschema import resolved
+
+# Kubernetes' own greatest int32.
+INT32 = 2**31 - 1
+
+
+class Fields(BaseModel):
+    """A mapping of the manifest. A field without a value (`pin:`) counts as absent, as it does for the API server."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        known = {each.alias for each in cls.model_fields.values()}
+        return {key: value for key, value in data.items() if value is not None or key not in known}
+
+
+def _int_or_text(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise PydanticCustomError("quantity_type", "expected a quantity")
+    return value
+
+
+# Checked as a quantity by the rules; here only the type, which is all that a structural schema can say.
+Quantity = Annotated[Any, AfterValidator(_int_or_text), WithJsonSchema({"x-kubernetes-int-or-string": True})]
+
+Name = Annotated[str, Field(min_length=1, max_length=253)]
+Text = Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class LocalReference(Fields):
+    name: Name = Field(description="Name of an object in the same namespace.")
+
+
+class EnvKey(Fields):
+    name: Name = Field(description="Name of the Secret or ConfigMap.")
+    key: Name = Field(description="Key in it.")
+    optional: bool | None = Field(None, description="True: a pod also starts when the object or the key is missing.")
+
+
+class FieldReference(Fields):
+    field_path: Text = Field(description="Field of the pod, such as metadata.name or status.podIP.")
+    api_version: Text | None = Field(None, description="Version of the pod's API, v1 when it is absent.")
+
+
+class ResourceReference(Fields):
+    resource: Text = Field(description="Resource of the container, such as limits.memory.")
+    container_name: Name | None = Field(None, description="Container, this one when it is absent.")
+    divisor: Quantity | None = Field(None, description="Unit of the value, such as 1Mi.")
+
+
+class EnvSource(Fields):
+    secret_key_ref: EnvKey | None = Field(None, description="A key of a Secret.")
+    config_map_key_ref: EnvKey | None = Field(None, description="A key of a ConfigMap.")
+    field_ref: FieldReference | None = Field(None, description="A field of the pod.")
+    resource_field_ref: ResourceReference | None = Field(None, description="A resource of the container.")
+
+
+class EnvVar(Fields):
+    name: Name = Field(
+        description="Name of the variable. UWSGI_ at its beginning is refused: uWSGI reads options there."
+    )
+    value: str | None = Field(
+        None, max_length=65536, description="The value; without one, and without valueFrom, empty."
+    )
+    value_from: EnvSource | None = Field(None, description="Where the value comes from; not together with value.")
+
+
+class EnvObject(Fields):
+    name: Name = Field(description="Name of the Secret or ConfigMap.")
+    optional: bool | None = Field(None, description="True: a pod also starts when the object is missing.")
+
+
+class EnvFromSource(Fields):
+    prefix: str | None = Field(None, max_length=253, description="Put before the name of each key.")
+    secret_ref: EnvObject | None = Field(None, description="A Secret, all keys of which become variables.")
+    config_map_ref: EnvObject | None = Field(None, description="A ConfigMap, all keys of which become variables.")
+
+
+class ResourceAmounts(Fields):
+    cpu: Quantity | None = Field(None, description='Cores: 2, "0.5" or 500m.')
+    memory: Quantity | None = Field(None, description="Bytes: 512Mi or 1Gi.")
+
+
+class Resources(Fields):
+    requests: ResourceAmounts = Field(default_factory=ResourceAmounts, description="What the scheduler sets aside.")
+    limits: ResourceAmounts = Field(
+        default_factory=ResourceAmounts, description="What the application may use; the autopilot stays below it."
+    )
+
+
+class Service(Fields):
+    type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = Field("ClusterIP", description="Type of the Service.")
+    port: int = Field(80, ge=1, le=65535, description="Port of the Service.")
+    node_port: int | None = Field(None, ge=1, le=65535, description="Port on each node; for NodePort and LoadBalancer.")
+    annotations: dict[str, str] = Field(
+        default_factory=dict, max_length=64, description="Annotations of the Service, for example for a load balancer."
+    )
+
+
+class Health(Fields):
+    path: Text = Field("/", description="Requested to see whether the application answers. An answer below 500 counts.")
+    host: str = Field("", max_length=253, description="Host header of that request; empty: localhost.")
+
+
+class Option(Fields):
+    name: Name = Field(description="A uWSGI option without dashes in front, such as buffer-size.")
+    value: str | None = Field(None, max_length=4096, description="Its value; an option without one is a flag.")
+
+
+class Uwsgi(Fields):
+    options: list[Option] = Field(
+        default_factory=list,
+        max_length=64,
+        description="Lines for uWSGI's configuration, in order, repeats allowed; what the autopilot owns is refused.",
+    )
+
+
+class StaticFiles(Fields):
+    path: Text = Field(description="URL path that nginx serves by itself, such as /static.")
+    dir: Text = Field(description="Directory in the application's image that holds the files.")
+
+
+class Nginx(Fields):
+    body_size: Quantity = Field("10Mi", description="Greatest request body; 0 means no limit.")
+    read_timeout: Text = Field(
+        "60s",
+        description="How long nginx waits for the application's answer, in the queue too: 60s, 1m30s, at most 1h.",
+    )
+    static: list[StaticFiles] = Field(
+        default_factory=list, max_length=32, description="Static files that nginx serves without the application."
+    )
+
+
+class ShapeFields(Fields):
+    processes: int = Field(ge=1, le=1024, description="Live uWSGI workers.")
+    threads: int = Field(ge=1, le=1024, description="Threads of each worker.")
+
+
+class ProcessBounds(Fields):
+    min: int = Field(1, ge=1, le=1024, description="Never fewer processes than this.")
+    max: int = Field(16, ge=1, le=1024, description="Never more processes than this.")
+
+
+class ThreadBounds(Fields):
+    min: int = Field(1, ge=1, le=1024, description="Never fewer threads per process than this.")
+    max: int = Field(64, ge=1, le=1024, description="Never more threads per process than this.")
+
+
+class Tuning(Fields):
+    # YAML reads a bare Off as false, so the word is Disabled.
+    mode: Literal["Auto", "Recommend", "Disabled"] = Field(
+        "Auto",
+        description="Auto: change the shape. Recommend: only say what would be changed and why. Disabled: neither.",
+    )
+    # No default in the schema: written as one, 2x4 would contradict `processes: {max: 1}`.
+    start: ShapeFields | None = Field(
+        None, description="Shape of the first pod; 2 processes of 4 threads when absent, moved into the bounds."
+    )
+    pin: ShapeFields | None = Field(None, description="Keep exactly this shape. Remove it to let the autopilot decide.")
+    processes: ProcessBounds = Field(default_factory=ProcessBounds, description="Bounds for the processes.")
+    threads: ThreadBounds = Field(default_factory=ThreadBounds, description="Bounds for the threads per process.")
+    max_connections: int | None = Field(
+        None, ge=1, le=INT32, description="Connections that all pods together may open to a database or the like."
+    )
+    connections_per_process: int | None = Field(
+        None,
+        ge=1,
+        le=INT32,
+        description="Connections that one process opens, the size of its pool; threads when absent.",
+    )
+
+
+class Rollout(Fields):
+    mode: Literal["Gradual", "WithNextChange", "Manual"] = Field(
+        "Gradual", description="When pods follow a change of the chart's pod template."
+    )
+
+
+class Spec(Fields):
+    image: Text | None = Field(None, description="Image with Python 3.10 or newer, uWSGI and the application.")
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
+        "IfNotPresent", description="When the node pulls the image."
+    )
+    image_pull_secrets: list[LocalReference] = Field(
+        default_factory=list, max_length=16, description="Secrets for pulling the image."
+    )
+    module: Text = Field(
+        description="What uWSGI loads: package.module:callable such as wsgi:app, or a file such as app.py."
+    )
+    chdir: Text | None = Field(None, description="Directory to start in; the image's working directory when absent.")
+    python: Text = Field("python3", description="Interpreter that has uWSGI, looked up in the image's PATH.")
+    replicas: int | None = Field(
+        None, ge=0, le=INT32, description="Number of pods. Absent: left alone, so that an autoscaler may own it."
+    )
+    env: list[EnvVar] = Field(default_factory=list, max_length=256, description="Environment of the application.")
+    env_from: list[EnvFromSource] = Field(
+        default_factory=list, max_length=64, description="Secrets and ConfigMaps as environment."
+    )
+    resources: Resources = Field(default_factory=Resources, description="Resources of the application's container.")
+    service: Service = Field(default_factory=Service, description="How clients reach the application.")
+    health: Health = Field(default_factory=Health, description="How the application shows that it works.")
+    uwsgi: Uwsgi = Field(default_factory=Uwsgi, description="uWSGI's own options.")
+    nginx: Nginx = Field(default_factory=Nginx, description="The nginx in front of uWSGI.")
+    tuning: Tuning = Field(default_factory=Tuning, description="What the autopilot may do.")
+    rollout: Rollout = Field(default_factory=Rollout, description="How changes of the pod template arrive.")
+    template: dict[str, Any] = Field(default_factory=dict, description="Overlay on the pod template.")
+
+
+class Metadata(Fields):
+    """What an API server or a person may have written there. The name alone matters here."""
+
+    name: Name = Field(description="Name of the application.")
+    namespace: Name | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+    creation_timestamp: Any = None
+    deletion_grace_period_seconds: Any = None
+    deletion_timestamp: Any = None
+    finalizers: Any = None
+    generate_name: Any = None
+    generation: Any = None
+    managed_fields: Any = None
+    owner_references: Any = None
+    resource_version: Any = None
+    self_link: Any = None
+    uid: Any = None
+
+
+class Manifest(Fields):
+    api_version: Literal["uwsgi-autopilot.dev/v1alpha1"]
+    kind: Literal["UwsgiApp"]
+    metadata: Metadata
+    spec: Spec
+    status: Any = None
+
+
+def errors_in(data: Any) -> list[tuple[tuple[str | int, ...], str, Any]]:
+    """What pydantic objects to: (path, its name for the error, the value found there)."""
+    try:
+        Manifest.model_validate(data)
+    except ValidationError as error:
+        return [(each["loc"], each["type"], each["input"]) for each in error.errors(include_url=False)]
+    return []
+
+
+def completed(data: Any, model: type[BaseModel] = Manifest) -> Any:
+    """Return `data` with every default filled in and without unknown or empty fields, as CEL sees an object.
+
+    Values of a wrong type stay as they are.
+    """
+    if not isinstance(data, dict):
+        return data
+    result: dict[str, Any] = {}
+    for field in model.model_fields.values():
+        value = data.get(field.alias or "")
+        if value is None and not field.is_required():
+            default = field.get_default(call_default_factory=True)
+            value = {} if isinstance(default, BaseModel) else default
+        if value is None:
+            continue
+        inner = next((each for each in _models_in(field.annotation)), None)
+        if inner and isinstance(value, list):
+            value = [completed(each, inner) for each in value]
+        elif inner:
+            value = completed(value, inner)
+        result[field.alias or ""] = value
+    return result
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for each in get_args(annotation) for model in _models_in(each)]
+
+
+def json_schema() -> dict[str, Any]:
+    """The models as one JSON schema, references resolved."""
+    return resolved(Manifest.model_json_schema(by_alias=True))
