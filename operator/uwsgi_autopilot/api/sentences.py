@@ -91,23 +91,16 @@ def _hint(node: Schema, value: Any, text: str | None) -> str:
 
 def _unknown(schema: Schema, path: Path) -> str:
     name, known = str(path[-1]), list(at(schema, path[:-1]).get("properties", {}))
-    sentence = "unknown field"
-    if nearest := _nearest(name, known):
-        sentence += f", did you mean {nearest}?"
-    elif elsewhere := _elsewhere(schema, name):
-        sentence += f", did you mean {elsewhere}?"
-    return (
-        f"{sentence} Known here: {', '.join(known)}"
-        if "?" in sentence
-        else f"{sentence}; known here: {', '.join(known)}"
+    # Most certain first: the same word in another spelling, the same word in another place, a slip, another word.
+    meant = (
+        _spelt_like(name, known, cutoff=1.0)
+        or _elsewhere(schema, name)
+        or _spelt_like(name, known, cutoff=0.75)
+        or _elsewhere(schema, _OTHER_WORDS.get(name, name))
     )
-
-
-def _nearest(name: str, known: list[str]) -> str | None:
-    """`max_connections`, `maxconnections`, `maxConections`: all mean maxConnections."""
-    plainly = {each.lower(): each for each in known}
-    near = get_close_matches(name.replace("_", "").replace("-", "").lower(), list(plainly), 1, cutoff=0.75)
-    return plainly[near[0]] if near else None
+    if meant:
+        return f"unknown field, did you mean {meant}? Known here: {', '.join(known)}"
+    return f"unknown field; known here: {', '.join(known)}"
 
 
 # What people call things that have another name here.
@@ -123,8 +116,18 @@ _OTHER_WORDS = {
 }
 
 
+def _folded(name: str) -> str:
+    """`max_connections`, `max-connections` and `maxconnections` are one word."""
+    return name.replace("_", "").replace("-", "").lower()
+
+
+def _spelt_like(name: str, known: list[str], cutoff: float) -> str | None:
+    folded = {_folded(each): each for each in known}
+    near = get_close_matches(_folded(name), list(folded), 1, cutoff=cutoff)
+    return folded[near[0]] if near else None
+
+
 def _elsewhere(schema: Schema, name: str) -> str | None:
     """The path of the field that is called so in another place of spec, the shallowest one."""
-    wanted = _OTHER_WORDS.get(name, name).replace("_", "").lower()
-    paths = [path for path in paths_in(at(schema, ("spec",)), ("spec",)) if str(path[-1]).lower() == wanted]
-    return written(min(paths, key=lambda path: (len(path), path.index(path[-1])))) if paths else None
+    paths = [path for path in paths_in(at(schema, ("spec",)), ("spec",)) if _folded(str(path[-1])) == _folded(name)]
+    return written(min(paths, key=len)) if paths else None
