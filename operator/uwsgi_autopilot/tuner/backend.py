@@ -1,0 +1,41 @@
+"""A backend that slows down the more requests it is sent: fewer slots then serve as many requests, or more.
+
+Told from the points that were measured for this workload: between two of them the wait per request grew, and the
+throughput hardly followed the requests in service.
+"""
+
+import math
+from collections.abc import Sequence
+
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.tuner.load import Load
+from uwsgi_autopilot.tuner.memory import Point
+
+SLOWER = 1.5  # growth of the wait that is no longer noise
+FOLLOWS = 0.6  # dlnX / dlnB below which the throughput does not follow
+CLOSE = 2.0  # requests in service of two neighbours: nothing worth a change lies between
+
+
+def smaller(points: Sequence[Point], load: Load) -> Shape | None:
+    """The shape to try instead of the present one; None when the backend keeps up, or all was tried."""
+    if load.cpu_full or load.pool_size is not None or load.worker_cpu >= 0.8:
+        return None
+    lower = [each for each in points if each.in_service * CLOSE <= load.in_service and each.wait_s > 0]
+    if not lower:
+        return None
+    below = max(lower, key=lambda each: each.in_service)
+    if load.wait_s < SLOWER * below.wait_s or follows(below, load) >= FOLLOWS:
+        return None
+    return _with_slots(load.shape, math.sqrt(below.in_service * load.in_service))
+
+
+def follows(below: Point, load: Load) -> float:
+    """1.0: twice the requests in service, twice the throughput. 0.0: none of it."""
+    grew = math.log(load.in_service / max(below.in_service, 0.1))
+    return math.log(max(load.throughput, 1e-3) / max(below.throughput, 1e-3)) / max(grew, 0.1)
+
+
+def _with_slots(shape: Shape, slots: float) -> Shape:
+    """About so many slots, keeping the processes where there are enough slots for them."""
+    processes = min(shape.processes, max(1, round(slots)))
+    return Shape(processes, max(1, round(slots / processes)))

@@ -1,0 +1,140 @@
+"""May we change now? A list of questions, asked in order; the first objection wins.
+
+A new question is one function that takes a Situation and answers a Hold or None, and its place in GUARDS. Taking a
+bad change back asks none of them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from uwsgi_autopilot.report.reasons import Reason
+from uwsgi_autopilot.tuner.load import ENOUGH, FEW, SETTLE_S, Load, window
+from uwsgi_autopilot.tuner.memory import Memory
+from uwsgi_autopilot.tuner.sample import Sample
+
+MOST_CHANGES = 6  # for one workload, those that were taken back included
+STALE_S = 5.0
+ERRORS_HIGH = 0.1  # share of the answers of the last seconds
+FOREIGN_STEP = 0.25  # share of the cores that others newly use or cease to use
+DRIFTING = 0.3  # ln of the growth of the load within the window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """`samples` is not empty. `load`: None when nothing can be said about it."""
+
+    memory: Memory
+    samples: Sequence[Sample]
+    load: Load | None
+
+    @property
+    def newest(self) -> Sample:
+        return self.samples[-1]
+
+
+Guard = Callable[[Situation], Hold | None]
+
+
+def change_in_progress(seen: Situation) -> Hold | None:
+    if seen.newest.settled:
+        return None
+    return Hold(reason=Reason.CHANGE_IN_PROGRESS, message=f"the agent is changing the shape; {seen.newest.shape} now")
+
+
+def stale_readings(seen: Situation) -> Hold | None:
+    if seen.newest.seconds <= STALE_S:
+        return None
+    message = f"the newest reading spans {seen.newest.seconds:.0f} s instead of 1 s: too coarse to judge by"
+    return Hold(reason=Reason.STALE_READINGS, message=message)
+
+
+def workers_missing(seen: Situation) -> Hold | None:
+    wanted = seen.memory.shape
+    if wanted is None or wanted == seen.newest.shape:
+        return None
+    return Hold(reason=Reason.WORKERS_MISSING, message=f"{seen.newest.shape} serves where {wanted} should")
+
+
+def settling(seen: Situation) -> Hold | None:
+    if seen.load is not None or window(seen.samples, since=seen.memory.since or 0.0):
+        return None
+    message = f"readings count from {SETTLE_S:.0f} s after the last change on"
+    return Hold(reason=Reason.SETTLING, message=message)
+
+
+def too_few_requests(seen: Situation) -> Hold | None:
+    if seen.load is not None:
+        return None
+    known = sum(each.requests for each in window(seen.samples, since=seen.memory.since or 0.0))
+    message = f"{known:.0f} requests seen: {ENOUGH} in 3 s or more are needed, or {FEW} in 5 s for a guess"
+    return Hold(reason=Reason.TOO_FEW_REQUESTS, message=message)
+
+
+def errors_high(seen: Situation) -> Hold | None:
+    recent = seen.samples[-5:]
+    errors = sum(each.errors for each in recent)
+    requests = sum(each.requests for each in recent)
+    if errors < 5 or errors < ERRORS_HIGH * requests:
+        return None
+    message = f"{errors:.0f} of {requests:.0f} requests failed in the last {len(recent)} s: no search among errors"
+    return Hold(reason=Reason.ERRORS_HIGH, message=message)
+
+
+def foreign_cpu(seen: Situation) -> Hold | None:
+    if seen.load is None:
+        return None
+    recent = seen.samples[-2:]
+    now = sum(each.foreign_cpu for each in recent) / len(recent)
+    if abs(now - seen.load.foreign_cpu) <= FOREIGN_STEP * seen.load.cores:
+        return None
+    message = f"others use {now:.1f} cores of this machine now, {seen.load.foreign_cpu:.1f} a moment ago"
+    return Hold(reason=Reason.FOREIGN_CPU, message=message)
+
+
+def load_changing(seen: Situation) -> Hold | None:
+    load = seen.load
+    if load is None or load.demand < 8 or abs(load.drift) <= DRIFTING:
+        return None
+    word = "growing" if load.drift > 0 else "shrinking"
+    message = f"the load is {word}: {seen.newest.busy + (seen.newest.queue_mean or 0):.0f} requests in the pod now"
+    return Hold(reason=Reason.LOAD_CHANGING, message=message)
+
+
+def cooling_down(seen: Situation) -> Hold | None:
+    until = seen.memory.not_before
+    if until is None or seen.newest.at >= until:
+        return None
+    message = f"the last changes brought nothing: the next one in {until - seen.newest.at:.0f} s at the earliest"
+    return Hold(reason=Reason.COOLING_DOWN, message=message)
+
+
+def attempts_used(seen: Situation) -> Hold | None:
+    if seen.memory.changes < MOST_CHANGES:
+        return None
+    message = f"{seen.memory.changes} changes were made for this workload; the next when it changes"
+    return Hold(reason=Reason.ATTEMPTS_USED, message=message)
+
+
+# What cannot be judged at all comes first, then what makes the figures doubtful, then what limits our own haste.
+GUARDS: Sequence[Guard] = (
+    change_in_progress,
+    stale_readings,
+    workers_missing,
+    settling,
+    too_few_requests,
+    errors_high,
+    foreign_cpu,
+    load_changing,
+    cooling_down,
+    attempts_used,
+)
+
+
+def first_objection(seen: Situation, guards: Sequence[Guard] = GUARDS) -> Hold | None:
+    return next((hold for guard in guards if (hold := guard(seen)) is not None), None)

@@ -1,0 +1,101 @@
+"""What a shape may be: bounds of the manifest, memory with the overlap of a swap, and connections to a database."""
+
+from dataclasses import dataclass
+
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.api.uwsgiapp import Bounds
+from uwsgi_autopilot.report.reasons import Reason
+from uwsgi_autopilot.tuner.load import Load
+
+# The kernel kills at the limit, and page cache, buffers and a spike need room below it.
+MEMORY_SHARE = 0.9
+GENERATIONS = 2  # live at once during an overlap swap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """`cores`, `memory_limit` (bytes): None where the manifest sets none; the samples then say what there is.
+
+    max_connections: how many connections to a database the whole pod may open; None: no such limit.
+    connections_per_process: how many one process opens; None: one for each thread.
+    """
+
+    processes: Bounds
+    threads: Bounds
+    cores: float | None = None
+    memory_limit: int | None = None
+    max_connections: int | None = None
+    connections_per_process: int | None = None
+
+    def clamp(self, shape: Shape) -> Shape:
+        return Shape(self.processes.clamp(shape.processes), self.threads.clamp(shape.threads))
+
+    def usable_cores(self, measured: float) -> float:
+        return max(0.05, measured if self.cores is None else min(self.cores, measured))
+
+    def why_not(self, shape: Shape, load: Load) -> Refusal | None:
+        """The first reason why the pod must not change from `load.shape` to `shape`; None: it may."""
+        return _bounds(self, shape) or _connections(self, shape, load) or _memory(self, shape, load)
+
+    def fits(self, shape: Shape, load: Load) -> bool:
+        return self.why_not(shape, load) is None
+
+    def fit(self, shape: Shape, load: Load) -> Shape | None:
+        """The shape with these threads and as many of these processes as there is room for; None: not even one."""
+        shape = self.clamp(shape)
+        for processes in range(shape.processes, self.processes.min - 1, -1):
+            smaller = Shape(processes, shape.threads)
+            if self.fits(smaller, load):
+                return smaller
+        return None
+
+
+def _bounds(limits: Limits, shape: Shape) -> Refusal | None:
+    for name, value, bounds in (
+        ("processes", shape.processes, limits.processes),
+        ("threads", shape.threads, limits.threads),
+    ):
+        if not bounds.min <= value <= bounds.max:
+            message = f"{shape} needs {value} {name}, the manifest allows {bounds.min} to {bounds.max}"
+            return Refusal(reason=Reason.BOUNDS_REACHED, message=message)
+    return None
+
+
+def _connections(limits: Limits, shape: Shape, load: Load) -> Refusal | None:
+    if limits.max_connections is None or shape == load.shape:
+        return None
+    each = limits.connections_per_process or shape.threads
+    needed = each * shape.processes * GENERATIONS
+    if needed <= limits.max_connections:
+        return None
+    message = (
+        f"{shape} may open {needed} connections while it is swapped in ({shape.processes} processes x {each}, twice), "
+        f"maxConnections is {limits.max_connections}"
+    )
+    return Refusal(reason=Reason.CONNECTION_LIMIT, message=message)
+
+
+def _memory(limits: Limits, shape: Shape, load: Load) -> Refusal | None:
+    """A swap holds both generations; more processes of the same threads only add their own; fewer add nothing."""
+    if load.worker_bytes is None or load.memory_bytes is None:
+        return None
+    known = [limit for limit in (limits.memory_limit, load.memory_limit) if limit]
+    if not known:
+        return None
+    here = load.shape
+    added = shape.processes if shape.threads != here.threads else max(0, shape.processes - here.processes)
+    needed = load.memory_bytes + added * load.worker_bytes
+    budget = MEMORY_SHARE * min(known)
+    if added == 0 or needed <= budget:
+        return None
+    message = (
+        f"{shape} needs {needed / 2**20:.0f} MiB during the change ({load.memory_bytes / 2**20:.0f} MiB now and "
+        f"{added} workers of {load.worker_bytes / 2**20:.0f} MiB), the budget is {budget / 2**20:.0f} MiB"
+    )
+    return Refusal(reason=Reason.MEMORY_LIMIT, message=message)

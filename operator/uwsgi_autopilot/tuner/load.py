@@ -1,0 +1,257 @@
+"""What the load is like, estimated from the samples of one shape: rates, times per request, and what threads wait for.
+
+Only settled samples of the newest generation count, from SETTLE_S after its last change on: the first requests of a
+new generation meet cold caches, and those around a swap belong to two shapes.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+from typing import NamedTuple
+
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.tuner.sample import Sample
+
+SETTLE_S = 2.0
+WINDOW_S = 8.0  # a window is no longer than this where it holds ENOUGH requests
+LONGEST_S = 60.0
+ENOUGH = 100  # requests: the mean of a spread-out service time is then within about 10 %
+FEW = 20  # requests: with five seconds of readings good for a guess
+FEWEST_LOOKS = 20  # at threads; fewer say nothing about shares
+GAP_S = 4.0  # readings further apart than this are two windows
+POOL_SHARE = 0.2  # share of busy threads at an application lock from which a pool is what holds the processes back
+CPU_FULL = 0.9  # share of the usable cores from which the CPU is used up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """Means over a window. Times are seconds per request.
+
+    throughput: answers a second that were no errors. in_service, queued: requests. service_s = wait_s (asleep in I/O)
+    + cpu_s + lock_s (interpreter lock) + pool_s (other locks) + runqueue_s (ready, no core free).
+    pool_size: how many requests of a process get through its application lock; None: no such lock is felt.
+    worker_cpu: cores of the busiest worker. cores_used, cores: by us, and usable. spread: standard deviation of the
+    throughput of one second, as a share of it. drift: ln(requests in the pod, newer half / older half).
+    sure: enough requests were seen. by_census: wait_s was seen, not inferred from service_s - cpu_s - runqueue_s.
+    """
+
+    shape: Shape
+    at: float
+    samples: int
+    requests: float
+    throughput: float
+    in_service: float
+    queued: float
+    service_s: float
+    cpu_s: float
+    wait_s: float
+    lock_s: float
+    pool_s: float
+    runqueue_s: float
+    pool_size: int | None
+    worker_cpu: float
+    cores_used: float
+    cores: float
+    foreign_cpu: float
+    throttled: float
+    error_share: float
+    spread: float
+    drift: float
+    sure: bool
+    by_census: bool
+    memory_bytes: int | None = None
+    memory_limit: int | None = None
+    worker_bytes: int | None = None
+
+    @property
+    def demand(self) -> float:
+        """Requests that are in the pod at once, in service or queued."""
+        return self.in_service + self.queued
+
+    @property
+    def wait_per_cpu(self) -> float:
+        return self.wait_s / max(self.cpu_s, 1e-5)
+
+    @property
+    def wait_share(self) -> float:
+        return self.wait_s / self.service_s if self.service_s > 0 else 0.0
+
+    @property
+    def cpu_full(self) -> bool:
+        """No core is left. Where others share the cores, requests that wait for one tell it."""
+        starved = self.runqueue_s >= 0.7 * self.cpu_s and self.cores_used >= 0.6 * self.cores
+        return starved or self.throttled > 0.1 or self.cores_used + self.foreign_cpu >= CPU_FULL * self.cores
+
+    @property
+    def slots_full(self) -> bool:
+        return self.queued >= 1.0 or self.in_service >= 0.75 * self.shape.slots
+
+    @property
+    def pressed(self) -> bool:
+        """Something in the pod is used up: another shape may serve more."""
+        lock_bound = self.worker_cpu >= 0.8 and self.lock_s >= 0.3 * self.service_s
+        return self.slots_full or self.cpu_full or lock_bound or self.pool_size is not None
+
+
+def window(samples: Sequence[Sample], *, since: float = -math.inf) -> list[Sample]:
+    """The settled samples of the newest shape and generation, oldest first; [] while something is changing."""
+    run: list[Sample] = []
+    for sample in reversed(samples):
+        newer = run[-1] if run else None
+        broken = not sample.settled or (
+            newer is not None
+            and (sample.shape != newer.shape or sample.generation != newer.generation or newer.at - sample.at > GAP_S)
+        )
+        if broken:
+            changed_at = sample.at
+            run = [each for each in run if each.at - each.seconds >= changed_at + SETTLE_S - 0.5]
+            break
+        run.append(sample)
+    run.reverse()
+    return [each for each in run if each.at - each.seconds >= since - 0.5]
+
+
+def load_of(
+    samples: Sequence[Sample], *, since: float = -math.inf, seconds: float = WINDOW_S, cores: float | None = None
+) -> Load | None:
+    """The newest `seconds`, or more where they hold too few requests; None when nothing can be said.
+
+    `since`: only samples that began after it. `cores`: usable cores where a limit is known beside the samples' own.
+    """
+    settled = window(samples, since=since)
+    chosen: list[Sample] = []
+    for sample in reversed(settled):
+        long_enough = settled[-1].at - sample.at >= seconds - 0.5
+        requests = sum(each.requests for each in chosen)
+        if (long_enough and requests >= ENOUGH) or settled[-1].at - sample.at > LONGEST_S:
+            break
+        chosen.append(sample)
+    chosen.reverse()
+    chosen = _without_ramp(chosen)
+    requests = sum(each.requests for each in chosen)
+    duration = sum(each.seconds for each in chosen)
+    sure = requests >= ENOUGH and len(chosen) >= 3
+    if not sure and (requests < FEW or duration < 4.5):
+        return None
+    return _estimate(chosen, requests, duration, sure, cores)
+
+
+def _without_ramp(samples: list[Sample]) -> list[Sample]:
+    """Drop the seconds before the load came, and the one in which it came."""
+    if not samples:
+        return samples
+    usual = median(each.requests for each in samples[-5:])
+    first = next((index for index, each in enumerate(samples) if each.requests >= 0.6 * usual), 0)
+    return samples[first:]
+
+
+def _estimate(samples: list[Sample], requests: float, duration: float, sure: bool, cores: float | None) -> Load:
+    newest = samples[-1]
+    times = times_of(samples, requests)
+    in_service = sum(each.busy * each.seconds for each in samples) / duration
+    queued = sum((each.queue_mean or 0.0) * each.seconds for each in samples) / duration
+    errors = min(requests, sum(each.errors for each in samples))
+    pool_size = None
+    if times.pool_s >= POOL_SHARE * times.service_s > 0:
+        # Seen between 2.6 and 3.0 for a pool of 3: a connection is handed on while its thread does a little CPU work.
+        pool_size = max(1, round(times.in_io / newest.shape.processes + 0.3))
+    usable = newest.cores if cores is None else min(cores, newest.cores)
+    return Load(
+        shape=newest.shape,
+        at=newest.at,
+        samples=len(samples),
+        requests=requests,
+        throughput=(requests - errors) / duration,
+        in_service=in_service,
+        queued=queued,
+        service_s=times.service_s,
+        cpu_s=times.cpu_s,
+        wait_s=times.wait_s,
+        lock_s=times.lock_s,
+        pool_s=times.pool_s,
+        runqueue_s=times.runqueue_s,
+        pool_size=pool_size,
+        worker_cpu=median(each.worker_cpu for each in samples),
+        cores_used=sum(each.cpu_s for each in samples) / duration,
+        cores=max(0.05, usable),
+        foreign_cpu=sum(each.foreign_cpu * each.seconds for each in samples) / duration,
+        throttled=sum(each.throttled_s for each in samples) / duration,
+        error_share=errors / requests,
+        spread=_spread(samples),
+        drift=_drift(samples),
+        sure=sure,
+        by_census=times.by_census,
+        memory_bytes=newest.memory_bytes,
+        memory_limit=newest.memory_limit,
+        worker_bytes=newest.worker_bytes,
+    )
+
+
+class Times(NamedTuple):
+    """Seconds per request, as in Load. in_io: mean number of threads asleep in I/O."""
+
+    service_s: float
+    cpu_s: float
+    runqueue_s: float
+    wait_s: float
+    lock_s: float
+    pool_s: float
+    in_io: float
+    by_census: bool
+
+
+def times_of(samples: Sequence[Sample], requests: float) -> Times:
+    """Where the time of `requests` finished requests went. `requests` > 0.
+
+    A census that contradicts the CPU clock is not believed: the share of threads seen running must give about the
+    CPU and run-queue time that the kernel counted.
+    """
+    service_s = sum(each.service_s for each in samples) / requests
+    cpu_s = sum(each.cpu_s for each in samples) / requests
+    runqueue_s = sum(each.runqueue_s or 0.0 for each in samples) / requests
+    seen = [each.census for each in samples if each.census is not None]
+    busy = sum(each.busy for each in seen)
+    if busy > 0 and sum(each.looks for each in seen) >= FEWEST_LOOKS:
+        running_s = sum(each.running for each in seen) / busy * service_s
+        if abs(running_s - cpu_s - runqueue_s) <= max(0.25 * service_s, 0.5 * (cpu_s + runqueue_s)):
+            io = sum(each.io for each in seen)
+            return Times(
+                service_s=service_s,
+                cpu_s=cpu_s,
+                runqueue_s=runqueue_s,
+                wait_s=io / busy * service_s,
+                lock_s=sum(each.interpreter_lock for each in seen) / busy * service_s,
+                pool_s=sum(each.application_lock for each in seen) / busy * service_s,
+                in_io=io / len(seen),
+                by_census=True,
+            )
+    worker_cpu = median(each.worker_cpu for each in samples)
+    wait_s = _inferred_wait(service_s, cpu_s, runqueue_s, worker_cpu)
+    return Times(service_s, cpu_s, runqueue_s, wait_s, 0.0, 0.0, 0.0, False)
+
+
+def _inferred_wait(service_s: float, cpu_s: float, runqueue_s: float, worker_cpu: float) -> float:
+    """Without a census a wait for the interpreter lock looks like I/O: above 0.7 CPU a worker, expect little I/O."""
+    rest = max(0.0, service_s - cpu_s - runqueue_s)
+    return rest if worker_cpu < 0.7 else min(rest, cpu_s)
+
+
+def _spread(samples: list[Sample]) -> float:
+    """From differences of neighbours, so that a trend does not count: 1.05 = 1.4826 / sqrt(2)."""
+    rates = [each.requests / each.seconds for each in samples if each.requests > 0]
+    if len(rates) < 3:
+        return 0.1
+    steps = [abs(math.log(later / earlier)) for earlier, later in pairwise(rates)]
+    return 1.05 * median(steps)
+
+
+def _drift(samples: list[Sample]) -> float:
+    half = len(samples) // 2
+    if half == 0:
+        return 0.0
+    older, newer = samples[:half], samples[half:]
+    before = sum(each.busy + (each.queue_mean or 0.0) for each in older) / len(older)
+    after = sum(each.busy + (each.queue_mean or 0.0) for each in newer) / len(newer)
+    return math.log(max(after, 0.1) / max(before, 0.1))

@@ -1,0 +1,73 @@
+"""Was the last change good? Throughput before and after, with the noise that the samples show."""
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+from uwsgi_autopilot.report.reasons import Reason
+from uwsgi_autopilot.tuner.load import Load
+from uwsgi_autopilot.tuner.memory import Asked, Point
+
+LEAST_GAIN = 0.02  # ln of the throughput; less is not worth more slots
+LEVEL = 0.03  # ln of the loss that a smaller shape may have while it is not told from noise
+LEAST_SPREAD = 0.03  # of one second's throughput: three quiet seconds in a row are no proof of a quiet machine
+SURENESS = 1.65  # standard errors: one-sided 95 %
+CORRELATED = 1.3  # seconds that follow each other share their luck
+LONGEST_SAMPLES = 12
+MORE_ERRORS = 0.02
+
+
+class Verdict(str, Enum):
+    KEEP = "keep"
+    TAKE_BACK = "take back"
+    WAIT = "wait"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    verdict: Verdict
+    reason: Reason
+    message: str
+    change: float  # ln of throughput after / before
+
+
+def judge(asked: Asked, load: Load) -> Judgement:
+    before = asked.before
+    change = math.log(max(load.throughput, 1e-3) / max(before.throughput, 1e-3))
+    error = standard_error(before, load)
+    figures = f"{before.throughput:.0f} → {load.throughput:.0f} requests/s ({math.expm1(change):+.0%})"
+    if load.error_share > before.error_share + MORE_ERRORS and load.error_share * load.requests >= 3:
+        message = f"{load.error_share:.0%} of the requests fail with {load.shape}, {before.error_share:.0%} before"
+        return Judgement(verdict=Verdict.TAKE_BACK, reason=Reason.REVERTED, message=message, change=change)
+
+    least = LEAST_GAIN if asked.better else -LEVEL
+    low, high = change - SURENESS * error, change + SURENESS * error
+    decided = load.samples >= LONGEST_SAMPLES
+    if low > least or (decided and change >= least):
+        return Judgement(verdict=Verdict.KEEP, reason=asked.reason, message=figures, change=change)
+    if _less_came(before, load):
+        message = f"{figures}, but fewer requests came and none waits: kept"
+        return Judgement(verdict=Verdict.KEEP, reason=Reason.APPLICATION_LIMITED, message=message, change=change)
+    if high < least or decided:
+        reason = Reason.NO_GAIN if change > -LEVEL else Reason.REVERTED
+        return Judgement(verdict=Verdict.TAKE_BACK, reason=reason, message=figures, change=change)
+    message = f"{figures} after {load.samples} s, ±{SURENESS * error:.0%}: not told from noise yet"
+    return Judgement(verdict=Verdict.WAIT, reason=Reason.VERIFYING, message=message, change=change)
+
+
+def standard_error(before: Point, load: Load) -> float:
+    """Of the ln of the ratio of two mean throughputs."""
+    one = max(LEAST_SPREAD, before.spread) ** 2 / max(1, before.samples)
+    other = max(LEAST_SPREAD, load.spread) ** 2 / max(1, load.samples)
+    return CORRELATED * math.sqrt(one + other)
+
+
+def _less_came(before: Point, load: Load) -> bool:
+    """Throughput follows the arrivals: nothing waits, and a request spends no longer in the pod than before.
+
+    With a fixed number of clients that is false whenever throughput fell: requests in the pod / throughput is then
+    the time a request spends there.
+    """
+    if load.slots_full or load.throughput <= 0 or before.throughput <= 0:
+        return False
+    return load.demand / load.throughput <= 1.05 * before.demand / before.throughput

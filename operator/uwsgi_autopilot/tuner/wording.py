@@ -1,0 +1,44 @@
+"""The sentences of decisions: for the person on call, with the numbers that decided."""
+
+from collections.abc import Sequence
+
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.tuner.load import Load
+from uwsgi_autopilot.tuner.memory import Point
+from uwsgi_autopilot.tuner.model import PURE_CPU
+
+
+def milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms" if seconds < 0.1 else f"{seconds * 1000:.0f} ms"
+
+
+def nature(load: Load) -> str:
+    """What a request of this load spends its time on."""
+    figures = f"W {milliseconds(load.wait_s)}, CPU {milliseconds(load.cpu_s)} per request"
+    if load.pool_size is not None:
+        share = load.pool_s / load.service_s
+        return f"a pool lets {load.pool_size} requests per process through, {share:.0%} of the threads wait ({figures})"
+    if load.wait_per_cpu < PURE_CPU:
+        return f"computes nearly all the time ({figures})"
+    share = load.wait_s / (load.wait_s + load.cpu_s)
+    return f"waits {share:.0%} of the time for I/O ({figures})"
+
+
+def shape_in_words(shape: Shape) -> str:
+    processes = "1 process" if shape.processes == 1 else f"{shape.processes} processes"
+    threads = "1 thread" if shape.threads == 1 else f"{shape.threads} threads"
+    return f"{threads} per process and {processes}"
+
+
+def proposal(load: Load, shape: Shape, expected: float) -> str:
+    if expected < 1.05 * load.throughput:
+        return f"{nature(load)}: {shape_in_words(shape)} should do the same {load.throughput:.0f} requests/s"
+    return f"{nature(load)}: {shape_in_words(shape)} should serve {expected:.0f} requests/s, now {load.throughput:.0f}"
+
+
+def backend(load: Load, points: Sequence[Point], shape: Shape) -> str:
+    quick = min(points, key=lambda each: each.wait_s)
+    return (
+        f"what it waits for slows down with concurrency: W {milliseconds(quick.wait_s)} with {quick.in_service:.0f} in "
+        f"service, {milliseconds(load.wait_s)} with {load.in_service:.0f}; {shape_in_words(shape)} should do as much"
+    )
