@@ -1,2 +1,141 @@
-def main() -> int:
-    return 0
+"""The command line: what a person types, turned into calls. Exit 0: it ran; 1: not served; 2: wrong input."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from uwsgi_autopilot import __version__
+from uwsgi_autopilot.api.manifest import load_manifest
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.api.uwsgiapp import Mode, UwsgiApp
+from uwsgi_autopilot.errors import AutopilotError, UsageError
+from uwsgi_autopilot.local.demo import run_demo
+from uwsgi_autopilot.local.loadplan import parse_seconds
+from uwsgi_autopilot.local.programs import find_programs
+from uwsgi_autopilot.local.run import Options, run_local
+from uwsgi_autopilot.views.select import view_for_output
+
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    asked = _parser().parse_args(argv)
+    try:
+        status: int = asked.run(asked)
+    except AutopilotError as error:
+        print(f"uwsgi-autopilot: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return status
+
+
+def _local(asked: argparse.Namespace) -> int:
+    app, options = _app_and_options(asked)
+    with view_for_output() as view:
+        return run_local(app, options, find_programs(), view)
+
+
+def _demo(asked: argparse.Namespace) -> int:
+    app, options = _app_and_options(asked)
+    with view_for_output() as view:
+        return run_demo(app, options, find_programs(), view)
+
+
+def _app_and_options(asked: argparse.Namespace) -> tuple[UwsgiApp, Options]:
+    app = load_manifest(asked.manifest)
+    if app.ignored:
+        print(f"not used on one machine: {', '.join(app.ignored)}", file=sys.stderr)
+    folder = (asked.chdir or asked.manifest.parent).absolute()
+    if not folder.is_dir():
+        raise UsageError(f"--chdir: expected a folder, found {folder}")
+    return app, Options(
+        folder=folder,
+        port=asked.port,
+        host=asked.host,
+        seconds=getattr(asked, "seconds", None),
+        report=getattr(asked, "report", None),
+        mode=getattr(asked, "mode", None),
+        shape=getattr(asked, "shape", None),
+        loads=tuple(getattr(asked, "load", None) or ()),
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="uwsgi-autopilot",
+        description="Finds, live and without a failed request, how many processes and threads a uWSGI application should have.",
+    )
+    parser.add_argument("--version", action="version", version=f"uwsgi-autopilot {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    local = commands.add_parser("local", help="serve and tune the application of a manifest on this machine")
+    _common(local)
+    local.add_argument(
+        "--for", dest="seconds", type=_seconds, help="stop after so long, such as 60s or 5m (default: never)"
+    )
+    local.add_argument("--report", type=Path, metavar="FILE", help="write what happened as JSON")
+    local.add_argument(
+        "--mode", type=_mode, metavar="MODE", help="Auto, Recommend or Disabled (default: the manifest's)"
+    )
+    local.add_argument(
+        "--shape", type=_shape, metavar="PxT", help="the first shape, such as 4x16; with --mode Disabled the only one"
+    )
+    local.add_argument(
+        "--load",
+        action="append",
+        metavar="LOAD",
+        help="send requests: clients=64,path=/io?ms=100 or rate=200,...; with from=20s several make phases",
+    )
+    local.set_defaults(run=_local)
+
+    demo = commands.add_parser(
+        "demo", help="watch an application get faster: a load that changes once, then a comparison"
+    )
+    _common(demo)
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("manifest", type=Path, help="a UwsgiApp manifest, such as app/uwsgiapp.yaml")
+    parser.add_argument("--port", type=_port, default=8088, help="of nginx (default 8088)")
+    parser.add_argument("--host", default="127.0.0.1", help="address that nginx listens on (default 127.0.0.1)")
+    parser.add_argument(
+        "--chdir", type=Path, metavar="DIR", help="where modules are imported from (default: the manifest's folder)"
+    )
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = parse_seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if seconds <= 0:
+        raise argparse.ArgumentTypeError(f"expected more than 0 seconds, found {text!r}")
+    return seconds
+
+
+def _mode(text: str) -> Mode:
+    for mode in Mode:
+        if text.lower() == mode.value.lower():
+            return mode
+    raise argparse.ArgumentTypeError(f"expected Auto, Recommend or Disabled, found {text!r}")
+
+
+def _shape(text: str) -> Shape:
+    try:
+        return Shape.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"expected a port from 1 to 65535, found {text!r}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""Start a child that never outlives us: own session, clean environment, a signal when its parent dies.
+
+Linux sends the parent-death signal when the *thread* that forked ends, so call `spawn` from the main thread only.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import IO, Any
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+
+# uWSGI reads every UWSGI_* variable as an option: UWSGI_SERVICE_HOST, a service link of a Service called "uwsgi",
+# ends a strict start. It also answers on NOTIFY_SOCKET itself, and takes LISTEN_FDS for its own sockets.
+LEAKING_PREFIXES = ("UWSGI_", "WATCHDOG_", "LISTEN_")
+LEAKING_NAMES = ("NOTIFY_SOCKET", "NGINX")
+
+# Loaded once, before any fork: importing in the child of a threaded process can deadlock.
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def become_subreaper() -> None:
+    """Orphans among our descendants become our children, so that we can see, wait for and end them."""
+    _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def clean_environment(base: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, str]:
+    """`base` without what would leak into uWSGI or nginx, then `extra` on top."""
+    kept = {
+        name: value
+        for name, value in base.items()
+        if not name.startswith(LEAKING_PREFIXES) and name not in LEAKING_NAMES
+    }
+    return {**kept, **extra}
+
+
+def spawn(
+    command: Sequence[str],
+    *,
+    when_parent_dies: signal.Signals,
+    env: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+    cwd: str | None = None,
+    stdout: int | IO[Any] | None = None,
+    stderr: int | IO[Any] | None = None,
+) -> "subprocess.Popen[bytes]":
+    """Start `command` in a session of its own: a terminal's Ctrl-C does not reach it, its process group is its pid.
+
+    Raises OSError when the program cannot be started.
+    """
+    parent = os.getpid()
+
+    def in_child() -> None:
+        _libc.prctl(PR_SET_PDEATHSIG, int(when_parent_dies), 0, 0, 0)
+        # The parent may have died between fork and prctl: then nobody would ever signal us.
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return subprocess.Popen(
+        list(command),
+        env=dict(clean_environment(os.environ, {})) if env is None else dict(env),
+        pass_fds=tuple(pass_fds),
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=True,
+        preexec_fn=in_child,  # noqa: PLW1509
+    )
+
+
+def kill_group(pid: int, signum: signal.Signals = signal.SIGKILL) -> None:
+    """Signal every process of the group that `pid` leads; nothing happens when none is left."""
+    try:
+        os.killpg(pid, signum)
+    except (ProcessLookupError, PermissionError):
+        return

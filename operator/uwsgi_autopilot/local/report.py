@@ -1,0 +1,65 @@
+"""The report of one run: what --report writes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.errors import UsageError
+from uwsgi_autopilot.local.loadprocess import LoadProcess
+from uwsgi_autopilot.local.pilot import Pilot
+from uwsgi_autopilot.report import histogram
+from uwsgi_autopilot.tuner.sample import Sample
+
+# Throughput and latency are told over the last seconds of the run.
+WINDOW_SECONDS = 10.0
+
+
+def latency_of(samples: list[Sample]) -> dict[int, int]:
+    """nginx's request times of `samples` as one histogram."""
+    counts: dict[int, int] = {}
+    for sample in samples:
+        histogram.add(counts, sample.latency)
+    return counts
+
+
+def build_report(
+    *, app: str, seconds: float, pilot: Pilot, shape: Shape | None, load: LoadProcess | None
+) -> dict[str, Any]:
+    """With a load: its own counts. Without: uWSGI's finished requests and nginx's log, and `failed` is null."""
+    samples = list(pilot.session.samples)[-round(WINDOW_SECONDS) :]
+    counts = latency_of(samples)
+    state = pilot.session.state or {}
+    covered = sum(sample.seconds for sample in samples)
+    rps = sum(sample.requests for sample in samples) / covered if covered else 0.0
+    p50, p99 = histogram.quantile(counts, 0.5), histogram.quantile(counts, 0.99)
+    requests, failed = state.get("requests_total", 0), None
+    if load is not None:
+        if window := load.window(WINDOW_SECONDS):
+            rps, p50, p99 = window.rps, window.p50, window.p99
+        failed = load.summary["failed"] if load.summary else load.failed
+        requests = load.summary["sent"] if load.summary else requests
+    return {
+        "app": app,
+        "seconds": round(seconds, 1),
+        "requests": round(requests),
+        "failed": failed,
+        "shape": shape.to_json() if shape else None,
+        "throughput_rps": round(rps, 1),
+        "latency_ms": {"p50": _ms(p50), "p99": _ms(p99)},
+        "decisions": [entry.to_json() for entry in pilot.history],
+        "swaps": state.get("swaps", 0),
+        "queue_max": pilot.session.queue_max,
+    }
+
+
+def write_report(path: Path, report: dict[str, Any]) -> None:
+    """Raises UsageError when it cannot be written."""
+    try:
+        path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--report: {path} cannot be written: {error.strerror}") from None
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 2)

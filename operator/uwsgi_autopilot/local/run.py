@@ -1,0 +1,160 @@
+"""`uwsgi-autopilot local`: one session, the pilot, perhaps a load, and a view, until time is up or somebody stops it."""
+
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.api.uwsgiapp import Mode, UwsgiApp
+from uwsgi_autopilot.errors import UsageError
+from uwsgi_autopilot.local.loadplan import parse_load
+from uwsgi_autopilot.local.loadprocess import LoadProcess
+from uwsgi_autopilot.local.pilot import Entry, Pilot
+from uwsgi_autopilot.local.programs import Programs
+from uwsgi_autopilot.local.report import build_report, write_report
+from uwsgi_autopilot.local.session import Session
+
+STEP_SECONDS = 0.1
+# A load without --for ends by itself all the same: nothing here runs without bound.
+MAX_LOAD_SECONDS = 24 * 3600.0
+
+
+class View(Protocol):
+    """What a person sees meanwhile: views/live.py on a terminal, views/lines.py elsewhere."""
+
+    def line(self, text: str) -> None:
+        """Something that the application or nginx printed."""
+
+    def say(self, text: str) -> None:
+        """A sentence of ours."""
+
+    def decided(self, entry: Entry) -> None: ...
+
+    def finish(self, outcome: Any) -> None:
+        """The demonstration's outcome (local/demo.py)."""
+
+    def update(self, session: Session, pilot: Pilot, load: LoadProcess | None) -> None:
+        """Called ten times a second; draws when it sees fit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """seconds None: until stopped. loads: texts as after --load."""
+
+    folder: Path
+    port: int = 8088
+    host: str = "127.0.0.1"
+    seconds: float | None = None
+    report: Path | None = None
+    mode: Mode | None = None
+    shape: Shape | None = None
+    loads: Sequence[str] = ()
+
+
+class Stopped(Exception):  # noqa: N818  # not an error: somebody asked
+    """SIGINT or SIGTERM arrived."""
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Turn the first SIGINT or SIGTERM into Stopped, the second into KeyboardInterrupt, at whatever is being done."""
+    asked = False
+
+    def on_signal(signum: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        raise Stopped
+
+    before = {signum: signal.signal(signum, on_signal) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+def run_local(app: UwsgiApp, options: Options, programs: Programs, view: View) -> int:
+    """Returns the exit status. Raises AutopilotError."""
+    for text in options.loads:
+        parse_load(text)
+    mode = options.mode or app.tuning.mode
+    pinned = app.tuning.pin and (options.shape or app.tuning.pin)
+    if options.shape is not None:
+        _check_shape(options.shape, app)
+    session = Session(
+        app,
+        folder=options.folder,
+        port=options.port,
+        host=options.host,
+        programs=programs,
+        start=options.shape,
+        sink=view.line,
+    )
+    load: LoadProcess | None = None
+    with stoppable():
+        began = time.monotonic()
+        try:
+            with session:
+                pilot = Pilot(session, mode=mode, pinned=pinned)
+                try:
+                    session.wait_ready()
+                    began = time.monotonic()
+                    view.say(_greeting(app, session, mode, pinned))
+                    if options.loads:
+                        load = LoadProcess.start(session.url, options.loads, options.seconds or MAX_LOAD_SECONDS)
+                    _fly(session, pilot, load, view, began, options.seconds)
+                except Stopped:
+                    view.say("stopping: requests in flight are finished first; once more ends at once")
+                finally:
+                    if load is not None:
+                        load.stop()
+                    if options.report is not None and session.state is not None:
+                        seconds = time.monotonic() - began
+                        report = build_report(
+                            app=app.name, seconds=seconds, pilot=pilot, shape=session.shape, load=load
+                        )
+                        write_report(options.report, report)
+        except Stopped:
+            pass
+    return 0
+
+
+def _fly(
+    session: Session, pilot: Pilot, load: LoadProcess | None, view: View, began: float, seconds: float | None
+) -> None:
+    while seconds is None or time.monotonic() - began < seconds:
+        session.step()
+        for entry in pilot.step():
+            view.decided(entry)
+        view.update(session, pilot, load)
+        time.sleep(STEP_SECONDS)
+
+
+def _check_shape(shape: Shape, app: UwsgiApp) -> None:
+    for name, value, bounds in (
+        ("processes", shape.processes, app.tuning.processes),
+        ("threads", shape.threads, app.tuning.threads),
+    ):
+        if not bounds.min <= value <= bounds.max:
+            raise UsageError(
+                f"--shape: expected {bounds.min} to {bounds.max} {name} (spec.tuning.{name} of the manifest), found {value}"
+            )
+
+
+def _greeting(app: UwsgiApp, session: Session, mode: Mode, pinned: Shape | None) -> str:
+    what = f"{app.name} is served at {session.url} by {session.shape.in_words() if session.shape else 'uWSGI'}"
+    if pinned is not None:
+        return f"{what}; the shape is pinned"
+    doing = {
+        Mode.AUTO: "tuning as soon as there is load",
+        Mode.RECOMMEND: "watching, and saying what it would do",
+        Mode.DISABLED: "watching only",
+    }[mode]
+    return f"{what}; {doing}"

@@ -1,0 +1,46 @@
+"""The view where there is no terminal: one line a decision, and one a minute to show that it lives."""
+
+import sys
+
+from rich.console import Console
+
+from uwsgi_autopilot.local.demo import Outcome
+from uwsgi_autopilot.local.loadprocess import LoadProcess
+from uwsgi_autopilot.local.pilot import Entry, Pilot
+from uwsgi_autopilot.local.session import Session
+from uwsgi_autopilot.views.table import print_outcome
+from uwsgi_autopilot.views.words import entry_line, numbers
+
+STATUS_SECONDS = 60.0
+
+
+class LinesView:
+    """Ours go to standard output, what the application prints to standard error."""
+
+    def __init__(self) -> None:
+        self._next_status: float | None = None
+
+    def line(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    def say(self, text: str) -> None:
+        print(text, flush=True)
+
+    def decided(self, entry: Entry) -> None:
+        self.say(entry_line(entry))
+
+    def finish(self, outcome: Outcome) -> None:
+        print_outcome(outcome, Console(highlight=False, width=110))
+
+    def update(self, session: Session, pilot: Pilot, load: LoadProcess | None) -> None:
+        if session.state is None:
+            return
+        now = session.state["now"]
+        if self._next_status is None:
+            self._next_status = now + STATUS_SECONDS
+        if now < self._next_status:
+            return
+        self._next_status = now + STATUS_SECONDS
+        found = numbers(list(session.samples), load)
+        told = ", ".join(f"{name} {value}" for name, value in found.items())
+        self.say(f"{session.shape}: {told}")

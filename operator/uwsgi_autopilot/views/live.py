@@ -1,0 +1,91 @@
+"""The view on a terminal: one calm panel at the bottom, decisions and the application's output scroll above it."""
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from uwsgi_autopilot.local.demo import Outcome
+from uwsgi_autopilot.local.loadprocess import LoadProcess
+from uwsgi_autopilot.local.pilot import Entry, Pilot
+from uwsgi_autopilot.local.session import Session
+from uwsgi_autopilot.views.table import print_outcome
+from uwsgi_autopilot.views.words import entry_line, numbers
+
+REDRAWS_PER_SECOND = 2
+SPARK = "▁▂▃▄▅▆▇█"
+SPARK_SECONDS = 60
+
+
+class LiveView:
+    """A context manager: the panel is gone from the screen's control when it ends."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(highlight=False)
+        self._live = Live(console=self.console, refresh_per_second=REDRAWS_PER_SECOND, transient=False)
+        self._last: Entry | None = None
+        self._drawn: float | None = None
+
+    def __enter__(self) -> "LiveView":
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def line(self, text: str) -> None:
+        self.console.print(Text(text, style="dim"))
+
+    def say(self, text: str) -> None:
+        self.console.print(Text(text, style="bold"))
+
+    def decided(self, entry: Entry) -> None:
+        self._last = entry
+        self.console.print(Text(entry_line(entry), style="yellow" if entry.kind == "change" else "magenta"))
+
+    def finish(self, outcome: Outcome) -> None:
+        self._live.stop()
+        print_outcome(outcome, self.console)
+
+    def update(self, session: Session, pilot: Pilot, load: LoadProcess | None) -> None:
+        if session.state is None or session.state["now"] == self._drawn:
+            return
+        self._drawn = session.state["now"]
+        self._live.update(draw(session, pilot, load, self._last))
+
+
+def draw(session: Session, pilot: Pilot, load: LoadProcess | None, last: Entry | None) -> RenderableType:
+    """The panel of this moment."""
+    shape = session.shape
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column()
+    table.add_row("shape", Text(f"{shape.in_words()} ({shape})" if shape else "starting", style="bold"))
+    samples = list(session.samples)
+    for name, value in numbers(samples, load).items():
+        row = Text(value)
+        if name == "requests/s":
+            row.append(
+                "  " + sparkline([sample.requests / sample.seconds for sample in samples[-SPARK_SECONDS:]]), "green"
+            )
+        table.add_row(name, row)
+    if load is not None:
+        table.add_row("failed", str(load.failed))
+    change = (session.state or {}).get("change")
+    if change:
+        to = f"{change['to']['processes']}x{change['to']['threads']}"
+        table.add_row("changing", f"{change['kind']} to {to}, {change['seconds']:.0f} s")
+    if pilot.last is not None:
+        table.add_row("now", Text(f"{pilot.last.reason.value}: {pilot.last.message}"))
+    if last is not None:
+        table.add_row("last decision", Text(entry_line(last).strip()))
+    return Panel(table, title=f"{session.app.name} at {session.url}", title_align="left", border_style="blue")
+
+
+def sparkline(values: list[float]) -> str:
+    """One character a value, the greatest is a full block."""
+    top = max(values, default=0.0)
+    if top <= 0:
+        return ""
+    return "".join(SPARK[min(len(SPARK) - 1, int(value / top * (len(SPARK) - 0.001)))] for value in values)
