@@ -169,12 +169,24 @@ def refused_options() -> list[Rule]:
             "expected the name of a uWSGI option: letters, digits and dashes, without leading dashes",
         )
     ]
-    families: dict[str, list[str]] = {}
-    for family, reason in options._FAMILIES:
-        families.setdefault(reason, []).append(family)
-    for reason in dict.fromkeys([*options._OWNED, *families]):
-        patterns = [re.escape(name) for name in options._OWNED.get(reason, ())] + families.get(reason, [])
-        rows.append(
-            looks_not_like("spec.uwsgi.options[].name", "|".join(patterns), f"{{self}} cannot be set: {reason}")
-        )
+    owned, families = options._REASONS, options._FAMILIES
+    for reason in dict.fromkeys([*owned.values(), *(reason for _, reason in families)]):
+        own = [family for family, its in families if its == reason]
+        patterns = [re.escape(name) for name, its in owned.items() if its == reason] + own
+        # A name that is listed has its own reason, also when it falls into a family that has another.
+        others = [
+            name for name, its in owned.items() if its != reason and any(re.fullmatch(each, name) for each in own)
+        ]
+        rows.append(_refused(reason, patterns, others))
     return rows
+
+
+def _refused(reason: str, patterns: list[str], others: list[str]) -> Rule:
+    matches = _matches("|".join(patterns))
+    except_for = f" || self in [{', '.join(repr(name) for name in others)}]" if others else ""
+    return Rule(
+        path="spec.uwsgi.options[].name",
+        cel=f"!self.matches(r'^(?:{'|'.join(patterns)})$'){except_for}",
+        holds=lambda name: not matches(name) or name in others,
+        message=f"{{self}} cannot be set: {reason}",
+    )
