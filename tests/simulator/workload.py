@@ -42,8 +42,8 @@ class Workload:
     pool: int | None = None
 
 
-# What Flask, uWSGI and the copying of answers cost each request on the machine where the grids were measured.
-OVERHEAD_S = 0.0004
+# What uWSGI, the application around and the copying of answers cost each request where the grids were measured.
+OVERHEAD_S = 0.00015
 
 
 def simple(
@@ -81,8 +81,8 @@ def bimodal(*, share: float, slow: Workload, quick: Workload) -> Workload:
 
 CPU = simple(cpu=0.005)
 IO = simple(wait=0.100)
-MIXED = simple(wait=0.020, cpu=0.002)
+MIXED = simple(wait=0.020, cpu=0.0021)
 POOL = simple(wait=0.020, pool=3)
-SHA = simple(wait=0.005, native=0.0006)
+SHA = simple(wait=0.005, native=0.0004)
 BIMODAL = bimodal(share=0.1, slow=simple(wait=0.3), quick=simple(wait=0.002, cpu=0.001))
 DEGRADING = simple(wait=0.020, cpu=0.001, slowdown=lambda waits: max(1.0, waits / 12) ** 1.5)

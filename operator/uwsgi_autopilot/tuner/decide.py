@@ -30,7 +30,7 @@ QUIET_S = 60.0  # without enough requests to judge a change by, it is kept for n
 RECENT_S = 6.0  # window in which a settled shape is watched
 CPU_JUMPED = 1.7  # CPU per request after / before a change of shape: no shape does that, so the workload changed
 BACKOFF_S = 30.0
-LONGEST_BACKOFF_S = 3600.0
+LONGEST_BACKOFF_S = 1800.0
 NEVER_ENOUGH = 1e9  # demand: what the agent refused is not asked for again, however much load comes
 
 
@@ -191,7 +191,7 @@ def _verify(memory: Memory, now: _Now) -> Result:
         return _take_back(memory, asked, load, judgement)
     kept = replace(memory.on(Event.KEPT).with_point(Point.of(load)), asked=None, jumped=True, since=asked.arrived_at)
     if judgement.change > 0.02:
-        kept = replace(kept, fruitless=0)
+        kept = replace(kept, fruitless=0, not_before=None)
     if asked.reason is Reason.BACKEND_LIMITED:
         kept = kept.with_rejected(asked.before.shape, up=True, demand=asked.before.demand)
     return kept, _hold(now.shape, asked.reason, f"{asked.before.shape} → {now.shape} stays: {judgement.message}")
@@ -199,10 +199,22 @@ def _verify(memory: Memory, now: _Now) -> Result:
 
 def _take_back(memory: Memory, asked: Asked, load: Load, judgement: Judgement) -> Result:
     up = asked.shape.slots > asked.before.shape.slots
-    memory = memory.with_point(Point.of(load)).with_rejected(asked.shape, up=up, demand=max(load.demand, 1.0))
+    memory = memory.with_point(Point.of(load)).with_rejected(
+        asked.shape, up=up, demand=max(load.demand, 1.0), change=judgement.change
+    )
     message = f"{asked.shape} brought {judgement.message}: back to {asked.before.shape}"
     back = replace(asked, shape=asked.before.shape, reason=judgement.reason, at=load.at, arrived_at=None)
-    memory = replace(memory.on(Event.WORSE), asked=back, changes=memory.changes + 1, jumped=True)
+    fruitless = memory.fruitless + 1
+    # The first failure may be followed by a second try at once; after that each one doubles the wait.
+    pause = 0.0 if fruitless == 1 else min(BACKOFF_S * 2.0**fruitless, LONGEST_BACKOFF_S)
+    memory = replace(
+        memory.on(Event.WORSE),
+        asked=back,
+        changes=memory.changes + 1,
+        jumped=True,
+        fruitless=fruitless,
+        not_before=load.at + pause,
+    )
     return memory, _change(load, back.shape, judgement.reason, message, asked.before.throughput)
 
 
@@ -250,7 +262,8 @@ def _watch(memory: Memory, now: _Now) -> Result:
         memory = replace(memory, changes=0, reference=replace(memory.reference, demand=load.demand))
     answer = next_shape(memory, load, now.limits)
     if isinstance(answer, Nothing):
-        return memory, _hold(now.shape, answer.reason, answer.message)
+        # Waits that were seen at little load tell later whether much load is what makes them long.
+        return memory.with_point(Point.of(load)), _hold(now.shape, answer.reason, answer.message)
     hold = first_objection(Situation(memory=memory, samples=now.samples, load=load))
     if hold is not None:
         return memory, _hold(now.shape, hold.reason, hold.message)

@@ -25,7 +25,7 @@ LONGEST_CHUNK = 10  # samples
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """since: when the change began. cpu_s, wait_s: per request, in the newest stretch."""
+    """since: from when on readings belong to the new workload alone. cpu_s, wait_s: per request now."""
 
     since: float
     cpu_s: float
@@ -41,13 +41,10 @@ def drift(samples: Sequence[Sample], reference: Point, *, since: float) -> Drift
         ([math.log(max(cpu_s, 1e-6) / max(reference.cpu_s, 1e-6)) for _, cpu_s, _ in chunks], CPU_SIGMA),
         ([_wait_signal(cpu_s, wait_s, reference) for _, cpu_s, wait_s in chunks], WAIT_SIGMA),
     )
-    alarms = [
-        start for values, floor in series for sign in (1, -1) if (start := _cusum(values, floor, sign)) is not None
-    ]
-    if not alarms:
+    if not any(_alarm(values, floor, sign) for values, floor in series for sign in (1, -1)):
         return None
     _, cpu_s, wait_s = chunks[-1]
-    return Drift(since=chunks[min(alarms)][0], cpu_s=cpu_s, wait_s=wait_s)
+    return Drift(since=samples[-1].at, cpu_s=cpu_s, wait_s=wait_s)
 
 
 def _wait_signal(cpu_s: float, wait_s: float, reference: Point) -> float:
@@ -56,16 +53,14 @@ def _wait_signal(cpu_s: float, wait_s: float, reference: Point) -> float:
     return math.log((wait_s + soft) / (reference.wait_s + soft))
 
 
-def _cusum(values: list[float], floor: float, sign: int) -> int | None:
-    """The index at which the alarm that still stands at the end began; None without one."""
+def _alarm(values: list[float], floor: float, sign: int) -> bool:
+    """Is the sum above the alarm at the end?"""
     steps = [abs(later - earlier) for earlier, later in pairwise(values)]
     sigma = max(floor, 1.05 * median(steps))
-    total, start = 0.0, 0
-    for index, value in enumerate(values):
-        if total == 0.0:
-            start = index
+    total = 0.0
+    for value in values:
         total = max(0.0, total + min(sign * value / sigma, ALARM) - SLACK)
-    return start if total > ALARM else None
+    return total > ALARM
 
 
 def _chunks(samples: list[Sample]) -> list[tuple[float, float, float]]:

@@ -51,12 +51,14 @@ class Point:
 class Rejected:
     """A shape that was tried and was not better, or was refused. up: it had more slots than the one it was tried from.
 
-    demand: requests in the pod then; with twice as many the answer may differ.
+    demand: requests in the pod then; with twice as many the answer may differ. change: ln of the throughput there over
+    that of the shape it was tried from; None: it never served.
     """
 
     shape: Shape
     up: bool
     demand: float
+    change: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,16 +106,27 @@ class Memory:
         return replace(self, phase=after(self.phase, event))
 
     def with_point(self, point: Point) -> "Memory":
-        others = tuple(each for each in self.points if each.shape != point.shape)
+        """One point for each shape and rough number of requests in service, the newest."""
+
+        def same(other: Point) -> bool:
+            ratio = max(other.in_service, 0.1) / max(point.in_service, 0.1)
+            return other.shape == point.shape and 0.67 < ratio < 1.5
+
+        others = tuple(each for each in self.points if not same(each))
         return replace(self, points=(*others, point)[-MOST_POINTS:])
 
-    def with_rejected(self, shape: Shape, *, up: bool, demand: float) -> "Memory":
+    def with_rejected(self, shape: Shape, *, up: bool, demand: float, change: float | None = None) -> "Memory":
         others = tuple(each for each in self.rejected if each.shape != shape)
-        new = Rejected(shape=shape, up=up, demand=demand)
+        new = Rejected(shape=shape, up=up, demand=demand, change=change)
         return replace(self, rejected=(*others, new)[-MOST_REJECTED:])
 
     def forgetting(self, since: float) -> "Memory":
-        """The workload is another one: what was learnt about shapes is void. Must be followed by an event."""
+        """The workload is another one: what was learnt about shapes is void. Must be followed by an event.
+
+        Two failures before it may have been due to a workload that was changing; three and more say that our changes
+        bring nothing here, whatever the workload is called, and the pause stays.
+        """
+        pause = self.not_before if self.fruitless >= 3 else None
         return replace(
             self,
             since=since,
@@ -125,6 +138,7 @@ class Memory:
             changes=0,
             said=None,
             recommended=None,
+            not_before=pause,
         )
 
     def to_json(self) -> dict[str, Any]:

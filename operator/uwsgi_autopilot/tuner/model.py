@@ -58,7 +58,7 @@ def smooth_minimum(one: float, other: float) -> float:
     least = min(one, other)
     if least <= 0:
         return 0.0
-    return least * (1.0 + (least / max(one, other)) ** SMOOTHNESS) ** (-1.0 / SMOOTHNESS)
+    return least / math.pow(1.0 + math.pow(least / max(one, other), SMOOTHNESS), 1.0 / SMOOTHNESS)
 
 
 def _process(customers: float, wait_s: float, demand_s: float) -> float:

@@ -23,6 +23,7 @@ LEAST_JUMP = 1.05  # predicted throughput of a first jump over the present one
 LEAST_STEP = 1.08  # of a further one: the model is right within about that
 LEVEL_STEP = 0.97  # a much smaller shape may lose so much in the model, which measurement then judges
 MATERIAL = 1.35  # neither processes nor threads differ by more: the same shape for the model
+WORSE = 0.1  # ln of the loss of a trial that was clearly worse, not merely no better
 ENOUGH_TO_SHRINK = 300  # requests
 
 
@@ -83,7 +84,7 @@ def next_shape(memory: Memory, load: Load, limits: Limits) -> Answer:
     """The step from the present shape, or why there is none."""
     if (lower := backend.smaller(memory.points, load)) is not None:
         smaller = limits.clamp(lower)
-        if smaller != load.shape and not blocked(memory.rejected, smaller, load):
+        if smaller != load.shape and blocking(memory.rejected, smaller, load) is None:
             message = wording.backend(load, memory.points, smaller)
             return Proposal(
                 shape=smaller,
@@ -100,9 +101,11 @@ def next_shape(memory: Memory, load: Load, limits: Limits) -> Answer:
         if refusal is not None and _worth_it(memory, load, wanted):
             return refusal
         candidate = load.shape
-    if blocked(memory.rejected, candidate, load):
+    if (objection := blocking(memory.rejected, candidate, load)) is not None:
         candidate = between(load.shape, candidate)
-        if blocked(memory.rejected, candidate, load) or not limits.fits(candidate, load):
+        # Where the far shape did about as well, the near one will too: a plateau, and the smaller end of it is here.
+        plateau = objection.change is None or objection.change > -WORSE
+        if plateau or blocking(memory.rejected, candidate, load) or not limits.fits(candidate, load):
             candidate = load.shape
     if not _worth_it(memory, load, candidate):
         return _nothing(load, wanted)
@@ -135,17 +138,17 @@ def differs(one: Shape, other: Shape) -> bool:
     return max(ratio(one.processes, other.processes), ratio(one.threads, other.threads)) >= MATERIAL
 
 
-def blocked(rejected: tuple[Rejected, ...], shape: Shape, load: Load) -> bool:
-    """`shape` goes about as far, or further, than one that was tried in vain at no less than half this load."""
+def blocking(rejected: tuple[Rejected, ...], shape: Shape, load: Load) -> Rejected | None:
+    """The trial that speaks against `shape`: one that went about as far, in vain, at no less than half this load."""
     for each in rejected:
         if load.demand >= 2.0 * each.demand:
             continue
         processes, threads = shape.processes / each.shape.processes, shape.threads / each.shape.threads
         if each.up and processes >= 0.7 and threads >= 0.7 and shape.slots > load.shape.slots:
-            return True
+            return each
         if not each.up and processes <= 1.4 and threads <= 1.4 and shape.slots <= load.shape.slots:
-            return True
-    return False
+            return each
+    return None
 
 
 def between(one: Shape, other: Shape) -> Shape:
