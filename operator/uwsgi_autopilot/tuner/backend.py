@@ -13,11 +13,20 @@ from uwsgi_autopilot.tuner.memory import Point
 
 SLOWER = 1.5  # growth of the wait that is no longer noise
 FOLLOWS = 0.6  # dlnX / dlnB below which the throughput does not follow
-CLOSE = 2.0  # requests in service of two neighbours: nothing worth a change lies between
+CLOSE = 1.5  # ratio of requests in service of two points: nothing worth a change lies between
+# The wait grows like a power of the requests in service, from a knee on: 1 where the backend only queues, 2 where it
+# also wastes work. With 1.4 the knee is met within a third for both.
+POWER = 1.4
 
 
 def smaller(points: Sequence[Point], load: Load) -> Shape | None:
     """The shape to try instead of the present one; None when the backend keeps up, or all was tried."""
+    knee = knee_of(points, load)
+    return None if knee is None else _with_slots(load.shape, knee)
+
+
+def knee_of(points: Sequence[Point], load: Load) -> float | None:
+    """Requests in service up to which the backend keeps up, estimated; None when it keeps up now."""
     if load.cpu_full or load.pool_size is not None or load.worker_cpu >= 0.8:
         return None
     lower = [each for each in points if each.in_service * CLOSE <= load.in_service and each.wait_s > 0]
@@ -26,7 +35,9 @@ def smaller(points: Sequence[Point], load: Load) -> Shape | None:
     below = max(lower, key=lambda each: each.in_service)
     if load.wait_s < SLOWER * below.wait_s or follows(below, load) >= FOLLOWS:
         return None
-    return _with_slots(load.shape, math.sqrt(below.in_service * load.in_service))
+    quick = min(each.wait_s for each in lower)
+    knee = load.in_service * math.pow(quick / load.wait_s, 1.0 / POWER)
+    return min(max(knee, 1.1 * below.in_service), load.in_service / CLOSE)
 
 
 def follows(below: Point, load: Load) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import Reason
-from uwsgi_autopilot.tuner import wording
+from uwsgi_autopilot.tuner import backend, wording
 from uwsgi_autopilot.tuner.decision import Decision, Kind
 from uwsgi_autopilot.tuner.drift import drift
 from uwsgi_autopilot.tuner.guards import Situation, first_objection
@@ -29,6 +29,7 @@ FOREIGN_SHAPE_S = 5  # samples of a shape that nobody here asked for: then it is
 QUIET_S = 60.0  # without enough requests to judge a change by, it is kept for now
 RECENT_S = 6.0  # window in which a settled shape is watched
 CPU_JUMPED = 1.7  # CPU per request after / before a change of shape: no shape does that, so the workload changed
+PROMISING = 1.1  # predicted from what a failed trial showed, over the throughput before it
 BACKOFF_S = 30.0
 LONGEST_BACKOFF_S = 1800.0
 NEVER_ENOUGH = 1e9  # demand: what the agent refused is not asked for again, however much load comes
@@ -188,21 +189,46 @@ def _verify(memory: Memory, now: _Now) -> Result:
     if judgement.verdict is Verdict.WAIT:
         return memory, _hold(now.shape, Reason.VERIFYING, judgement.message)
     if judgement.verdict is Verdict.TAKE_BACK:
-        return _take_back(memory, asked, load, judgement)
+        return _go_on_or_back(memory, now, asked, load, judgement)
     kept = replace(memory.on(Event.KEPT).with_point(Point.of(load)), asked=None, jumped=True, since=asked.arrived_at)
     if judgement.change > 0.02:
         kept = replace(kept, fruitless=0, not_before=None)
     if asked.reason is Reason.BACKEND_LIMITED:
-        kept = kept.with_rejected(asked.before.shape, up=True, demand=asked.before.demand)
+        # The knee was found: neither the shapes beyond it nor those half way there are worth another swap.
+        for point in memory.points:
+            if point.in_service >= backend.CLOSE * load.in_service:
+                kept = kept.with_rejected(point.shape, up=True, demand=point.demand, change=0.0)
     return kept, _hold(now.shape, asked.reason, f"{asked.before.shape} → {now.shape} stays: {judgement.message}")
 
 
-def _take_back(memory: Memory, asked: Asked, load: Load, judgement: Judgement) -> Result:
+def _go_on_or_back(memory: Memory, now: _Now, asked: Asked, load: Load, judgement: Judgement) -> Result:
+    """A shape that failed may have shown why, a pool or a slow backend: then go where that points, not back first."""
     up = asked.shape.slots > asked.before.shape.slots
     memory = memory.with_point(Point.of(load)).with_rejected(
         asked.shape, up=up, demand=max(load.demand, 1.0), change=judgement.change
     )
-    message = f"{asked.shape} brought {judgement.message}: back to {asked.before.shape}"
+    memory = replace(memory, jumped=True)
+    hold = first_objection(Situation(memory=memory, samples=now.samples, load=load))
+    if not asked.second and hold is None and judgement.reason is not Reason.ERRORS_HIGH:
+        answer = next_shape(memory, load, now.limits)
+        promising = isinstance(answer, Proposal) and answer.expected >= PROMISING * asked.before.throughput
+        if isinstance(answer, Proposal) and promising and answer.shape != asked.before.shape:
+            further = replace(
+                asked,
+                shape=answer.shape,
+                at=load.at,
+                reason=answer.reason,
+                better=True,
+                arrived_at=None,
+                second=True,
+            )
+            memory = replace(memory.on(Event.CHANGE_ASKED), asked=further, changes=memory.changes + 1)
+            return memory, _change(load, answer.shape, answer.reason, answer.message, answer.expected)
+    return _take_back(memory, asked, load, judgement)
+
+
+def _take_back(memory: Memory, asked: Asked, load: Load, judgement: Judgement) -> Result:
+    message = f"{judgement.message}: back to {asked.before.shape}"
     back = replace(asked, shape=asked.before.shape, reason=judgement.reason, at=load.at, arrived_at=None)
     fruitless = memory.fruitless + 1
     # The first failure may be followed by a second try at once; after that each one doubles the wait.
@@ -211,7 +237,6 @@ def _take_back(memory: Memory, asked: Asked, load: Load, judgement: Judgement) -
         memory.on(Event.WORSE),
         asked=back,
         changes=memory.changes + 1,
-        jumped=True,
         fruitless=fruitless,
         not_before=load.at + pause,
     )

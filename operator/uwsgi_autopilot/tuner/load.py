@@ -33,7 +33,8 @@ class Load:
     + cpu_s + lock_s (interpreter lock) + pool_s (other locks) + runqueue_s (ready, no core free).
     pool_size: how many requests of a process get through its application lock; None: no such lock is felt.
     worker_cpu: cores of the busiest worker. cores_used, cores: by us, and usable. spread: standard deviation of the
-    throughput of one second, as a share of it. drift: ln(requests in the pod, newer half / older half).
+    throughput of one second, as a share of it. drift: ln(requests in the pod, newer half / older half). queue_growth:
+    requests a second by which the queue grew.
     sure: enough requests were seen. by_census: wait_s was seen, not inferred from service_s - cpu_s - runqueue_s.
     """
 
@@ -59,6 +60,7 @@ class Load:
     error_share: float
     spread: float
     drift: float
+    queue_growth: float
     sure: bool
     by_census: bool
     memory_bytes: int | None = None
@@ -66,9 +68,25 @@ class Load:
     worker_bytes: int | None = None
 
     @property
-    def demand(self) -> float:
+    def inside(self) -> float:
         """Requests that are in the pod at once, in service or queued."""
         return self.in_service + self.queued
+
+    @property
+    def overrun(self) -> bool:
+        """Requests come faster than they are served, whatever the answers do: the queue grows without end."""
+        return self.queued > self.in_service and self.queue_growth > 0.1 * self.throughput
+
+    @property
+    def demand(self) -> float:
+        """Requests that would be in service at once if nobody queued.
+
+        Clients that wait for their answers are all inside. Where the queue grows without end its length says only how
+        long that has lasted: then arrivals x time, half as much again so that the queue shrinks.
+        """
+        if not self.overrun:
+            return self.inside
+        return min(self.inside, 1.5 * (self.throughput + self.queue_growth) * (self.wait_s + self.cpu_s) + 1.0)
 
     @property
     def wait_per_cpu(self) -> float:
@@ -181,6 +199,7 @@ def _estimate(samples: list[Sample], requests: float, duration: float, sure: boo
         error_share=errors / requests,
         spread=_spread(samples),
         drift=_drift(samples),
+        queue_growth=_queue_growth(samples),
         sure=sure,
         by_census=times.by_census,
         memory_bytes=newest.memory_bytes,
@@ -255,3 +274,13 @@ def _drift(samples: list[Sample]) -> float:
     before = sum(each.busy + (each.queue_mean or 0.0) for each in older) / len(older)
     after = sum(each.busy + (each.queue_mean or 0.0) for each in newer) / len(newer)
     return math.log(max(after, 0.1) / max(before, 0.1))
+
+
+def _queue_growth(samples: list[Sample]) -> float:
+    half = len(samples) // 2
+    if half == 0:
+        return 0.0
+    older, newer = samples[:half], samples[-half:]
+    more = sum(each.queue_mean or 0.0 for each in newer) - sum(each.queue_mean or 0.0 for each in older)
+    apart = (sum(each.at for each in newer) - sum(each.at for each in older)) / half
+    return more / half / apart if apart > 0 else 0.0

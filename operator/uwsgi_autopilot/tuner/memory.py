@@ -65,7 +65,8 @@ class Rejected:
 class Asked:
     """A change that was asked for. arrived_at: when it first served, settled; None: not yet.
 
-    better: it was asked for because it should serve more; else it should serve the same with less.
+    better: it was asked for because it should serve more; else it should serve the same with less. second: asked for
+    in place of a shape that failed; `before` is still the one that served before that.
     """
 
     shape: Shape
@@ -74,6 +75,7 @@ class Asked:
     reason: Reason
     better: bool
     arrived_at: float | None = None
+    second: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

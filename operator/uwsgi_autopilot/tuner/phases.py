@@ -36,6 +36,7 @@ TRANSITIONS: Mapping[tuple[Phase, Event], Phase] = {
     (Phase.OBSERVE, Event.CHANGE_ASKED): Phase.VERIFY,
     (Phase.OBSERVE, Event.NOTHING_LEFT): Phase.HOLD,
     (Phase.VERIFY, Event.KEPT): Phase.REFINE,
+    (Phase.VERIFY, Event.CHANGE_ASKED): Phase.VERIFY,
     (Phase.VERIFY, Event.WORSE): Phase.BACK,
     (Phase.VERIFY, Event.NOT_DONE): Phase.REFINE,
     (Phase.VERIFY, Event.NOT_TRIED): Phase.HOLD,

@@ -82,18 +82,8 @@ def _behind_pool(load: Load, limits: Limits, threads: int, by_cores: int) -> Sha
 
 def next_shape(memory: Memory, load: Load, limits: Limits) -> Answer:
     """The step from the present shape, or why there is none."""
-    if (lower := backend.smaller(memory.points, load)) is not None:
-        smaller = limits.clamp(lower)
-        if smaller != load.shape and blocking(memory.rejected, smaller, load) is None:
-            message = wording.backend(load, memory.points, smaller)
-            return Proposal(
-                shape=smaller,
-                reason=Reason.BACKEND_LIMITED,
-                message=message,
-                better=False,
-                expected=load.throughput,
-            )
-
+    if (step := _behind_backend(memory, load, limits)) is not None:
+        return step
     wanted = aim(load, limits)
     candidate = limits.fit(wanted, load)
     if candidate is None or (candidate != wanted and not _worth_it(memory, load, candidate)):
@@ -108,13 +98,30 @@ def next_shape(memory: Memory, load: Load, limits: Limits) -> Answer:
         if plateau or blocking(memory.rejected, candidate, load) or not limits.fits(candidate, load):
             candidate = load.shape
     if not _worth_it(memory, load, candidate):
-        return _nothing(load, wanted)
+        return _nothing(load, wanted, objection)
     return Proposal(
         shape=candidate,
         reason=_reason(memory, load.shape, candidate),
         message=wording.proposal(load, candidate, predict(load, candidate)),
         better=gain(load, candidate) >= LEAST_JUMP,
         expected=predict(load, candidate),
+    )
+
+
+def _behind_backend(memory: Memory, load: Load, limits: Limits) -> Proposal | None:
+    lower = backend.smaller(memory.points, load)
+    if lower is None:
+        return None
+    shape = limits.clamp(lower)
+    if shape == load.shape or blocking(memory.rejected, shape, load) is not None:
+        return None
+    quick = min(each.service_s for each in memory.points)
+    return Proposal(
+        shape=shape,
+        reason=Reason.BACKEND_LIMITED,
+        message=wording.backend(load, memory.points, shape),
+        better=False,
+        expected=max(load.throughput, shape.slots / max(quick, 1e-4)),
     )
 
 
@@ -166,8 +173,16 @@ def _reason(memory: Memory, here: Shape, there: Shape) -> Reason:
     return Reason.MORE_THREADS if there.threads > here.threads else Reason.FEWER_PROCESSES
 
 
-def _nothing(load: Load, wanted: Shape) -> Nothing:
+def _nothing(load: Load, wanted: Shape, objection: Rejected | None) -> Nothing:
     here = load.shape
+    if objection is not None:
+        outcome = (
+            "was refused"
+            if objection.change is None
+            else f"was tried, and changed that by {math.expm1(objection.change):+.0%}"
+        )
+        message = f"{here} serves {load.throughput:.0f} requests/s; {objection.shape} {outcome}"
+        return Nothing(reason=Reason.SETTLED, message=message)
     if load.cpu_full:
         message = (
             f"{here} uses {load.cores_used:.1f} of {load.cores:.1f} cores at {load.throughput:.0f} requests/s: "

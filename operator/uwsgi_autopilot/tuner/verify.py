@@ -38,7 +38,7 @@ def judge(asked: Asked, load: Load) -> Judgement:
     figures = f"{before.throughput:.0f} → {load.throughput:.0f} requests/s ({math.expm1(change):+.0%})"
     if load.error_share > before.error_share + MORE_ERRORS and load.error_share * load.requests >= 3:
         message = f"{load.error_share:.0%} of the requests fail with {load.shape}, {before.error_share:.0%} before"
-        return Judgement(verdict=Verdict.TAKE_BACK, reason=Reason.REVERTED, message=message, change=change)
+        return Judgement(verdict=Verdict.TAKE_BACK, reason=Reason.ERRORS_HIGH, message=message, change=change)
 
     least = LEAST_GAIN if asked.better else -LEVEL
     low, high = change - SURENESS * error, change + SURENESS * error
@@ -50,7 +50,9 @@ def judge(asked: Asked, load: Load) -> Judgement:
         return Judgement(verdict=Verdict.KEEP, reason=Reason.APPLICATION_LIMITED, message=message, change=change)
     if high < least or decided:
         reason = Reason.NO_GAIN if change > -LEVEL else Reason.REVERTED
-        return Judgement(verdict=Verdict.TAKE_BACK, reason=reason, message=figures, change=change)
+        return Judgement(
+            verdict=Verdict.TAKE_BACK, reason=reason, message=f"{load.shape} brought {figures}", change=change
+        )
     message = f"{figures} after {load.samples} s, ±{SURENESS * error:.0%}: not told from noise yet"
     return Judgement(verdict=Verdict.WAIT, reason=Reason.VERIFYING, message=message, change=change)
 
