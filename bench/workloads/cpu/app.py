@@ -1,0 +1,16 @@
+"""5 ms of pure Python for each request: bound by the interpreter lock."""
+
+import time
+from collections.abc import Callable, Iterable
+
+StartResponse = Callable[[str, list[tuple[str, str]]], object]
+CPU_S = 0.005
+
+
+def app(environ: dict[str, object], start_response: StartResponse) -> Iterable[bytes]:
+    end = time.thread_time() + CPU_S
+    while time.thread_time() < end:
+        for _ in range(500):  # about 10 microseconds between two looks at the clock
+            pass
+    start_response("200 OK", [("Content-Length", "3")])
+    return [b"ok\n"]
