@@ -6,11 +6,9 @@ _SHAPE = "the autopilot decides how many processes and threads run; set spec.tun
 _PARK = "the autopilot itself starts and parks workers with the load; set spec.tuning.processes"
 _SOCKET = "nginx reaches the application through the autopilot's own socket; set spec.nginx and spec.service"
 _STATS = "the autopilot reads this itself and serves it as metrics; uWSGI's own answer would show cookies and passwords"
-_FILES = (
-    "it loads further configuration, which the autopilot could not check; write its options into spec.uwsgi.options"
-)
+_FILES = "it brings in options that the autopilot cannot check; write them into spec.uwsgi.options one by one"
 _LOGIC = "it is logic of a configuration file, not an option; write the options that result from it"
-_RELOAD = "it would restart uWSGI behind the autopilot's back; roll the application out, or send the agent SIGHUP"
+_RELOAD = "it would restart uWSGI behind the autopilot's back; roll the application out instead"
 _MASTER = "the autopilot starts uWSGI as its own child, with a master process, and watches it; leave it out"
 _USER = "the process already runs as the right user; set the image's user or a securityContext in spec.template"
 _ELSEWHERE = "it makes uWSGI another kind of server than the one the autopilot runs; leave it out"
@@ -18,6 +16,9 @@ _APP = "the autopilot loads the application; set spec.module and spec.chdir"
 _STRICT = "uWSGI always starts strictly here, so that a mistyped option or a failing import never replaces what serves"
 _ASYNC = "it replaces threads by another way of serving requests, which the autopilot cannot measure; leave it out"
 _KILL = "it kills workers in the middle of requests; use reload-on-rss or max-requests, which let them finish"
+_ADDRESS = (
+    "it binds an address of its own, which the old and the new uWSGI cannot both have during a change; leave it out"
+)
 _ONCE = "it prints something or runs a tool and then ends, so that nothing would serve; leave it out"
 
 _OWNED: dict[str, tuple[str, ...]] = {
@@ -27,8 +28,8 @@ _OWNED: dict[str, tuple[str, ...]] = {
         "socket", "s", "uwsgi-socket", "suwsgi-socket", "http", "httprouter", "http-socket", "https", "https2",
         "fastcgi-socket", "fastcgi-nph-socket", "scgi-socket", "scgi-nph-socket", "raw-socket", "puwsgi-socket",
         "shared-socket", "undeferred-shared-socket", "protocol", "socket-protocol", "map-socket", "listen", "l",
-        "abstract-socket", "a", "chmod-socket", "chmod", "C", "chown-socket", "freebind", "reuse-port", "udp",
-        "upd", "zerg", "zerg-server", "zerg-fallback", "shutdown-sockets", "no-fd-passing", "enable-proxy-protocol",
+        "abstract-socket", "a", "chmod-socket", "chmod", "C", "chown-socket", "freebind", "reuse-port",
+        "zerg", "zerg-server", "zerg-fallback", "shutdown-sockets", "no-fd-passing", "enable-proxy-protocol",
         "http11-socket", "https-socket",
     ),
     _STATS: (
@@ -38,7 +39,7 @@ _OWNED: dict[str, tuple[str, ...]] = {
     _FILES: (
         "ini", "include", "inherit", "config", "fallback-config", "json", "js", "j", "yaml", "yml", "y", "xml",
         "xmlconfig", "x", "inject-before", "inject-after", "ini-paste", "ini-paste-logged", "vassals-include",
-        "ldap", "ldap-schema", "ldap-schema-ldif", "sqlite3", "pgsql", "attach-config", "early-emperor",
+        "ldap", "ldap-schema", "ldap-schema-ldif", "sqlite3", "set", "S",
     ),
     _LOGIC: (
         "for", "for-glob", "for-times", "for-readline", "endfor", "end-for", "endif", "end-if", "ifenv", "ifexists",
@@ -49,7 +50,7 @@ _OWNED: dict[str, tuple[str, ...]] = {
         "fs-reload", "fs-brutal-reload", "py-auto-reload", "py-autoreload", "python-auto-reload",
         "python-autoreload", "reload-mercy", "exit-on-reload", "reload", "stop", "pause", "suspend", "resume",
         "signal", "touch-reload", "touch-workers-reload", "touch-chain-reload", "check-mountpoint",
-        "mountpoint-check", "check-mount", "mount-check",
+        "mountpoint-check", "check-mount", "mount-check", "reload-on-fd",
     ),
     _MASTER: (
         "master", "M", "daemonize", "d", "daemonize2", "no-orphans", "die-on-term", "pidfile", "pidfile2",
@@ -57,7 +58,7 @@ _OWNED: dict[str, tuple[str, ...]] = {
         "honour-stdin", "flock", "flock-wait", "flock2", "flock-wait2", "heartbeat", "vassal-sos",
         "vassal-sos-backlog", "refork", "re-fork", "refork-as-root", "re-fork-as-root", "refork-post-jail",
         "re-fork-post-jail", "privileged-binary-patch", "unprivileged-binary-patch", "privileged-binary-patch-arg",
-        "unprivileged-binary-patch-arg", "hook-master-start", "check-interval",
+        "unprivileged-binary-patch-arg", "hook-master-start", "check-interval", "early-emperor",
     ),
     _USER: (
         "uid", "gid", "immediate-uid", "immediate-gid", "add-gid", "no-initgroups", "chroot", "pivot-root",
@@ -66,7 +67,7 @@ _OWNED: dict[str, tuple[str, ...]] = {
         "drop-after-init", "drop-after-apps", "tuntap-router", "tuntap-device",
     ),
     _APP: (
-        "module", "wsgi", "w", "wsgi-file", "file", "callable", "mount", "worker-mount", "chdir", "chdir2",
+        "module", "wsgi", "w", "wsgi-file", "file", "callable", "chdir", "chdir2",
         "eval", "force-cwd", "paste", "pecan", "pump", "web3", "wsgi-lite", "python-worker-override", "worker-exec",
         "worker-exec2", "vhost", "vhost-host", "no-default-app", "python-raw",
     ),
@@ -75,13 +76,14 @@ _OWNED: dict[str, tuple[str, ...]] = {
         "async", "gevent", "loop", "ugreen", "ugreen-stacksize", "asyncio", "greenlet", "tornado", "coroae",
         "fiber", "gevent-monkey-patch", "gevent-early-monkey-patch", "gevent-wait-for-hub",
     ),
-    _KILL: ("evil-reload-on-rss", "evil-reload-on-as", "brutal-reload-on-fd"),
+    _KILL: ("evil-reload-on-rss", "evil-reload-on-as", "brutal-reload-on-fd", "no-threads-wait"),
+    _ADDRESS: ("udp", "snmp", "cache-udp-server"),
     _ONCE: (
         "help", "h", "usage", "version", "print", "iprint", "exit", "show-config", "dump-options", "cflags",
         "dot-h", "config-py", "build-plugin", "print-sym", "print-symbol", "no-server", "command-mode", "extract",
         "connect-and-read", "binary-append-data", "pyshell", "pyshell-oneshot", "pyrun", "py", "python", "test", "J",
         "ping", "ping-timeout", "nagios", "python-version", "cheaper-algo-list", "cheaper-algos-list",
-        "cheaper-list", "unsubscribe",
+        "cheaper-list",
     ),
 }  # fmt: skip
 
@@ -109,5 +111,8 @@ def refusal_of(name: str) -> str | None:
         return (
             f"{name!r} is not the name of a uWSGI option: expected letters, digits and dashes, without leading dashes"
         )
-    reason = _REASONS.get(name) or next((why for family, why in _FAMILIES if re.fullmatch(family, name)), None)
+    reason = _REASONS.get(name)
+    if reason is None and len(name) == 1:  # measured: strict mode then ends with "unknown config directive: b"
+        return f"{name} cannot be set: configuration files know long names only; write the option's long name"
+    reason = reason or next((why for family, why in _FAMILIES if re.fullmatch(family, name)), None)
     return f"{name} cannot be set: {reason}" if reason else None

@@ -51,6 +51,8 @@ def core_threads(pid: int, threads: int | None) -> list[int]:
     blocks none, and so do threads that the application started in it. A thread started *while serving a request*
     inherits the blocked signals, but comes later: so the first threads - 1 of those by start are taken.
     Empty while uWSGI has not started all of them. threads None: all that block every signal.
+    Trap: threads of uWSGI's own that a person's option adds, such as offload-threads, come first and block all signals
+    too, so as many of the serving threads are then not seen.
     Source: core/loop.c, uwsgi_loop_cores_run and uwsgi_setup_thread_req, 2.0.31.
     """
     if threads == 1:

@@ -9,6 +9,8 @@ import os
 import socket
 import struct
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from uwsgi_autopilot.kernel.netlink import HEADER, SocketDiagnosticsLink, messages
@@ -184,14 +186,21 @@ def tcp_port_owner(port: int) -> tuple[int, str] | None:
     if not inodes:
         return None
     wanted = {f"socket:[{inode}]" for inode in inodes}
-    for name in sorted((each for each in os.listdir("/proc") if each.isdigit()), key=int):
-        try:
-            for descriptor in os.scandir(f"/proc/{name}/fd"):
-                if os.readlink(descriptor.path) in wanted:
-                    return int(name), command_of(int(name)) or ""
-        except OSError:
-            continue  # ended meanwhile, or not ours to look at
+    for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdigit()):
+        if any(link in wanted for link in _descriptor_links(pid)):
+            return pid, command_of(pid) or ""
     return None
+
+
+def _descriptor_links(pid: int) -> Iterator[str]:
+    """Where the descriptors of a process lead; fewer when it ends meanwhile, none when it is not ours to look at."""
+    try:
+        names = os.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        return
+    for name in names:
+        with suppress(OSError):
+            yield os.readlink(f"/proc/{pid}/fd/{name}")
 
 
 def _tcp_listener_inodes(port: int) -> list[int] | None:

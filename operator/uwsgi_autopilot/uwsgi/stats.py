@@ -84,6 +84,10 @@ def read_stats(path: str, timeout_s: float = 0.5) -> bytes:
     The master writes it in its only loop: a reader that does not read blocks respawns and every command, without
     limit. So: read to the end, close whatever happens, and give up after `timeout_s` for the whole.
 
+    Trap: the answer is *empty* (0 bytes) for as long as any client of the application's socket has sent the head of a
+    request and not its body: uWSGI fails to parse what is left in that thread's buffer and drops the whole answer.
+    nginx sends both in one write; anything else that may connect can blind this reader, not the socket diagnostics.
+
     Raises:
         TimeoutError: no end within timeout_s. OSError: no socket, nobody listens, or more than 64 MiB.
     """
