@@ -1,6 +1,8 @@
 """The kinds of question that `api/rules.py` asks: each function makes one row, its CEL and its predicate side by side.
 
 Patterns keep to what RE2 (CEL) and Python's re both know, and hold no single quote: CEL's raw texts end there.
+Expressions ask has() even of fields that always have a default: the API server also tries them on a parent's default
+of {} before it fills that in, and refuses the whole definition otherwise ("no such key", seen with Kubernetes 1.34).
 """
 
 import re
@@ -88,7 +90,8 @@ def request_within_limit(resource: str) -> Rule:
     return Rule(
         path="spec.resources",
         about=f"requests.{resource}",
-        cel=f"!has({asked}) || !has({limit}) || !isQuantity(string({asked})) || !isQuantity(string({limit}))"
+        cel=f"!has(self.requests) || !has(self.limits) || !has({asked}) || !has({limit})"
+        f" || !isQuantity(string({asked})) || !isQuantity(string({limit}))"
         f" || quantity(string({asked})).compareTo(quantity(string({limit}))) <= 0",
         holds=holds,
         message=f"{{requests.{resource}}} is above spec.resources.limits.{resource} ({{limits.{resource}}})",
@@ -100,7 +103,7 @@ def bounds_in_order(dimension: str) -> Rule:
     return Rule(
         path="spec.tuning",
         about=f"{dimension}.max",
-        cel=f"self.{dimension}.min <= self.{dimension}.max",
+        cel=f"!has(self.{dimension}) || self.{dimension}.min <= self.{dimension}.max",
         holds=lambda value: value[dimension]["min"] <= value[dimension]["max"],
         message=f"{{{dimension}.max}} is below spec.tuning.{dimension}.min ({{{dimension}.min}})",
         reads=(dimension,),
@@ -119,7 +122,8 @@ def shape_inside(shape: str, dimension: str) -> Rule:
     return Rule(
         path="spec.tuning",
         about=f"{shape}.{dimension}",
-        cel=f"!has(self.{shape}) || {low} > {high} || ({low} <= {chosen} && {chosen} <= {high})",
+        cel=f"!has(self.{shape}) || !has(self.{dimension}) || {low} > {high}"
+        f" || ({low} <= {chosen} && {chosen} <= {high})",
         holds=holds,
         message=f"{{{shape}.{dimension}}} is outside of spec.tuning.{dimension}"
         f" ({{{dimension}.min}} to {{{dimension}.max}})",

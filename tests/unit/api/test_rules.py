@@ -82,7 +82,7 @@ def test_the_rows_for_options_say_what_the_options_say() -> None:
 def test_a_message_with_values_is_an_expression_for_cel() -> None:
     rule = next(rule for rule in RULES if isinstance(rule, Rule) and rule.about == "processes.max")
     assert rule.message_expression() == (
-        'string(self.processes.max) + " is below spec.tuning.processes.min (" + string(self.processes.min) + ")"'
+        '"%s is below spec.tuning.processes.min (%s)".format([self.processes.max, self.processes.min])'
     )
 
 
