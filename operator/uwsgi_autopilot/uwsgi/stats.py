@@ -180,9 +180,11 @@ def _worker(data: dict[str, Any]) -> Worker:
 
 
 _VARS_OPEN = re.compile(r'"vars":\s*\[')
-# What follows the list in every version that has it (2.0.19 and later); 2.0.18 and earlier end the core there.
-_VARS_CLOSE = re.compile(r'\]\s*,\s*"req_info"\s*:\s*\{\s*(?:"request_start"\s*:\s*\d+\s*)?\}\s*\}|\]\s*\}\s*[,\]]')
-_STRING_LIST = re.compile(r'(?:\s*(?:"[^"\\]*(?:\\.[^"\\]*)*"|,))*\s*\]', re.DOTALL)
+# The list, req_info, the end of this core, and then the next core or the end of all: text in a header that imitates
+# less than that is not taken for it.
+_VARS_END = r"""\]\s*,\s*"req_info"\s*:\s*\{\s*(?:"request_start"\s*:\s*\d+\s*)?\}\s*\}\s*(?:,\s*\{|\])"""
+_VARS_CLOSE = re.compile(_VARS_END)
+_STRING_LIST = re.compile(r'(?:\s*(?:"[^"\\]*(?:\\.[^"\\]*)*"|,))*\s*(?=' + _VARS_END + ")", re.DOTALL)
 
 
 def _without_vars(text: str) -> str:
@@ -197,7 +199,7 @@ def _without_vars(text: str) -> str:
         kept.append(text[at : opened.end()])
         whole = _STRING_LIST.match(text, opened.end())
         if whole:
-            at = whole.end() - 1
+            at = whole.end()
             continue
         closed = _VARS_CLOSE.search(text, opened.end())
         if closed is None:
