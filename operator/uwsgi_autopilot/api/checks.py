@@ -6,6 +6,7 @@ of {} before it fills that in, and refuses the whole definition otherwise ("no s
 """
 
 import re
+import string
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -182,6 +183,10 @@ def refused_options() -> list[Rule]:
             name for name, its in owned.items() if its != reason and any(re.fullmatch(each, name) for each in own)
         ]
         rows.append(_refused(reason, patterns, others))
+    # Letters that are no option's alias of ours have a reason of their own.
+    letters = [letter for letter in string.ascii_letters + string.digits if letter not in owned]
+    if refusal := options.refusal_of(letters[0]):
+        rows.append(_refused(refusal.removeprefix(f"{letters[0]} cannot be set: "), letters, []))
     return rows
 
 

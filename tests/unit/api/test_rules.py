@@ -1,6 +1,7 @@
 """The rows themselves: each is needed, and its two languages mean the same."""
 
 import re
+import string
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,6 +72,7 @@ def test_a_pattern_means_the_same_to_cel(rule: Rule) -> None:
 
 def test_the_rows_for_options_say_what_the_options_say() -> None:
     names = {name for group in options._OWNED.values() for name in group}
+    names |= set(string.ascii_letters + string.digits)
     names |= {"touch-any-reload", "http-timeout", "cheaper-rss-limit-soft", "if-env", "subscribe-to", "fastrouter-ss"}
     names |= {"lazy-apps", "buffer-size", "harakiri", "max-requests", "S", "post-buffering", "reload-on-rss"}
     for name in sorted(names):
