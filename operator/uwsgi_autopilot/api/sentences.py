@@ -67,7 +67,7 @@ def _length_of(value: Any, side: str) -> str:
 def _hint(node: Schema, value: Any, text: str | None) -> str:
     names = node.get("enum", [])
     kind = node.get("type")
-    if isinstance(value, bool) and text is not None and (names or kind in ("string", "integer")):
+    if isinstance(value, bool) and text is not None and (names or kind == "string"):
         write = f'write "{text}" in quotes'
         if {"Auto", "Disabled"} <= set(names):
             write = "write Auto" if value else "write Disabled"
