@@ -112,6 +112,8 @@ class BuiltIn:
             self._process.kill()
             self._process.wait()
         self._reader.join(5)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
         self._process = None
 
     def _at(self) -> float:

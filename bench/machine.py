@@ -1,8 +1,10 @@
 """Who uses the CPUs of this machine while something is measured: we, the hypervisor, or others."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 from uwsgi_autopilot.kernel.process import children_of, command_of, machine_cpu
 
@@ -57,6 +59,17 @@ def share_between(before: Use, after: Use) -> Share:
         foreign=max(0.0, foreign / total),
         steal=(after.steal_s - before.steal_s) / total,
         helpers=max(0.0, (after.helpers_s - before.helpers_s) / total),
+    )
+
+
+def mean_share(shares: Sequence[Share]) -> Share | None:
+    """None of nothing."""
+    if not shares:
+        return None
+    return Share(
+        foreign=fmean(each.foreign for each in shares),
+        steal=fmean(each.steal for each in shares),
+        helpers=fmean(each.helpers for each in shares),
     )
 
 

@@ -23,28 +23,42 @@ from uwsgi_autopilot.local.session import Session
 from bench import grid
 from bench.figures import Percent, noise, percent, ratios_to_best
 from bench.load import Load, Window, load_for
-from bench.machine import Share, read_use, share_between
+from bench.machine import Share, mean_share, read_use, share_between
 from bench.workload import Workload
 
-# The autopilot's part ends when nothing has changed for so long, and not before 30 s: the verdict on a change takes
-# up to 15 s, and a search has several.
-FLIGHT_S = 60.0
-FLIGHT_AT_LEAST_S = 30.0
-CALM_S = 15.0
-# A window of the grid, and of the finalists: (left out, measured). Where a request takes long, five requests.
-GRID_WINDOW = (0.5, 1.5)
-FINAL_WINDOW = (0.5, 2.0)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How long everything takes. A window is (seconds left out, seconds measured).
+
+    The autopilot's part ends when nothing has changed for `calm_s`, but lasts from `flight_at_least_s` to `flight_s`:
+    the verdict on a change takes up to 15 s, and a search has several. repeats: how many windows of the finals may
+    be measured again because others used the machine.
+    """
+
+    flight_s: float = 60.0
+    flight_at_least_s: float = 30.0
+    calm_s: float = 15.0
+    look: tuple[float, float] = (0.5, 1.5)
+    final: tuple[float, float] = (0.5, 2.0)
+    rounds: int = 4
+    repeats: int = 12
+
+
+# Where a request takes long, a window holds so many of its durations.
 SERVICE_TIMES = 5
-ROUNDS = 4
 FINALISTS = 2
 # A contestant this far behind after two rounds leaves: its place is clear, and its time is worth more elsewhere.
 HOPELESS = 0.8
 ROUNDS_OF_HOPELESS = 2
+# Others used more of the machine than this: that window of the finals is measured again.
+REPEAT_FOREIGN = 0.05
 # A screen is short: beyond these its figures are marked as noisy, in percent.
 MAX_NOISE = 5.0
 MAX_FOREIGN = 5.0
 MAX_STEAL = 2.0
 Say = Callable[[str], None]
+SCREEN = Pace()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +100,7 @@ class Result:
     contestants: dict[str, tuple[Shape, float]]
     noise: float | None
     share: Share | None
+    repeated: int
     rounds: list[dict[str, float]]
     sent: int = 0
     failed: int = 0
@@ -118,7 +133,9 @@ def contestants(cores: int) -> dict[str, Shape]:
     }
 
 
-def run_screen(workload: Workload, programs: Programs, *, start: Shape, seed: int, say: Say) -> Result:
+def run_screen(
+    workload: Workload, programs: Programs, *, start: Shape, seed: int, say: Say, pace: Pace = SCREEN
+) -> Result:
     """Raises NotServing, with what the application said, when it cannot be served."""
     began = time.monotonic()
     said: deque[str] = deque(maxlen=40)
@@ -133,7 +150,7 @@ def run_screen(workload: Workload, programs: Programs, *, start: Shape, seed: in
         session.wait_ready()
         load = load_for(workload, session.url)
         try:
-            screen = _Screen(workload, session, load, random.Random(seed), say)
+            screen = _Screen(workload, session, load, random.Random(seed), say, pace)
             result = screen.run()
         except NotServing as error:
             raise NotServing("\n".join([str(error), *said])) from None
@@ -145,10 +162,15 @@ def run_screen(workload: Workload, programs: Programs, *, start: Shape, seed: in
 
 
 class _Screen:
-    def __init__(self, workload: Workload, session: Session, load: Load, draw: random.Random, say: Say) -> None:
+    def __init__(
+        self, workload: Workload, session: Session, load: Load, draw: random.Random, say: Say, pace: Pace
+    ) -> None:
         self.workload, self.session, self.load, self.draw, self.say = workload, session, load, draw, say
+        self.pace = pace
         self.refused: dict[Shape, str] = {}
         self.seen: dict[Shape, Window] = {}
+        self.shares: list[Share] = []
+        self.repeated = 0
 
     def run(self) -> Result:
         self.load.keep_going()
@@ -157,10 +179,8 @@ class _Screen:
         known = grid.search(self.workload.clients, self._look)
         top = grid.leaders(known, FINALISTS)
         self.say(f"grid: {len(known)} shapes measured, ahead are {' and '.join(map(str, top))}")
-        before = read_use()
         rivals = {name: shape for name, shape in contestants(_cores()).items() if shape not in self.refused}
         finals = self._finals(list(dict.fromkeys([*top, flight.shape, *rivals.values()])), twice=top[0])
-        after = read_use()
         rounds = [{str(shape): window.rps for shape, window in each.items()} for each, _ in finals]
         best = str(max(finals[0][0], key=lambda shape: _mean(finals, shape).rps))
         return Result(
@@ -171,7 +191,8 @@ class _Screen:
             percent=percent(ratios_to_best(rounds, str(flight.shape))),
             contestants={name: (shape, _against(rounds, str(shape), best)) for name, shape in rivals.items()},
             noise=noise([(each[top[0]].rps, again.rps) for each, again in finals]),
-            share=share_between(before, after) if before and after else None,
+            share=mean_share(self.shares),
+            repeated=self.repeated,
             rounds=rounds,
         )
 
@@ -188,7 +209,8 @@ class _Screen:
             now = time.monotonic()
             if self.session.shape != last or not self.session.settled:
                 last, changed = self.session.shape, now
-            if now - begin >= FLIGHT_S or (now - begin >= FLIGHT_AT_LEAST_S and now - changed >= CALM_S):
+            flown, pace = now - begin, self.pace
+            if flown >= pace.flight_s or (flown >= pace.flight_at_least_s and now - changed >= pace.calm_s):
                 break
             time.sleep(0.05)
         self._settle()
@@ -213,7 +235,7 @@ class _Screen:
 
     def _look(self, shape: Shape) -> float:
         try:
-            self.seen[shape] = self._measure(shape, GRID_WINDOW)
+            self.seen[shape] = self._measure(shape, self.pace.look)
         except NotServing as error:
             self.refused[shape] = str(error)
             self.say(f"  {shape}: {error}")
@@ -226,6 +248,19 @@ class _Screen:
         warm, seconds = window
         return self.load.window(warm, max(seconds, SERVICE_TIMES * self._service_s()), self.session.step)
 
+    def _undisturbed(self, shape: Shape, window: tuple[float, float]) -> Window:
+        """Measure again when somebody else was using the machine, as long as that may help."""
+        while True:
+            before = read_use()
+            found = self._measure(shape, window)
+            after = read_use()
+            share = share_between(before, after) if before and after else None
+            quiet = share is None or share.foreign + share.steal <= REPEAT_FOREIGN
+            if quiet or self.repeated >= self.pace.repeats:
+                self.shares += [share] if share else []
+                return found
+            self.repeated += 1
+
     def _service_s(self) -> float:
         """Seconds that a request takes, of the last ones."""
         samples = list(self.session.samples)[-5:]
@@ -236,15 +271,15 @@ class _Screen:
         """For each round the window of each shape, and the second one of `twice`."""
         rounds: list[tuple[dict[Shape, Window], Window]] = []
         last: Shape | None = None
-        for number in range(1, ROUNDS + 1):
+        for number in range(1, self.pace.rounds + 1):
             staying = [s for s in shapes if number <= ROUNDS_OF_HOPELESS or not self._hopeless(rounds, s, twice)]
             windows: dict[Shape, list[Window]] = {}
             for shape in grid.shuffled([*staying, twice], after=last, draw=self.draw):
-                windows.setdefault(shape, []).append(self._measure(shape, FINAL_WINDOW))
+                windows.setdefault(shape, []).append(self._undisturbed(shape, self.pace.final))
                 last = shape
             rounds.append(({shape: found[0] for shape, found in windows.items()}, windows[twice][-1]))
             told = "  ".join(f"{shape} {found[0].rps:.0f}" for shape, found in sorted(windows.items()))
-            self.say(f"  round {number} of {ROUNDS}: {told}")
+            self.say(f"  round {number} of {self.pace.rounds}: {told}")
         return rounds
 
     def _hopeless(self, rounds: list[tuple[dict[Shape, Window], Window]], shape: Shape, best: Shape) -> bool:

@@ -74,6 +74,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "share_of_cpu": None
         if share is None
         else {"foreign": round(share.foreign, 4), "steal": round(share.steal, 4), "helpers": round(share.helpers, 4)},
+        "windows_repeated": result.repeated,
         "doubts": result.doubts,
         "seconds": round(result.seconds, 1),
     }
