@@ -37,6 +37,8 @@ _DEFAULTS: tuple[tuple[str, str], ...] = (
     ("max-fd", str(MAX_FD)),
     ("buffer-size", "32768"),  # 4096, uWSGI's own, refuses long URLs and big cookies
     ("py-call-uwsgi-fork-hooks", "true"),  # the interpreter's state after fork; clean on 3.11, 3.12, 3.13
+    # With pyuwsgi Python is up before uWSGI reads `env = A=1`: without this os.environ lacks it (measured).
+    ("reload-os-env", "true"),
     ("close-on-exec", "true"),  # else a program that a request starts keeps that request's connection open
     ("ignore-sigpipe", "true"),  # when nginx gives up on a request: no line in the log for each
     ("ignore-write-errors", "true"),

@@ -1,0 +1,119 @@
+"""What a real uWSGI makes of the generated ini."""
+
+import json
+import os
+import signal
+
+import pytest
+from uwsgi_autopilot.kernel.process import children_of, parent_of, state_of
+
+pytestmark = pytest.mark.component
+
+ECHO_APP = """
+import json, os, resource, uwsgi
+
+def text(value):
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [json.dumps({
+        "options": {name: text(value) for name, value in uwsgi.opt.items()},
+        "cwd": os.getcwd(),
+        "descriptors": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        "tag": os.environ.get("TAG", ""),
+    }).encode()]
+"""
+
+ATEXIT_APP = """
+import atexit, os
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+def ended():
+    with open(os.path.join(HERE, f"ended-{os.getpid()}"), "w"):
+        pass
+
+atexit.register(ended)
+
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [b"ok"]
+"""
+
+
+def echoed(server) -> dict:
+    return json.loads(server.get("/"))
+
+
+def test_the_shape_in_the_stats_is_the_one_asked_for(start_uwsgi):
+    server = start_uwsgi("2x3", ceiling=5)
+    stats = server.stats()
+    assert stats.pid == server.process.pid
+    assert len(stats.workers) == 5
+    assert len(stats.live_workers) == 2
+    assert {each.threads for each in stats.workers} == {3}
+    assert sorted(server.workers()) == sorted(children_of(server.process.pid))
+
+
+def test_a_ceiling_of_one_starts(start_uwsgi):
+    assert len(start_uwsgi("1x1").stats().workers) == 1
+
+
+def test_values_reach_uwsgi_as_the_person_wrote_them(start_uwsgi):
+    server = start_uwsgi(
+        "1x1",
+        application=ECHO_APP,
+        options=(
+            ("log-format", "%(method) 100%% done"),
+            ("procname-prefix-spaced", "shop%"),
+            ("env", "TAG=$(HOME)-x"),
+            ("max-fd", "5000"),
+        ),
+    )
+    seen = echoed(server)
+    assert seen["options"]["log-format"] == "%(method) 100% done"
+    assert seen["options"]["procname-prefix-spaced"] == "shop%"
+    assert seen["tag"] == f"{os.environ['HOME']}-x"
+    assert seen["descriptors"] == 5000
+    assert seen["cwd"] == str(server.directory)  # which has a percent sign and a space in it
+
+
+@pytest.mark.parametrize("lazy", ["true", "false"], ids=["lazy-apps", "preforked"])
+@pytest.mark.parametrize("shim", [True, False], ids=["shim", "tear-down"])
+def test_atexit_functions_run_when_workers_end(start_uwsgi, shim, lazy):
+    server = start_uwsgi("2x2", application=ATEXIT_APP, options=(("lazy-apps", lazy),), shim=shim)
+    workers = server.workers()
+    assert server.fifo.quit_gracefully()
+    server.process.wait(30)
+    ended = {path.name for path in server.directory.glob("ended-*")}
+    assert {f"ended-{pid}" for pid in workers} <= ended
+
+
+def test_workers_do_not_outlive_a_killed_master(start_uwsgi, eventually):
+    server = start_uwsgi("2x2")
+    workers = server.workers()
+    os.kill(server.process.pid, signal.SIGKILL)
+    server.process.wait(10)
+    # Gone, or a zombie that the test run's first process has not collected yet.
+    eventually(lambda: {state_of(pid) for pid in workers} <= {None, "Z"})
+    assert all(parent_of(pid) != server.process.pid for pid in workers)
+
+
+def test_the_fifo_changes_the_number_of_workers_within_the_ceiling(start_uwsgi, eventually):
+    server = start_uwsgi("2x1", ceiling=4)
+    assert server.fifo.more(2)
+    server.fifo.poke()
+    eventually(lambda: len(server.stats().accepting_workers), 4)
+    assert server.fifo.fewer(3)
+    server.fifo.poke()
+    eventually(lambda: len(server.stats().live_workers), 1)
+
+
+def test_a_paused_generation_shows_it_and_then_quits(start_uwsgi, eventually):
+    server = start_uwsgi("2x1", ceiling=4)
+    assert server.fifo.pause()
+    eventually(lambda: {each.status for each in server.stats().live_workers}, {"pause"})
+    assert server.fifo.quit_gracefully()
+    assert server.process.wait(30) == 0
+    assert server.fifo.poke() is False
