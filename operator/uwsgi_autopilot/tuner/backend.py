@@ -13,6 +13,7 @@ from uwsgi_autopilot.tuner.memory import Point
 
 SLOWER = 1.5  # growth of the wait that is no longer noise
 FOLLOWS = 0.6  # dlnX / dlnB below which the throughput does not follow
+FEWEST = 4.0  # requests in service: below, their waits are theirs
 CLOSE = 1.5  # ratio of requests in service of two points: nothing worth a change lies between
 # The wait grows like a power of the requests in service, from a knee on: 1 where the backend only queues, 2 where it
 # also wastes work. With 1.4 the knee is met within a third for both.
@@ -27,7 +28,7 @@ def smaller(points: Sequence[Point], load: Load) -> Shape | None:
 
 def knee_of(points: Sequence[Point], load: Load) -> float | None:
     """Requests in service up to which the backend keeps up, estimated; None when it keeps up now."""
-    if load.cpu_full or load.pool_size is not None or load.worker_cpu >= 0.8:
+    if load.in_service < FEWEST or load.cpu_full or load.pool_size is not None or load.worker_cpu >= 0.8:
         return None
     lower = [each for each in points if each.in_service * CLOSE <= load.in_service and each.wait_s > 0]
     if not lower:

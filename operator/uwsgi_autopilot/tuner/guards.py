@@ -16,7 +16,6 @@ MOST_CHANGES = 6  # for one workload, those that were taken back included
 STALE_S = 5.0
 ERRORS_HIGH = 0.1  # share of the answers of the last seconds
 FOREIGN_STEP = 0.25  # share of the cores that others newly use or cease to use
-LONG_ENOUGH = 5  # samples
 DRIFTING = 0.3  # ln of the growth of the load within the window
 
 
@@ -100,13 +99,16 @@ def foreign_cpu(seen: Situation) -> Hold | None:
 
 def load_changing(seen: Situation) -> Hold | None:
     load = seen.load
-    if load is None or load.inside < 8 or abs(load.drift) <= DRIFTING:
+    if load is None or load.overrun:
+        return None  # the longer we wait the longer the queue
+    now = seen.newest.busy + (seen.newest.queue_mean or 0)
+    if load.changing:
+        message = f"the requests are changing: the last {load.samples} s mix two kinds; {now:.0f} in the pod now"
+        return Hold(reason=Reason.LOAD_CHANGING, message=message)
+    if load.inside < 8 or abs(load.drift) <= DRIFTING:
         return None
-    if load.pressed and load.drift > 0 and load.samples >= LONG_ENOUGH:
-        return None  # those who wait gain nothing from our waiting for the end of the rise
     word = "growing" if load.drift > 0 else "shrinking"
-    message = f"the load is {word}: {seen.newest.busy + (seen.newest.queue_mean or 0):.0f} requests in the pod now"
-    return Hold(reason=Reason.LOAD_CHANGING, message=message)
+    return Hold(reason=Reason.LOAD_CHANGING, message=f"the load is {word}: {now:.0f} requests in the pod now")
 
 
 def cooling_down(seen: Situation) -> Hold | None:

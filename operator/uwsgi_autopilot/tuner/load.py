@@ -20,6 +20,10 @@ LONGEST_S = 60.0
 ENOUGH = 100  # requests: the mean of a spread-out service time is then within about 10 %
 FEW = 20  # requests: with five seconds of readings good for a guess
 FEWEST_LOOKS = 20  # at threads; fewer say nothing about shares
+BLIND = 4.0
+# ln of newer / older half. Waits of few requests scatter much more than their CPU time.
+CPU_CHANGED = 0.35
+WAIT_CHANGED = 0.9
 GAP_S = 4.0  # readings further apart than this are two windows
 POOL_SHARE = 0.2  # share of busy threads at an application lock from which a pool is what holds the processes back
 CPU_FULL = 0.9  # share of the usable cores from which the CPU is used up
@@ -33,9 +37,10 @@ class Load:
     + cpu_s + lock_s (interpreter lock) + pool_s (other locks) + runqueue_s (ready, no core free).
     pool_size: how many requests of a process get through its application lock; None: no such lock is felt.
     worker_cpu: cores of the busiest worker. cores_used, cores: by us, and usable. spread: standard deviation of the
-    throughput of one second, as a share of it. drift: ln(requests in the pod, newer half / older half). queue_growth:
-    requests a second by which the queue grew.
+    throughput of one second, as a share of it. drift: ln(requests in the pod, newer half / older half). changing:
+    the requests themselves are others than a moment ago. queue_growth: requests a second, as long as it goes on.
     sure: enough requests were seen. by_census: wait_s was seen, not inferred from service_s - cpu_s - runqueue_s.
+    queue_seen: `queued` is a figure; else it is 0 for want of one.
     """
 
     shape: Shape
@@ -60,9 +65,11 @@ class Load:
     error_share: float
     spread: float
     drift: float
+    changing: bool
     queue_growth: float
     sure: bool
     by_census: bool
+    queue_seen: bool = True
     memory_bytes: int | None = None
     memory_limit: int | None = None
     worker_bytes: int | None = None
@@ -81,9 +88,12 @@ class Load:
     def demand(self) -> float:
         """Requests that would be in service at once if nobody queued.
 
+        Behind full slots whose queue cannot be seen: BLIND times as many as are in service.
         Clients that wait for their answers are all inside. Where the queue grows without end its length says only how
         long that has lasted: then arrivals x time, half as much again so that the queue shrinks.
         """
+        if not self.queue_seen and self.in_service >= 0.75 * self.shape.slots:
+            return BLIND * self.in_service
         if not self.overrun:
             return self.inside
         return min(self.inside, 1.5 * (self.throughput + self.queue_growth) * (self.wait_s + self.cpu_s) + 1.0)
@@ -199,9 +209,11 @@ def _estimate(samples: list[Sample], requests: float, duration: float, sure: boo
         error_share=errors / requests,
         spread=_spread(samples),
         drift=_drift(samples),
+        changing=_changing(samples),
         queue_growth=_queue_growth(samples),
         sure=sure,
         by_census=times.by_census,
+        queue_seen=any(each.queue_mean is not None for each in samples),
         memory_bytes=newest.memory_bytes,
         memory_limit=newest.memory_limit,
         worker_bytes=newest.worker_bytes,
@@ -234,6 +246,8 @@ def times_of(samples: Sequence[Sample], requests: float) -> Times:
     busy = sum(each.busy for each in seen)
     if busy > 0 and sum(each.looks for each in seen) >= FEWEST_LOOKS:
         running_s = sum(each.running for each in seen) / busy * service_s
+        if all(each.runqueue_s is None for each in samples):
+            runqueue_s = max(0.0, running_s - cpu_s)
         if abs(running_s - cpu_s - runqueue_s) <= max(0.25 * service_s, 0.5 * (cpu_s + runqueue_s)):
             io = sum(each.io for each in seen)
             return Times(
@@ -277,10 +291,29 @@ def _drift(samples: list[Sample]) -> float:
 
 
 def _queue_growth(samples: list[Sample]) -> float:
-    half = len(samples) // 2
-    if half == 0:
+    """By how many requests a second the queue grew in each of the last three steps at least; 0.0 where it did not.
+
+    A number of clients that come at once fill the queue in one step; arrivals above what is served, in every step.
+    """
+    last = samples[-4:]
+    if len(last) < 4:
         return 0.0
-    older, newer = samples[:half], samples[-half:]
-    more = sum(each.queue_mean or 0.0 for each in newer) - sum(each.queue_mean or 0.0 for each in older)
-    apart = (sum(each.at for each in newer) - sum(each.at for each in older)) / half
-    return more / half / apart if apart > 0 else 0.0
+    steps = [
+        ((later.queue_mean or 0.0) - (earlier.queue_mean or 0.0)) / max(later.at - earlier.at, 0.1)
+        for earlier, later in pairwise(last)
+    ]
+    return max(0.0, min(steps))
+
+
+def _changing(samples: list[Sample]) -> bool:
+    """Do the requests of the two halves differ by more than their chance spread in CPU or wait per request?"""
+    half = len(samples) // 2
+    older, newer = samples[: len(samples) - half], samples[len(samples) - half :]
+    counts = [sum(each.requests for each in part) for part in (older, newer)]
+    if min(counts) < FEW / 2:
+        return False
+    before, after = times_of(older, counts[0]), times_of(newer, counts[1])
+    soft = 0.3 * max(before.cpu_s, after.cpu_s, 1e-5)
+    cpu = abs(math.log(max(after.cpu_s, 1e-6) / max(before.cpu_s, 1e-6)))
+    wait = abs(math.log((after.wait_s + soft) / (before.wait_s + soft)))
+    return cpu > CPU_CHANGED or wait > WAIT_CHANGED

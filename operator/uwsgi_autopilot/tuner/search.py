@@ -13,6 +13,7 @@ from uwsgi_autopilot.tuner.limits import Limits, Refusal
 from uwsgi_autopilot.tuner.load import Load
 from uwsgi_autopilot.tuner.memory import Memory, Rejected
 from uwsgi_autopilot.tuner.model import PURE_CPU, gain, predict
+from uwsgi_autopilot.tuner.phases import Phase
 
 # Threads beyond 1 + wait/CPU: the load is not even, and a slot that cannot be filled costs little.
 SPARE = 1.25
@@ -109,6 +110,9 @@ def next_shape(memory: Memory, load: Load, limits: Limits) -> Answer:
 
 
 def _behind_backend(memory: Memory, load: Load, limits: Limits) -> Proposal | None:
+    # In a settled shape the wait may grow by itself: only where requests queue is it worth asking whether we cause it.
+    if memory.phase is Phase.HOLD and not load.pressed:
+        return None
     lower = backend.smaller(memory.points, load)
     if lower is None:
         return None

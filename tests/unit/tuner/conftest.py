@@ -1,4 +1,11 @@
-"""The tuner on samples: hand-made ones (samples.py), or those of a simulated pod (tests/simulator).
+"""The tuner on samples: hand-made ones (making.py), or those of a simulated pod (tests/simulator).
 
-Real here: every function of the tuner. Not real: uWSGI, the machine, and time, which comes in with the samples.
+Real here: every function of the tuner. Not real: uWSGI, the machine, and time, which comes in with the samples. What
+the simulator leaves out, and how it was held against real uWSGI: tests/simulator/__init__.py.
 """
+
+import sys
+from pathlib import Path
+
+# The simulator is imported as tests.simulator, whether pytest was started as a command or as a module.
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))

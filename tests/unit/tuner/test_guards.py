@@ -1,0 +1,97 @@
+"""May we change now? The first objection, and that the order of the questions is what it says."""
+
+from dataclasses import replace
+
+import pytest
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.report.reasons import Reason
+from uwsgi_autopilot.tuner.guards import GUARDS, MOST_CHANGES, Situation, first_objection
+from uwsgi_autopilot.tuner.load import load_of
+from uwsgi_autopilot.tuner.memory import Memory
+
+from tests.unit.tuner.making import nobody, seconds
+
+QUIET = Memory(shape=Shape(2, 4))
+
+
+def situation(samples, memory=QUIET):
+    return Situation(memory=memory, samples=samples, load=load_of(samples))
+
+
+FAILING = {"errors": 100.0}
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        pytest.param(situation(seconds(8)), None, id="nothing objects"),
+        pytest.param(
+            situation(seconds(1, after=seconds(8), settled=False)), Reason.CHANGE_IN_PROGRESS, id="the agent is at it"
+        ),
+        pytest.param(situation(seconds(1, after=seconds(8), seconds=9.0)), Reason.STALE_READINGS, id="a blind agent"),
+        pytest.param(
+            situation(seconds(6, shape=Shape(1, 4))), Reason.WORKERS_MISSING, id="one of two workers has died"
+        ),
+        pytest.param(
+            situation(seconds(1, after=seconds(3, settled=False))), Reason.SETTLING, id="one second after a change"
+        ),
+        pytest.param(situation(nobody(9)), Reason.TOO_FEW_REQUESTS, id="nobody comes"),
+        pytest.param(situation(seconds(2)), Reason.TOO_FEW_REQUESTS, id="two seconds"),
+        pytest.param(situation(seconds(8, **FAILING)), Reason.ERRORS_HIGH, id="a quarter of the answers are errors"),
+        pytest.param(situation(seconds(8, errors=1.0)), None, id="a few errors"),
+        pytest.param(
+            situation(seconds(2, after=seconds(6), foreign_cpu=1.2)), Reason.FOREIGN_CPU, id="a neighbour wakes up"
+        ),
+        pytest.param(situation(seconds(8, foreign_cpu=1.2)), None, id="a neighbour that is always there"),
+        pytest.param(
+            situation(seconds(4, after=seconds(4), queue_mean=1.0)), Reason.LOAD_CHANGING, id="half of the clients left"
+        ),
+        pytest.param(
+            situation(seconds(4, after=seconds(4), queue_mean=60.0)), Reason.LOAD_CHANGING, id="more came just now"
+        ),
+        pytest.param(
+            situation(seconds(4, after=seconds(4), cpu_s=1.5)), Reason.LOAD_CHANGING, id="twice the CPU per request now"
+        ),
+        pytest.param(
+            situation([replace(each, queue_mean=80.0 * each.seq) for each in seconds(8)]),
+            None,
+            id="a queue without end",
+        ),
+        pytest.param(
+            situation(seconds(8), replace(QUIET, not_before=1008.5)), Reason.COOLING_DOWN, id="half a second left"
+        ),
+        pytest.param(situation(seconds(8), replace(QUIET, not_before=1008.0)), None, id="the pause is just over"),
+        pytest.param(
+            situation(seconds(8), replace(QUIET, changes=MOST_CHANGES)), Reason.ATTEMPTS_USED, id="all attempts used"
+        ),
+        pytest.param(
+            situation(nobody(1, after=seconds(8), settled=False, **FAILING), replace(QUIET, changes=99)),
+            Reason.CHANGE_IN_PROGRESS,
+            id="a change in progress outranks everything",
+        ),
+    ],
+)
+def test_first_objection(seen, expected):
+    hold = first_objection(seen)
+    assert (hold.reason if hold else None) is expected
+
+
+def test_every_objection_has_a_sentence_with_a_number_in_it():
+    seen = [
+        situation(seconds(1, after=seconds(8), settled=False)),
+        situation(nobody(9)),
+        situation(seconds(8, **FAILING)),
+        situation(seconds(8), replace(QUIET, changes=MOST_CHANGES)),
+    ]
+    for each in seen:
+        hold = first_objection(each)
+        assert hold is not None
+        assert any(letter.isdigit() for letter in hold.message)
+        assert len(hold.message) <= 256
+
+
+def test_a_new_guard_is_one_function_in_the_tuple():
+    def never(seen: Situation):
+        return replace(first_objection(situation(nobody(9))), message="not on Fridays")
+
+    assert first_objection(situation(seconds(8)), (never, *GUARDS)).message == "not on Fridays"

@@ -1,0 +1,154 @@
+"""Stories in time: what happens around the tuner, and what it does about it."""
+
+import pytest
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.api.uwsgiapp import Bounds
+from uwsgi_autopilot.tuner.decide import recommend
+from uwsgi_autopilot.tuner.decision import Kind
+from uwsgi_autopilot.tuner.limits import Limits
+
+from tests.simulator import workload
+from tests.simulator.observe import Observer
+from tests.simulator.pod import Pod
+from tests.simulator.story import best_of_grid, tell
+
+
+def becomes(load):
+    return lambda pod: pod.set_workload(load)
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "clients"),
+    [
+        pytest.param(workload.IO, workload.MIXED, 64, id="waiting becomes mixed"),
+        pytest.param(workload.IO, workload.CPU, 64, id="waiting becomes computing"),
+        pytest.param(workload.CPU, workload.IO, 64, id="computing becomes waiting"),
+        pytest.param(workload.MIXED, workload.IO, 64, id="mixed becomes waiting"),
+        pytest.param(workload.CPU, workload.MIXED, 64, id="computing becomes mixed"),
+        pytest.param(workload.IO, workload.simple(wait=1.0), 64, id="what it waits for becomes ten times slower"),
+    ],
+)
+def test_another_workload_is_noticed_within_ten_seconds(first, then, clients):
+    told = tell(Pod(first, Shape(2, 4), clients=clients), 100, events={41: becomes(then)})
+    noticed = next(second for second, each in told.decisions if each.reason.value == "WorkloadChanged")
+    assert 41 <= noticed <= 51
+    assert told.throughput() >= 0.9 * best_of_grid(then, clients), told.way
+    assert len([second for second, _ in told.changes if second > 41]) <= 3, told.way
+
+
+def test_more_clients_of_the_same_kind_are_load_not_workload():
+    """8 clients at 2x8 leave nothing to gain; 200 fill it. The waits per request did not change."""
+    events = {61: lambda pod: pod.set_clients(200)}
+    told = tell(Pod(workload.IO, Shape(2, 8), clients=8), 100, events=events)
+    assert all(second > 61 for second, _ in told.changes), told.way
+    assert told.throughput() >= 0.9 * best_of_grid(workload.IO, 200), told.way
+    assert "WorkloadChanged" not in told.reasons()
+
+
+def test_fewer_clients_leave_the_shape_alone():
+    events = {41: lambda pod: pod.set_clients(4), 81: lambda pod: pod.set_clients(64)}
+    told = tell(Pod(workload.MIXED, Shape(2, 4), clients=64), 120, events=events)
+    assert all(second < 41 for second, _ in told.changes), told.way
+
+
+def test_own_swap_is_not_taken_for_another_workload():
+    told = tell(Pod(workload.CPU, Shape(16, 64), clients=16), 60)
+    assert "WorkloadChanged" not in told.reasons()
+
+
+def test_arrivals_beyond_what_is_served_do_not_open_a_thousand_slots():
+    """300 requests a second of 100 ms from 2x4 on: 30 in service are enough, whatever the queue has grown to."""
+    told = tell(Pod(workload.IO, Shape(2, 4), rate=300.0), 60)
+    assert 30 <= told.shape.slots <= 160, told.way
+    assert told.samples[-1].queue_mean == 0
+
+
+def test_a_shape_that_the_agent_refuses_is_not_asked_for_again():
+    told = tell(Pod(workload.MIXED, Shape(2, 4), clients=64), 90, refuses=lambda shape: shape.slots > 40)
+    asked = [each.to_shape for _, each in told.changes]
+    assert len(asked) == len(set(asked)) <= 2
+    assert "Refused" in told.reasons()
+
+
+def test_a_change_that_never_comes_is_given_up():
+    told = tell(Pod(workload.MIXED, Shape(2, 4), clients=64), 90, ignores=lambda shape: True)
+    assert "ChangeLost" in told.reasons()
+    assert len(told.changes) <= 2, told.way
+
+
+def test_a_slow_import_is_waited_for():
+    """The new generation needs 15 s until it accepts: nothing else is asked for meanwhile."""
+    told = tell(Pod(workload.MIXED, Shape(1, 2), clients=64), 80, swap_s=15.0)
+    assert len(told.changes) <= 2, told.way
+    assert told.throughput() >= 0.9 * best_of_grid(workload.MIXED, 64)
+
+
+def test_somebody_else_changes_the_shape():
+    events = {41: lambda pod: pod.change(Shape(1, 1))}
+    told = tell(Pod(workload.MIXED, Shape(2, 4), clients=64), 90, events=events)
+    assert "ShapeChanged" in told.reasons()
+    assert told.throughput() >= 0.9 * best_of_grid(workload.MIXED, 64), told.way
+
+
+def test_a_worker_that_dies_for_a_moment_moves_nothing():
+    events = {
+        51: lambda pod: pod.change(Shape(3, pod.threads), 0.1),
+        54: lambda pod: pod.change(Shape(4, pod.threads), 0.1),
+    }
+    told = tell(Pod(workload.MIXED, Shape(2, 4), clients=64), 80, events=events)
+    assert told.shape.processes == 4
+    assert all(second < 51 for second, _ in told.changes), told.way
+
+
+@pytest.mark.parametrize(
+    "unseen",
+    [
+        pytest.param({"queue_mean": None, "queue_max": None}, id="no queue"),
+        pytest.param({"runqueue_s": None}, id="no run-queue times"),
+        pytest.param({"census": None}, id="no census"),
+    ],
+)
+@pytest.mark.parametrize(("load", "clients"), [(workload.IO, 64), (workload.MIXED, 64)])
+def test_what_cannot_be_seen_makes_it_less_sure_not_wrong(unseen, load, clients):
+    told = tell(Pod(load, Shape(1, 2), clients=clients), 70, unseen=unseen)
+    assert told.throughput() >= 0.9 * best_of_grid(load, clients), told.way
+    assert len(told.changes) <= 4, told.way
+
+
+def test_memory_bounds_what_is_asked_for_and_the_pod_is_never_above_it():
+    """2x4 of 25 MiB workers in 300 MiB: four workers fit beside the two that serve, sixteen do not."""
+    pod = Pod(workload.POOL, Shape(2, 4), clients=64)
+    told = tell(pod, 60, observer=Observer(pod, memory_limit=300_000_000))
+    assert all(each.memory_bytes <= 300_000_000 for each in told.samples)
+    assert told.shape.processes >= 4
+    assert told.throughput() > 1.5 * told.samples[2].requests, told.way
+
+
+def test_a_refusal_is_said_once_with_its_numbers():
+    pod = Pod(workload.MIXED, Shape(2, 4), clients=64)
+    told = tell(pod, 40, observer=Observer(pod, memory_limit=80_000_000))
+    refusals = [each for _, each in told.decisions if each.kind is Kind.REFUSE]
+    assert [each.reason.value for each in refusals] == ["MemoryLimit"]
+    assert "MiB" in refusals[0].message
+    assert told.changes == []
+
+
+def test_bounds_of_the_manifest_hold():
+    narrow = Limits(processes=Bounds(min=2, max=3), threads=Bounds(min=2, max=6))
+    told = tell(Pod(workload.IO, Shape(2, 4), clients=64), 60, limits=narrow)
+    assert told.shape == Shape(3, 6), told.way
+
+
+def test_recommending_says_it_once_and_changes_nothing():
+    told = tell(Pod(workload.MIXED, Shape(1, 2), clients=64), 60, law=recommend)
+    said = [each for _, each in told.decisions if each.kind is Kind.RECOMMEND]
+    assert len(said) == 1
+    assert said[0].to_shape.processes == 4
+    assert told.shape == Shape(1, 2)
+    assert told.changes == []
+
+
+def test_recommending_says_another_shape_when_the_workload_changes():
+    told = tell(Pod(workload.IO, Shape(1, 2), clients=64), 80, law=recommend, events={41: becomes(workload.CPU)})
+    said = [each.to_shape for _, each in told.decisions if each.kind is Kind.RECOMMEND]
+    assert said == [Shape(2, 64), Shape(4, 1)]
