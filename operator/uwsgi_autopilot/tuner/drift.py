@@ -49,7 +49,7 @@ def drift(samples: Sequence[Sample], reference: Point, *, since: float) -> Drift
 
 def _wait_signal(cpu_s: float, wait_s: float, reference: Point) -> float:
     """ln of the wait, softened by the CPU time: 0.1 ms more or less of wait beside 5 ms of CPU is no news."""
-    soft = 0.3 * reference.cpu_s
+    soft = 0.3 * max(reference.cpu_s, 1e-5)
     return math.log((wait_s + soft) / (reference.wait_s + soft))
 
 

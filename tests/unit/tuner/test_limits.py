@@ -1,0 +1,77 @@
+"""What a shape may be: each refusal with its numbers."""
+
+from dataclasses import replace
+
+import pytest
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.api.uwsgiapp import Bounds
+from uwsgi_autopilot.report.reasons import Reason
+from uwsgi_autopilot.tuner.limits import Limits
+from uwsgi_autopilot.tuner.load import load_of
+
+from tests.unit.tuner.making import MIB, WIDE, seconds
+
+LOAD = load_of(seconds(5))  # 2x4, 112 MiB used, 50 MiB a worker
+assert LOAD is not None
+
+
+def mib(amount):
+    return replace(WIDE, memory_limit=amount * MIB)
+
+
+@pytest.mark.parametrize(
+    ("limits", "shape", "reason", "words"),
+    [
+        pytest.param(WIDE, Shape(16, 64), None, "", id="no limit at all"),
+        pytest.param(
+            WIDE, Shape(17, 4), Reason.BOUNDS_REACHED, "17 processes, the manifest allows 1 to 16", id="bounds"
+        ),
+        # A swap: 112 + 4 * 50 = 312 MiB beside 0.9 * 340 = 306 MiB.
+        pytest.param(mib(340), Shape(4, 13), Reason.MEMORY_LIMIT, "needs 312 MiB", id="no room for two generations"),
+        pytest.param(mib(347), Shape(4, 13), None, "", id="just room for two generations"),
+        # The same threads: only two workers more, 212 MiB.
+        pytest.param(mib(340), Shape(4, 4), None, "", id="more workers of the same generation"),
+        pytest.param(mib(100), Shape(1, 4), None, "", id="fewer workers always fit"),
+        # 4 processes x 13 threads x 2 generations
+        pytest.param(
+            replace(WIDE, max_connections=103),
+            Shape(4, 13),
+            Reason.CONNECTION_LIMIT,
+            "104 connections",
+            id="one for each thread",
+        ),
+        pytest.param(replace(WIDE, max_connections=104), Shape(4, 13), None, "", id="as many as allowed"),
+        pytest.param(
+            replace(WIDE, max_connections=30, connections_per_process=3),
+            Shape(4, 13),
+            None,
+            "",
+            id="a pool of 3 in each",
+        ),
+    ],
+)
+def test_why_not(limits, shape, reason, words):
+    refusal = limits.why_not(shape, LOAD)
+    assert (refusal.reason if refusal else None) is reason
+    assert refusal is None or words in refusal.message
+    assert limits.fits(shape, LOAD) is (reason is None)
+
+
+def test_as_many_processes_as_there_is_room_for():
+    # 112 + 3 * 50 = 262 MiB beside 0.9 * 300 = 270 MiB
+    assert mib(300).fit(Shape(4, 13), LOAD) == Shape(3, 13)
+    assert mib(120).fit(Shape(4, 13), LOAD) is None
+
+
+def test_the_samples_limit_counts_where_the_manifest_has_none():
+    tight = load_of(seconds(5, memory_limit=200 * MIB))
+    assert WIDE.why_not(Shape(4, 13), tight).reason is Reason.MEMORY_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [(Shape(1, 1), Shape(2, 2)), (Shape(3, 4), Shape(3, 4)), (Shape(10**9, 10**9), Shape(8, 16))],
+)
+def test_clamp(shape, expected):
+    limits = Limits(processes=Bounds(min=2, max=8), threads=Bounds(min=2, max=16))
+    assert limits.clamp(shape) == expected

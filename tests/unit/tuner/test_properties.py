@@ -1,0 +1,179 @@
+"""What holds for any samples at all."""
+
+import json
+import math
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.api.uwsgiapp import Bounds
+from uwsgi_autopilot.tuner.decide import decide, recommend
+from uwsgi_autopilot.tuner.decision import LONGEST_MESSAGE, Kind
+from uwsgi_autopilot.tuner.limits import Limits
+from uwsgi_autopilot.tuner.memory import MAX_JSON_BYTES, Memory
+from uwsgi_autopilot.tuner.sample import Census, Sample
+
+amount = st.floats(min_value=0, max_value=1e4, allow_nan=False)
+share = st.floats(min_value=0, max_value=100, allow_nan=False)
+shapes = st.builds(Shape, st.integers(1, 20), st.integers(1, 80))
+censuses = st.none() | st.builds(
+    Census,
+    running=share,
+    io=share,
+    interpreter_lock=share,
+    application_lock=share,
+    idle=share,
+    looks=st.integers(0, 5000),
+)
+
+
+@st.composite
+def bounds(draw, most):
+    low = draw(st.integers(1, most))
+    return Bounds(min=low, max=draw(st.integers(low, most)))
+
+
+@st.composite
+def all_limits(draw):
+    return Limits(
+        processes=draw(bounds(16)),
+        threads=draw(bounds(64)),
+        cores=draw(st.none() | st.floats(0.1, 64)),
+        memory_limit=draw(st.none() | st.integers(1, 2**34)),
+        max_connections=draw(st.none() | st.integers(1, 500)),
+        connections_per_process=draw(st.none() | st.integers(1, 50)),
+    )
+
+
+@st.composite
+def histories(draw):
+    """Up to four stretches of seconds that are alike, each of any kind, consistent or not."""
+    samples = []
+    seq, at = draw(st.integers(0, 5)), draw(st.floats(0, 1e6))
+    for generation in range(draw(st.integers(0, 4))):
+        kind = {
+            "shape": draw(shapes),
+            "settled": draw(st.booleans()),
+            "requests": draw(amount),
+            "errors": draw(amount),
+            "queue_mean": draw(st.none() | amount),
+            "busy": draw(share),
+            "service_s": draw(amount),
+            "cpu_s": draw(share),
+            "worker_cpu": draw(share),
+            "runqueue_s": draw(st.none() | share),
+            "throttled_s": draw(st.floats(0, 2)),
+            "foreign_cpu": draw(share),
+            "cores": draw(st.floats(0.05, 128)),
+            "memory_bytes": draw(st.none() | st.integers(0, 2**34)),
+            "worker_bytes": draw(st.none() | st.integers(0, 2**30)),
+            "census": draw(censuses),
+        }
+        for _ in range(draw(st.integers(1, 12))):
+            seq += draw(st.integers(1, 2))
+            length = draw(st.sampled_from([1.0, 1.0, 1.0, 7.5]))
+            at += length
+            samples.append(Sample(seq=seq, at=at, seconds=length, generation=generation, **kind))
+    return samples
+
+
+def replayed(samples, limits, law):
+    memory = Memory()
+    for count in range(len(samples) + 1):
+        step = law(memory, samples[:count], limits)
+        memory = step.memory
+        yield count, step
+
+
+@settings(max_examples=150, deadline=None)
+@given(histories(), all_limits(), st.sampled_from([decide, recommend]))
+def test_whatever_is_measured_there_is_a_decision_within_bounds(samples, limits, law):
+    for count, step in replayed(samples, limits, law):
+        decision = step.decision
+        assert 0 < len(decision.message) <= LONGEST_MESSAGE
+        assert all(math.isfinite(number) for number in decision.numbers.values())
+        if decision.kind in (Kind.CHANGE, Kind.RECOMMEND):
+            assert decision.to_shape != decision.from_shape == samples[count - 1].shape
+            back = step.memory.asked is not None and step.memory.asked.before.shape == decision.to_shape
+            assert back or limits.clamp(decision.to_shape) == decision.to_shape
+        else:
+            assert decision.to_shape == decision.from_shape
+
+
+@settings(max_examples=60, deadline=None)
+@given(histories(), all_limits())
+def test_asked_twice_about_the_same_sample_the_answer_is_the_same(samples, limits):
+    for count, step in replayed(samples, limits, decide):
+        if count == 0:
+            continue
+        again = decide(step.memory, samples[:count], limits)
+        assert again == step
+
+
+@settings(max_examples=60, deadline=None)
+@given(histories(), all_limits())
+def test_the_memory_survives_json_at_any_moment(samples, limits):
+    for _, step in replayed(samples, limits, decide):
+        text = step.memory.to_text()
+        assert len(text.encode()) <= MAX_JSON_BYTES
+        assert Memory.from_json(json.loads(text)).to_text() == text
+
+
+@settings(max_examples=60, deadline=None)
+@given(histories(), all_limits())
+def test_recommending_never_asks_for_a_change(samples, limits):
+    for _, step in replayed(samples, limits, recommend):
+        assert step.decision.kind is not Kind.CHANGE
+        assert step.memory.asked is None
+
+
+@settings(max_examples=30, deadline=None)
+@given(shapes, st.integers(0, 60))
+def test_without_requests_nothing_changes(shape, count):
+    idle = Census(running=0.0, io=0.0, interpreter_lock=0.0, application_lock=0.0, idle=shape.slots, looks=100)
+    samples = [
+        Sample(seq=n, at=float(n), seconds=1.0, generation=1, shape=shape, settled=True, requests=0.0, census=idle)
+        for n in range(count)
+    ]
+    limits = Limits(processes=Bounds(min=1, max=16), threads=Bounds(min=1, max=64))
+    assert all(step.decision.kind is Kind.HOLD for _, step in replayed(samples, limits, decide))
+
+
+@settings(max_examples=60, deadline=None)
+@given(shapes, st.floats(0.0, 0.7), st.floats(0.0001, 0.02), st.floats(0.0, 0.5))
+def test_never_an_increase_without_demand(shape, busy_share, cpu_s, wait_s):
+    """Free slots, no queue, cores to spare: more slots are never asked for."""
+    in_service = min(busy_share * shape.slots, 0.5 * (cpu_s + wait_s) / cpu_s)
+    rate = in_service / (cpu_s + wait_s)
+    running = rate * cpu_s
+    census = Census(
+        running=running,
+        io=in_service - running,
+        interpreter_lock=0.0,
+        application_lock=0.0,
+        idle=shape.slots - in_service,
+        looks=20 * shape.slots,
+    )
+    samples = [
+        Sample(
+            seq=n,
+            at=float(n),
+            seconds=1.0,
+            generation=1,
+            shape=shape,
+            settled=True,
+            requests=rate,
+            queue_mean=0.0,
+            busy=in_service,
+            service_s=in_service,
+            cpu_s=running,
+            worker_cpu=min(0.5, running),
+            runqueue_s=0.0,
+            cores=2.0,
+            census=census,
+        )
+        for n in range(1, 40)
+    ]
+    limits = Limits(processes=Bounds(min=1, max=20), threads=Bounds(min=1, max=80))
+    for _, step in replayed(samples, limits, decide):
+        assert step.decision.to_shape.slots <= shape.slots
