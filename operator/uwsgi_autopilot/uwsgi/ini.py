@@ -17,16 +17,28 @@ _FD_RESERVE = 256  # sockets, logs, libraries and the application's own connecti
 
 ATEXIT_SHIM_NAME = "uwsgi_autopilot_atexit.py"
 # uWSGI calls the attribute `atexit` of its module when a worker ends, before it would tear the interpreter down. With
-# skip-atexit-teardown the tear-down is left out, and with it Python's own atexit functions (0 of 4 called; with this
-# 4 of 4), where tracing and error reporting flush what they still hold.
+# skip-atexit-teardown the tear-down is left out, and with it what it begins with: waiting for threads and executors
+# that are not done (their tasks were lost), and Python's atexit functions (0 of 4 called; with this 4 of 4), where tracing
+# and error reporting flush what they still hold.
 ATEXIT_SHIM = '''\
-"""Written by uwsgi-autopilot: lets functions registered with atexit run although the interpreter is not torn down."""
+"""Written by uwsgi-autopilot: ends the interpreter as Py_Finalize begins, without the tear-down that follows there."""
 
 import atexit
+import sys
+import threading
 
 import uwsgi
 
-uwsgi.atexit = atexit._run_exitfuncs
+
+def end():
+    try:
+        threading._shutdown()
+    except Exception:
+        sys.excepthook(*sys.exc_info())
+    atexit._run_exitfuncs()
+
+
+uwsgi.atexit = end
 '''
 
 # Defaults that a person may replace by setting the same option (or, after the dash, one that excludes it).

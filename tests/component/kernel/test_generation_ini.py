@@ -26,19 +26,25 @@ def app(environ, start_response):
 """
 
 ATEXIT_APP = """
-import atexit, os
+import atexit, concurrent.futures, os, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+POOL = concurrent.futures.ThreadPoolExecutor(1)
 
-def ended():
-    with open(os.path.join(HERE, f"ended-{os.getpid()}"), "w"):
+def leave(mark):
+    with open(os.path.join(HERE, f"{mark}-{os.getpid()}"), "w"):
         pass
 
-atexit.register(ended)
+def task():
+    time.sleep(0.3)
+    leave("done")
+
+atexit.register(leave, "ended")
 
 def app(environ, start_response):
+    POOL.submit(task)
     start_response("200 OK", [])
-    return [b"ok"]
+    return [str(os.getpid()).encode()]
 """
 
 
@@ -81,13 +87,16 @@ def test_values_reach_uwsgi_as_the_person_wrote_them(start_uwsgi):
 
 @pytest.mark.parametrize("lazy", ["true", "false"], ids=["lazy-apps", "preforked"])
 @pytest.mark.parametrize("shim", [True, False], ids=["shim", "tear-down"])
-def test_atexit_functions_run_when_workers_end(start_uwsgi, shim, lazy):
-    server = start_uwsgi("2x2", application=ATEXIT_APP, options=(("lazy-apps", lazy),), shim=shim)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_atexit_functions_run_and_executors_finish_when_workers_end(start_uwsgi, shim, lazy, threads):
+    server = start_uwsgi(f"2x{threads}", application=ATEXIT_APP, options=(("lazy-apps", lazy),), shim=shim)
     workers = server.workers()
+    asked = {int(server.get("/")) for _ in range(4)}
     assert server.fifo.quit_gracefully()
-    server.process.wait(30)
-    ended = {path.name for path in server.directory.glob("ended-*")}
-    assert {f"ended-{pid}" for pid in workers} <= ended
+    server.process.wait(60)
+    left = {path.name for path in server.directory.iterdir()}
+    assert {f"ended-{pid}" for pid in workers} <= left
+    assert {f"done-{pid}" for pid in asked} <= left
 
 
 def test_workers_do_not_outlive_a_killed_master(start_uwsgi, eventually):
