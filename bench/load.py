@@ -1,9 +1,11 @@
 """The closed loop that the bench measures with: wrk where it is installed, else the built-in generator.
 
 The built-in one runs all the time, so that every change of shape happens under load and whatever it loses is counted.
-wrk tells its numbers only at its end, so it runs anew for each window.
+wrk tells its numbers only at its end, so it runs anew for each window. What it leaves in the queue when it ends
+would be served within the next window, so that one begins when the queue is empty.
 """
 
+import contextlib
 import json
 import re
 import shutil
@@ -17,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from uwsgi_autopilot.errors import NotServing
+from uwsgi_autopilot.kernel.sockdiag import SocketDiagnostics
 from uwsgi_autopilot.kernel.spawn import spawn
 from uwsgi_autopilot.report import histogram
 
@@ -26,6 +29,8 @@ from bench.workload import Workload
 LINE_S = 0.1
 # Nothing runs without end, not even when we are killed in a way that nobody notices.
 AT_MOST_S = 3600
+# The longest that wrk waits for an empty queue.
+DRAIN_S = 30.0
 Idle = Callable[[], None]
 
 
@@ -58,9 +63,10 @@ class Load(Protocol):
     def stop(self) -> None: ...
 
 
-def load_for(workload: Workload, url: str) -> Load:
+def load_for(workload: Workload, url: str, socket: str) -> Load:
+    """`socket`: path of the unix socket where the application's queue can be seen."""
     if path := shutil.which("wrk"):
-        return Wrk(path, workload, url)
+        return Wrk(path, workload, url, socket)
     return BuiltIn(workload, url)
 
 
@@ -147,6 +153,7 @@ class Wrk:
     program: str
     workload: Workload
     url: str
+    socket: str
     name: str = "wrk"
     sent: int = 0
     failed: int = 0
@@ -160,13 +167,12 @@ class Wrk:
 
     def window(self, warm_s: float, seconds: float, idle: Idle) -> Window:
         self._end()
-        for length in (warm_s, seconds):
-            self._process = self._start(length)
-            while self._process.poll() is None:
-                idle()
-                time.sleep(0.02)
-            result = self._end()
-        return result
+        self._drain(idle)
+        self._process = self._start(warm_s + seconds)
+        while self._process.poll() is None:
+            idle()
+            time.sleep(0.02)
+        return self._end()
 
     def first_answer(self) -> float | None:
         """wrk does not tell: when it was started."""
@@ -182,6 +188,17 @@ class Wrk:
         command = [self.program, "-t1", f"-c{self.workload.clients}", f"-d{max(1, round(seconds))}s", "--latency"]
         command += ["--timeout", "30s", self.url + self.workload.path]
         return spawn(command, when_parent_dies=signal.SIGINT, stdout=subprocess.PIPE)
+
+    def _drain(self, idle: Idle) -> None:
+        """Until nothing that an earlier wrk asked for is waiting or being served, or for DRAIN_S."""
+        with contextlib.closing(SocketDiagnostics()) as diagnostics:
+            deadline = time.monotonic() + DRAIN_S
+            while time.monotonic() < deadline:
+                seen = diagnostics.unix_socket(self.socket)
+                if seen is None or not (seen.queue or seen.in_service):
+                    return
+                idle()
+                time.sleep(0.02)
 
     def _end(self) -> Window:
         process, self._process = self._process, None

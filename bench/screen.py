@@ -148,7 +148,7 @@ def run_screen(
     )
     with Session(app, folder=workload.folder, port=_free_port(), programs=programs, sink=said.append) as session:
         session.wait_ready()
-        load = load_for(workload, session.url)
+        load = load_for(workload, session.url, str(session.run / "app.sock"))
         try:
             screen = _Screen(workload, session, load, random.Random(seed), say, pace)
             result = screen.run()
