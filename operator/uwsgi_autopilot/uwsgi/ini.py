@@ -18,8 +18,8 @@ _FD_RESERVE = 256  # sockets, logs, libraries and the application's own connecti
 ATEXIT_SHIM_NAME = "uwsgi_autopilot_atexit.py"
 # uWSGI calls the attribute `atexit` of its module when a worker ends, before it would tear the interpreter down. With
 # skip-atexit-teardown the tear-down is left out, and with it what it begins with: waiting for threads and executors
-# that are not done (their tasks were lost), and Python's atexit functions (0 of 4 called; with this 4 of 4), where tracing
-# and error reporting flush what they still hold.
+# that are not done (their tasks were lost), and Python's atexit functions, where tracing and error reporting flush
+# what they still hold (0 of 4 were called; with this 4 of 4).
 ATEXIT_SHIM = '''\
 """Written by uwsgi-autopilot: ends the interpreter as Py_Finalize begins, without the tear-down that follows there."""
 
