@@ -20,9 +20,11 @@ from uwsgi_autopilot.agent.wanted import Refusal
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
 
-# The master applies `+` and `-` in its one-second cycle; with pokes growing takes a few tenths of a second.
-# Shrinking needs an idle worker: under saturation there is none, and a swap does it instead.
-RESIZE_SECONDS = 4.0
+# The master acts on `+` and `-` at each event, and every poke is one: growing takes some tenths of a second.
+GROW_SECONDS = 4.0
+# Shrinking needs an idle worker when it looks, 50 times a second: found none for so long, there will be none, because
+# with threads one busy thread makes the worker busy. Then a swap does it.
+SHRINK_SECONDS = 1.5
 BACKOFF_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 # A generation that served this long counts as healthy: its death starts the backing off anew.
 HEALTHY_SECONDS = 30.0
@@ -226,19 +228,25 @@ class Fleet:
         assert resize is not None
         assert serving is not None
         serving.fifo.poke()
-        if serving.refresh() is None:
-            if now - resize.since > RESIZE_SECONDS:
+        stats = serving.refresh()
+        if stats is None:
+            if now - resize.since > GROW_SECONDS:
                 self._resize = None
             return
         live = len(serving.workers())
         serving.hang_up_lingering()
-        if live == resize.target and serving.stats and len(serving.stats.accepting_workers) >= live:
+        if live == resize.target and not all(worker.accepting for worker in stats.live_workers):
+            # With lazy-apps each new worker imports the application first.
+            if now - resize.since > self.config.start_seconds:
+                self._resize = None
+                self._give_up("StartFailed", f"new workers did not accept within {self.config.start_seconds:.0f} s")
+        elif live == resize.target:
             serving.shape = Shape(live, serving.shape.threads)
             self.counts.resizes += 1
             self.last_change_at = now
             self._resize = None
             log("info", "resized", shape=str(serving.shape), seconds=round(now - resize.since, 2))
-        elif now - resize.since > RESIZE_SECONDS:
+        elif now - resize.since > (GROW_SECONDS if live < resize.target else SHRINK_SECONDS):
             self._resize = None
             wanted = Shape(resize.target, serving.shape.threads)
             log("info", "no worker is idle, so the FIFO cannot do it: swapping instead", shape=str(self.shape))

@@ -1,7 +1,7 @@
 """After SIGTERM: serve until nobody can send any more, then let uWSGI finish. Only this order loses nothing.
 
 1. touch `draining`: nginx answers with Connection: close from now on, so that clients' pools empty
-2. wait until nginx is gone: nobody listens on its port and no connection is left on our socket for a second
+2. wait until nginx is gone: nobody listens on its port and no connection is left on our socket for a while
 3. `q` to every generation; a deadline of our own, before the kubelet's
 """
 
@@ -13,7 +13,7 @@ from uwsgi_autopilot.agent.observe import Observer
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.kernel.sockdiag import tcp_listener_exists
 
-QUIET_SECONDS = 1.0
+QUIET_SECONDS = 0.5
 # Of the deadline, kept for the requests in service once nobody sends any more.
 FINISH_SHARE = 0.25
 KILL_MARGIN = 2.0

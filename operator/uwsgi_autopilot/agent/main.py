@@ -85,18 +85,21 @@ class Agent:
             self.fleet.want(wanted)
         self.fleet.step(now)
         self.observer.tick(self.fleet)
+        if not self.health.ready:
+            # Not only once a second: whoever waits for the first answer should not wait for our clock.
+            self._check_health(now, finished=0.0)
+            self._publish(now)
+
+    def _check_health(self, now: float, *, finished: float) -> None:
+        serving = self.fleet.serving is not None
+        self.health.step(now, serving=serving, finished=finished, queue=self.observer.queue)
 
     def _sample(self, now: float) -> None:
         settled = self.fleet.idle and now - self.fleet.last_change_at >= SAMPLE_SECONDS
         sample = self.observer.sample(self.fleet, now, settled=settled)
         if sample is not None:
             self.state.add(sample)
-        self.health.step(
-            now,
-            serving=self.fleet.serving is not None,
-            finished=sample.requests if sample else 0.0,
-            queue=self.observer.queue,
-        )
+        self._check_health(now, finished=sample.requests if sample else 0.0)
         self._publish(now)
 
     def _publish(self, now: float) -> None:

@@ -53,6 +53,7 @@ class State:
             "app": self.config.name,
             "uid": self.config.uid,
             "pid": os.getpid(),
+            "pids": [pid for each in fleet.generations() for pid in (each.pid, *each.workers())],
             "now": round(now, 3),
             "serving": serving is not None,
             "ready": health.ready,

@@ -23,6 +23,9 @@ class AgentClient:
     def __init__(self, path: str) -> None:
         self._connection = _UnixConnection(path)
 
+    def close(self) -> None:
+        self._connection.close()
+
     def state(self, since: int) -> dict[str, Any] | None:
         """The state with the samples after `since`; None while the agent does not answer."""
         try:

@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 from uwsgi_autopilot.kernel.spawn import spawn
 from uwsgi_autopilot.report import histogram
@@ -86,7 +86,11 @@ class LoadProcess:
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        for raw in self.process.stdout:
+        with self.process.stdout as output:
+            self._count(output)
+
+    def _count(self, output: IO[bytes]) -> None:
+        for raw in output:
             try:
                 line = json.loads(raw)
             except ValueError:

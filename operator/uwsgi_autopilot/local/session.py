@@ -20,7 +20,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
@@ -74,9 +74,11 @@ class Session:
         self._cursor = -1
         self._next_poll = 0.0
         self._next_restart = 0.0
+        self._adopted: set[int] = set()
         self._exit_notes: deque[str] = deque(maxlen=80)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._run: Path | None = None
+        self._client: AgentClient | None = None
 
     @property
     def url(self) -> str:
@@ -131,6 +133,7 @@ class Session:
         if now >= self._next_poll:
             self._next_poll = now + POLL_SECONDS
             self._poll()
+            self._reap()
         if now >= self._next_restart:
             self._revive(now)
 
@@ -291,7 +294,11 @@ class Session:
 
     def _read_lines(self, child: "subprocess.Popen[bytes]") -> None:
         assert child.stdout is not None
-        for raw in child.stdout:
+        with child.stdout as output:
+            self._copy_lines(output)
+
+    def _copy_lines(self, output: IO[bytes]) -> None:
+        for raw in output:
             line = raw.decode("utf-8", errors="replace").rstrip("\n")
             self._exit_notes.append(line)
             self.sink(line)
@@ -309,6 +316,8 @@ class Session:
             self.sink(f"{name} ended with status {child.returncode} and is started again")
             if name == "nginx":
                 self._quit_orphans_of_nginx()
+            else:
+                self._adopted.update((self.state or {}).get("pids", ()))
             start()
 
     def _quit_orphans_of_nginx(self) -> None:
@@ -317,6 +326,15 @@ class Session:
         for pid in children_of(os.getpid()):
             if pid not in known and _program_of(pid) == os.path.realpath(self.programs.nginx):
                 os.kill(pid, signal.SIGQUIT)
+                self._adopted.add(pid)
+
+    def _reap(self) -> None:
+        """Wait for those that became our children because their parent, the agent or nginx, was killed."""
+        for pid in list(self._adopted):
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                self._adopted.discard(pid)
 
     def _end(self, name: str, signum: signal.Signals, timeout: float) -> None:
         child = self._children.get(name)
@@ -330,6 +348,8 @@ class Session:
 
     def _sweep(self) -> None:
         """The janitor kills what is left and removes the run directory."""
+        if self._client is not None:
+            self._client.close()
         if (janitor := self._children.pop("janitor", None)) is None:
             return
         os.close(self._lifeline)
@@ -341,7 +361,7 @@ class Session:
     # -- state --------------------------------------------------------------------------------------------------
 
     def _poll(self) -> None:
-        state = self._client.state(self._cursor)
+        state = self._client.state(self._cursor) if self._client else None
         if state is None:
             return
         fresh = [Sample.from_json(each) for each in state.pop("samples", ())]

@@ -1,0 +1,27 @@
+"""An application with faults that can be switched on: by a query for one request, by a file for the next import."""
+
+import os
+import time
+from pathlib import Path
+from urllib.parse import parse_qs
+
+HERE = Path(os.environ.get("FAULTS", "."))
+
+if (HERE / "slow-import").exists():
+    time.sleep(float((HERE / "slow-import").read_text()))
+if (HERE / "bad-import").exists():
+    raise RuntimeError("the settings module is missing SECRET_KEY")
+
+
+def app(environ, start_response):
+    query = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
+    time.sleep(float(query.get("ms", 0)) / 1000)
+    if "hog" in query:
+        KEPT.append(bytearray(int(query["hog"]) * 1024 * 1024))
+    body = f"{os.getpid()}\n".encode()
+    status = f"{query.get('status', '200')} because it was asked for"
+    start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+KEPT = []

@@ -1,0 +1,138 @@
+"""SIGKILL at any moment: service returns by itself, or nothing is left."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from uwsgi_autopilot.api.shape import Shape
+
+pytestmark = pytest.mark.component
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def answers_again(served, path="/"):
+    def answered():
+        try:
+            return served.get(path, timeout=5)[0] == 200
+        except OSError:
+            return False
+
+    served.until(answered, "the application answers again")
+
+
+def test_a_killed_worker_is_replaced(serve):
+    with serve(start=Shape(2, 2)) as served:
+        before = served.stats_pids()
+        os.kill(before[1], signal.SIGKILL)
+        answers_again(served)
+        served.until(lambda: len(served.stats_pids()) == 3 and before[1] not in served.stats_pids(), "a new worker")
+        assert served.master == before[0]
+
+
+def test_all_workers_killed_are_replaced(serve):
+    with serve(start=Shape(3, 1)) as served:
+        before = served.stats_pids()
+        for pid in before[1:]:
+            os.kill(pid, signal.SIGKILL)
+        answers_again(served)
+        served.until(lambda: len(set(served.stats_pids()) - set(before)) == 3, "three new workers")
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_killed_master_is_replaced_at_the_same_shape_and_no_worker_is_left(serve, threads):
+    with serve(start=Shape(2, threads)) as served:
+        before = served.stats_pids()
+        os.kill(before[0], signal.SIGKILL)
+        answers_again(served)
+        served.until(lambda: served.session.state["restarts"] == 1 and served.serves(Shape(2, threads)), "same shape")
+        served.until(lambda: not any(alive(pid) for pid in before), "the old processes are gone")
+
+
+def test_a_generation_killed_while_it_starts_never_replaces_the_one_that_serves(serve):
+    with serve(start=Shape(1, 2)) as served:
+        load = served.load("clients=4,path=/?ms=5")
+        (served.faults / "slow-import").write_text("20")
+        served.session.wish(Shape(2, 4))
+        served.until(lambda: (served.session.state["change"] or {}).get("kind") == "swap", "the swap has begun")
+        starting = served.until(lambda: _masters(served) - {served.master}, "the new master runs")
+        os.kill(starting.pop(), signal.SIGKILL)
+        refused = served.until(lambda: served.session.state["refused"], "the wish is given up")
+        assert refused["reason"] == "StartFailed"
+        assert "killed by signal 9" in refused["message"]
+        assert served.serves(Shape(1, 2))
+        assert load.stop()["failures"] == {}
+
+
+def _masters(served) -> set[int]:
+    """Children of the agent that are uWSGI masters."""
+    from uwsgi_autopilot.kernel.process import children_of
+
+    return set(children_of(served.child("agent")))
+
+
+def test_a_killed_nginx_is_started_again_on_its_port(serve):
+    with serve() as served:
+        before = served.child("nginx")
+        os.kill(before, signal.SIGKILL)
+        served.until(lambda: served.session.restarts == 1, "nginx is started again")
+        served.until(lambda: alive(served.child("nginx")) and served.child("nginx") != before, "it stays")
+        answers_again(served)
+
+
+def test_a_killed_agent_is_started_again_at_the_shape_that_was_wanted(serve):
+    with serve(start=Shape(1, 2)) as served:
+        served.session.set_shape(Shape(2, 3))
+        before = [served.child("agent"), *served.stats_pids()]
+        os.kill(before[0], signal.SIGKILL)
+        served.until(lambda: served.session.restarts == 1, "the agent is started again")
+        answers_again(served)
+        served.until(lambda: served.serves(Shape(2, 3)), "the same shape")
+        served.until(lambda: not any(alive(pid) for pid in before), "the old processes are gone")
+
+
+def test_a_generation_that_cannot_be_imported_is_refused_with_the_applications_own_traceback(serve):
+    with serve(start=Shape(1, 2)) as served:
+        load = served.load("clients=4,path=/?ms=5")
+        (served.faults / "bad-import").touch()
+        served.session.wish(Shape(2, 4))
+        refused = served.until(lambda: served.session.state["refused"], "the wish is given up")
+        assert refused["reason"] == "StartFailed"
+        assert "RuntimeError: the settings module is missing SECRET_KEY" in refused["message"]
+        assert served.serves(Shape(1, 2))
+        (served.faults / "bad-import").unlink()
+        served.session.wish(Shape(2, 4))
+        served.until(lambda: served.serves(Shape(2, 4)), "a later wish is followed")
+        assert load.stop()["failures"] == {}
+
+
+def test_a_master_that_dies_while_its_application_is_broken_is_tried_again_until_it_works(serve):
+    with serve(start=Shape(1, 2)) as served:
+        (served.faults / "bad-import").touch()
+        os.kill(served.master, signal.SIGKILL)
+        served.until(lambda: served.session.state["failed_starts"] >= 2, "it was tried again")
+        (served.faults / "bad-import").unlink()
+        answers_again(served)
+
+
+def test_a_stopped_master_leaves_readings_out_and_comes_back(serve):
+    """A master that does not answer says nothing about load; its workers serve on."""
+    with serve(start=Shape(2, 2)) as served:
+        master = served.master
+        os.kill(master, signal.SIGSTOP)
+        try:
+            time.sleep(2.5)
+            served.session.step()
+            assert served.get("/")[0] == 200
+        finally:
+            os.kill(master, signal.SIGCONT)
+        served.until(lambda: served.session.state["serving"] and served.serves(Shape(2, 2)), "readings are back")
+        assert served.session.state["restarts"] == 0

@@ -1,0 +1,89 @@
+"""Nobody notices a change of shape: no request fails, whatever is in flight and however clients connect."""
+
+import random
+import threading
+
+import pytest
+from uwsgi_autopilot.api.shape import Shape
+
+pytestmark = pytest.mark.component
+KEEP_ALIVE = "clients=8,path=/?ms=5"
+ONE_CONNECTION_EACH = "clients=8,path=/?ms=5,close"
+
+
+def shapes(count: int, threads: tuple[int, ...], seed: int) -> list[Shape]:
+    """No two in a row are equal."""
+    rng = random.Random(seed)
+    found: list[Shape] = []
+    while len(found) < count:
+        shape = Shape(rng.randint(1, 5), rng.choice(threads))
+        if not found or shape != found[-1]:
+            found.append(shape)
+    return found
+
+
+@pytest.mark.timeout(280)
+def test_two_hundred_live_changes_under_load_lose_no_request(serve):
+    """Threads 1 and 4 in turn, so that both ways to retire a generation are used; slow requests are in flight."""
+    with serve() as served:
+        load = [served.load(KEEP_ALIVE), served.load(ONE_CONNECTION_EACH), served.load("clients=2,path=/?ms=1000")]
+        for shape in shapes(200, (1, 4), seed=1):
+            served.session.wish(shape)
+            served.until(lambda shape=shape: served.serves(shape), f"{shape} serves")
+        state = served.session.state
+        summaries = [each.stop() for each in load]
+        assert [each["failures"] for each in summaries] == [{}, {}, {}]
+        assert all(each["sent"] == each["answered"] > 0 for each in summaries)
+        assert state["swaps"] + state["resizes"] >= 200
+        assert state["swaps"] >= 60
+        assert state["failed_starts"] == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [pytest.param([], id="preforked"), pytest.param([("lazy-apps", None)], id="lazy-apps")],
+)
+def test_changes_lose_nothing_with_either_uwsgi(serve, uwsgi_program, options):
+    with serve(program=uwsgi_program, options=options) as served:
+        load = [served.load(KEEP_ALIVE), served.load(ONE_CONNECTION_EACH)]
+        for shape in shapes(10, (1, 2, 4), seed=2):
+            served.session.wish(shape)
+            served.until(lambda shape=shape: served.serves(shape), f"{shape} serves")
+        assert [each.stop()["failures"] for each in load] == [{}, {}]
+
+
+def test_an_application_that_imports_for_ten_seconds_delays_only_the_change(serve):
+    with serve(start=Shape(1, 2)) as served:
+        load = served.load("clients=4,path=/?ms=5")
+        (served.faults / "slow-import").write_text("10")
+        served.session.wish(Shape(2, 3))
+        served.until(lambda: (served.session.state or {}).get("change"), "the swap has begun")
+        before = len(load.lines)
+        served.until(lambda: served.serves(Shape(2, 3)), "the slow generation serves")
+        during = list(load.lines)[before + 1 : -1]
+        assert len(during) >= 8
+        assert all(line["requests"] > 0 for line in during), "a second without an answer"
+        assert load.stop()["failures"] == {}
+
+
+def test_a_request_that_takes_long_is_answered_by_the_generation_that_took_it(serve):
+    with serve(start=Shape(1, 2)) as served:
+        answers = []
+        pid_before = served.get("/")[1]
+        slow = threading.Thread(target=lambda: answers.append(served.get("/?ms=4000")))
+        slow.start()
+        served.until(lambda: served.session.samples and served.session.samples[-1].busy > 0, "it is in service")
+        served.session.wish(Shape(1, 4))
+        served.until(lambda: served.serves(Shape(1, 4)), "the new generation serves")
+        assert served.get("/")[1] != pid_before
+        slow.join()
+        assert answers[0][:2] == (200, pid_before)
+
+
+def test_more_processes_than_can_be_stopped_by_the_fifo_are_swapped_away(serve):
+    """`-` needs an idle worker, and under saturation no threaded worker is ever idle."""
+    with serve(start=Shape(4, 2)) as served:
+        load = served.load("clients=32,path=/?ms=50")
+        served.session.wish(Shape(1, 2))
+        served.until(lambda: served.serves(Shape(1, 2)) and served.session.settled, "one process is left")
+        assert load.stop()["failures"] == {}
