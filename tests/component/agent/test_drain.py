@@ -1,0 +1,63 @@
+"""Asked to stop, everything that was accepted is answered: first nginx goes, then uWSGI finishes, then the agent."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+from uwsgi_autopilot.api.shape import Shape
+
+pytestmark = pytest.mark.component
+
+
+def test_requests_in_flight_and_in_the_queue_are_answered_when_the_session_stops(serve):
+    """1 slot and 4 requests: one is in service, three wait in the kernel's queue."""
+    answers = []
+    with serve(start=Shape(1, 1)) as served:
+        threads = [
+            threading.Thread(target=lambda: answers.append(served.get("/?ms=700")[0])) for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        served.until(lambda: served.session.samples and served.session.samples[-1].queue_max == 3, "three wait")
+    for thread in threads:
+        thread.join()
+    assert answers == [200] * 4
+
+
+def test_the_agent_serves_until_nginx_is_gone(serve):
+    """SIGTERM reaches both containers of a pod at once; clients go on for a while, because nobody told them yet."""
+    with serve(start=Shape(2, 2)) as served:
+        load = served.load("clients=4,path=/?ms=5")
+        agent = served.child("agent")
+        os.kill(agent, signal.SIGTERM)
+        served.until(lambda: served.session.state["draining"], "it drains")
+        before = len(load.lines)
+        time.sleep(2.5)
+        assert sum(line["requests"] for line in list(load.lines)[before:]) > 100
+        assert load.stop()["failures"] == {}
+        status, _, headers = served.get("/")
+        assert (status, headers["Connection"]) == (200, "close"), "clients' pools are asked to empty"
+        os.kill(served.child("nginx"), signal.SIGQUIT)
+        deadline = time.monotonic() + 20
+        while served.session._children["agent"].poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert served.session._children["agent"].returncode == 0
+
+
+def test_a_second_signal_ends_the_agent_at_once(serve):
+    with serve(start=Shape(1, 2)) as served:
+        slow = threading.Thread(target=lambda: served.get("/?ms=15000"))
+        slow.start()
+        served.until(lambda: served.session.samples and served.session.samples[-1].busy > 0, "it is in service")
+        workers = served.stats_pids()
+        agent = served.session._children["agent"]
+        began = time.monotonic()
+        agent.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        agent.send_signal(signal.SIGTERM)
+        agent.wait(10)
+        assert time.monotonic() - began < 10, "the request of 15 s was not waited for"
+        assert not any(os.path.exists(f"/proc/{pid}/exe") for pid in workers)
+        slow.join()

@@ -1,0 +1,118 @@
+"""What the agent tells: true numbers, in formats that others read; never what the stats socket would leak."""
+
+import json
+import stat
+import subprocess
+import threading
+import urllib.request
+
+import pytest
+from uwsgi_autopilot.api.shape import Shape
+
+pytestmark = pytest.mark.component
+
+
+def test_the_true_queue_and_the_requests_in_service_are_seen(serve):
+    """12 clients on 4 slots: 8 wait. uWSGI itself reports 0 for a unix socket."""
+    with serve(start=Shape(2, 2)) as served:
+        served.load("clients=12,path=/?ms=50")
+        sample = _steady(served)
+        assert sample.queue_mean == pytest.approx(8, abs=1)
+        assert sample.busy == pytest.approx(4, abs=0.5)
+        assert sample.service_s / sample.requests == pytest.approx(0.050, rel=0.2)
+        assert sample.census is not None
+        assert sample.census.io > sample.census.busy * 0.8
+
+
+def test_latency_is_sampled_at_high_rates_and_errors_are_not(serve):
+    with serve(start=Shape(2, 4)) as served:
+        served.load("clients=16,path=/")
+        served.until(lambda: len(served.session.samples) > 5 and served.session.samples[-1].requests > 600, "fast")
+        _steady(served)
+        sample = _steady(served)
+        lines = sum(count for _, count in sample.latency)
+        assert 50 < lines < 0.7 * sample.requests
+        assert sample.latency_lost < 0.2
+        errors = [served.get("/?status=503")[0] for _ in range(7)]
+        assert errors == [503] * 7
+        served.until(lambda: sum(each.errors for each in served.session.samples) == 7, "each error is counted")
+
+
+def test_metrics_are_prometheus_text_with_help_and_base_units(serve):
+    with serve(start=Shape(2, 2)) as served:
+        for _ in range(5):
+            served.get("/?ms=20")
+        served.until(lambda: _metric(served, "request_duration_seconds_count") == 5, "the histogram has them")
+        text = served.get("/_autopilot/metrics")[1]
+        assert _metric(served, "processes") == 2
+        assert _metric(served, "threads") == 2
+        assert 0.1 < _metric(served, "request_duration_seconds_sum") < 1.0
+        names = {line.split()[2] for line in text.splitlines() if line.startswith("# HELP")}
+        for line in text.splitlines():
+            if not line.startswith("#"):
+                name = line.split("{")[0].split()[0]
+                base = name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count")
+                assert name in names or base in names, line
+                float(line.rsplit(" ", 1)[1])
+
+
+def _metric(served, name: str) -> float | None:
+    for line in served.get("/_autopilot/metrics")[1].splitlines():
+        if line.startswith(f"uwsgi_autopilot_{name} "):
+            return float(line.split()[1])
+    return None
+
+
+def test_headers_of_a_request_in_flight_are_nowhere_in_what_is_served(serve):
+    with serve(start=Shape(1, 2)) as served:
+        request = urllib.request.Request(
+            served.session.url + "/?ms=3000&token=SECRET3", headers={"Authorization": "SECRET1", "Cookie": "SECRET2"}
+        )
+        thread = threading.Thread(target=lambda: urllib.request.urlopen(request).read())
+        thread.start()
+        served.until(lambda: served.session.samples and served.session.samples[-1].busy > 0, "it is in flight")
+        told = "".join(served.get(f"/_autopilot/{page}")[1] for page in ("v1/state", "metrics", "ready", "healthz"))
+        assert "SECRET" not in told
+        thread.join()
+
+
+def test_the_private_directory_is_for_its_owner_only_and_uwsgitop_has_a_stable_path(serve):
+    with serve(start=Shape(1, 2)) as served:
+        private = served.session.run / "private"
+        assert stat.S_IMODE(private.stat().st_mode) == 0o700
+        first = (private / "stats.sock").resolve()
+        assert stat.S_ISSOCK(first.stat().st_mode)
+        served.session.set_shape(Shape(1, 4))
+        assert (private / "stats.sock").resolve() != first
+        told = subprocess.run(
+            ["python3", "-c", f"import socket; s=socket.socket(1); s.connect('{private}/stats.sock'); print(s.recv(9))"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+        )
+        assert "{" in told.stdout
+
+
+def test_what_is_not_there_says_what_is(serve):
+    with serve(start=Shape(1, 2)) as served:
+        status, text, _ = served.get("/_autopilot/stats")
+        assert status == 404
+        assert "/v1/state" in text
+        assert served.get("/_autopilot/v1/state?since=abc")[0] == 400
+        assert json.loads(served.get("/_autopilot/v1/state?since=999999")[1])["samples"] == []
+
+
+def test_ready_says_why_not(serve):
+    with serve(start=Shape(1, 2), ready=False) as served:
+        served.until(lambda: served.session.state, "the agent answers")
+        served.until(lambda: served.session.state["ready"], "ready")
+        assert served.get("/_autopilot/ready")[:2] == (200, "requests are answered\n")
+
+
+def _steady(served):
+    """The next sample in which nothing changed."""
+    seen = served.session.samples[-1].seq if served.session.samples else 0
+    return served.until(
+        lambda: next((s for s in served.session.samples if s.seq > seen + 1 and s.settled and s.requests > 3), None),
+        "a settled sample",
+    )
