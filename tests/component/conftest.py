@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -168,3 +169,10 @@ def wait_until(true: Callable[[], bool], what: str, *, seconds: float = 20.0) ->
 @pytest.fixture
 def until() -> Callable[..., None]:
     return wait_until
+
+
+@pytest.fixture
+def short_directory() -> Iterator[Path]:
+    """A directory with a path that leaves room for sockets' names: pytest's own are too long for a unix socket."""
+    with tempfile.TemporaryDirectory(prefix="uapt-") as path:
+        yield Path(path)

@@ -19,6 +19,7 @@ from uwsgi_autopilot.agent.memory import MemoryUse, does_not_fit
 from uwsgi_autopilot.agent.wanted import Refusal
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.uwsgi.ini import most_workers
 
 # The master acts on `+` and `-` at each event, and every poke is one: growing takes some tenths of a second.
 GROW_SECONDS = 4.0
@@ -150,10 +151,10 @@ class Fleet:
         self._last_number += 1
         # As high as allowed, so that more workers never need a new generation: an unused slot costs 52 KiB a thread
         # of memory that is touched only when used, and no process.
-        ceiling = max(shape.processes, self.config.max_processes)
+        ceiling = min(max(shape.processes, self.config.max_processes), most_workers(self.config))
         try:
             self.starting = Generation(self.config, self._last_number, shape, ceiling, self._listener.fileno())
-        except OSError as error:
+        except (OSError, ValueError) as error:
             self._start_failed(f"{self.config.uwsgi[0]} could not be started: {error}", now)
             return
         self._started_at = now

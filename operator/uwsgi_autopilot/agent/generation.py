@@ -22,7 +22,7 @@ from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.kernel.process import parent_of
 from uwsgi_autopilot.kernel.spawn import clean_environment, kill_group, spawn
 from uwsgi_autopilot.uwsgi.fifo import MasterFifo
-from uwsgi_autopilot.uwsgi.ini import generation_ini
+from uwsgi_autopilot.uwsgi.ini import ATEXIT_SHIM, ATEXIT_SHIM_NAME, generation_ini
 from uwsgi_autopilot.uwsgi.stats import Stats, StatsError, parse_stats, read_stats
 
 # A paused generation that does not show it is told to quit all the same: better the rare race than a stuck swap.
@@ -38,7 +38,11 @@ class State(str, Enum):
 
 class Generation:
     def __init__(self, config: AgentConfig, number: int, shape: Shape, ceiling: int, listener_fd: int) -> None:
-        """Start uWSGI. Raises OSError when the program cannot be started or the ini not written."""
+        """Start uWSGI.
+
+        Raises OSError when the program cannot be started or a file not written, ValueError with one sentence when the
+        configuration has no ini.
+        """
         self.config = config
         self.number = number
         self.shape = shape
@@ -51,6 +55,8 @@ class Generation:
         self._fifo_path = private / f"g{number}.fifo"
         self.stats_path = private / f"g{number}.stats"
         self.fifo = MasterFifo(str(self._fifo_path))
+        shim = private / ATEXIT_SHIM_NAME
+        shim.write_text(ATEXIT_SHIM, encoding="utf-8")
         self._ini.write_text(
             generation_ini(
                 config,
@@ -59,6 +65,7 @@ class Generation:
                 fd=listener_fd,
                 fifo=str(self._fifo_path),
                 stats=str(self.stats_path),
+                atexit_shim=str(shim),
             ),
             encoding="utf-8",
         )

@@ -4,7 +4,8 @@
 
 Standard input is a pipe that only the runner holds open, so its end means that the runner is gone, by SIGKILL too.
 The children got their own parent-death signals and finish what is in flight; what has not ended after a while is
-killed. Which processes belong to the run is told by a variable in their environment.
+killed. Which processes belong to the run is told by a variable in their environment, or, for nginx, which writes
+its title over its environment, by the directory that it works in.
 """
 
 import os
@@ -26,11 +27,11 @@ def processes_of(run: str) -> list[int]:
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         try:
-            environment = Path(entry.path, "environ").read_bytes()
+            environment = Path(entry.path, "environ").read_bytes().split(b"\0")
+            if mark in environment or os.readlink(Path(entry.path, "cwd")) == run:
+                found.append(int(entry.name))
         except OSError:
             continue
-        if mark in environment.split(b"\0"):
-            found.append(int(entry.name))
     return found
 
 

@@ -4,7 +4,6 @@ A `Served` is a Session with a load on it: what these tests change is what a per
 """
 
 import contextlib
-import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
@@ -125,11 +124,3 @@ def serve(tmp_path: Path, free_port: Callable[[], int], uwsgi_programs: Sequence
                     load.stop(40)
 
     return start
-
-
-
-@pytest.fixture
-def short_directory() -> Iterator[Path]:
-    """A directory with a path that leaves room for sockets' names: pytest's own are too long for a unix socket."""
-    with tempfile.TemporaryDirectory(prefix="uapt-") as path:
-        yield Path(path)

@@ -15,9 +15,7 @@ def test_requests_in_flight_and_in_the_queue_are_answered_when_the_session_stops
     """1 slot and 4 requests: one is in service, three wait in the kernel's queue."""
     answers = []
     with serve(start=Shape(1, 1)) as served:
-        threads = [
-            threading.Thread(target=lambda: answers.append(served.get("/?ms=700")[0])) for _ in range(4)
-        ]
+        threads = [threading.Thread(target=lambda: answers.append(served.get("/?ms=700")[0])) for _ in range(4)]
         for thread in threads:
             thread.start()
         served.until(lambda: served.session.samples and served.session.samples[-1].queue_max == 3, "three wait")

@@ -85,7 +85,11 @@ def test_the_private_directory_is_for_its_owner_only_and_uwsgitop_has_a_stable_p
         served.session.set_shape(Shape(1, 4))
         assert (private / "stats.sock").resolve() != first
         told = subprocess.run(
-            ["python3", "-c", f"import socket; s=socket.socket(1); s.connect('{private}/stats.sock'); print(s.recv(9))"],
+            [
+                "python3",
+                "-c",
+                f"import socket; s=socket.socket(1); s.connect('{private}/stats.sock'); print(s.recv(9))",
+            ],
             capture_output=True,
             text=True,
             timeout=10,

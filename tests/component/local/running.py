@@ -1,0 +1,78 @@
+"""The command line as a process of its own, with everything it starts, and how these tests look at it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from uwsgi_autopilot.local.janitor import RUN_VARIABLE
+
+COMMAND = str(Path(sys.executable).parent / "uwsgi-autopilot")
+SITE = Path(__file__).parents[1] / "agent" / "site"
+MANIFEST = """\
+apiVersion: uwsgi-autopilot.dev/v1alpha1
+kind: UwsgiApp
+metadata: {name: test}
+spec:
+  module: app:app
+  tuning:
+    start: {processes: 1, threads: 2}
+"""
+
+
+@dataclass
+class Local:
+    """`uwsgi-autopilot local` running; output goes to files, because nobody reads while a test waits."""
+
+    process: "subprocess.Popen[bytes]"
+    out: Path
+    err: Path
+    url: str
+    temporary: Path
+
+    def served(self, timeout: float = 60) -> None:
+        wait_for(lambda: "is served at" in self.out.read_text() or self.process.poll() is not None, timeout)
+        assert "is served at" in self.out.read_text(), self.err.read_text()
+
+    def end(self, signum: int = signal.SIGINT, timeout: float = 60) -> int:
+        self.process.send_signal(signum)
+        return self.process.wait(timeout)
+
+    def processes(self) -> list[int]:
+        """Everything that this run has started and that still runs, by its environment or its working directory."""
+        found = []
+        place = f"{self.temporary}/"
+        for entry in os.scandir("/proc"):
+            try:
+                if entry.name.isdigit() and (
+                    f"{RUN_VARIABLE}={place}".encode() in Path(entry.path, "environ").read_bytes()
+                    or os.readlink(Path(entry.path, "cwd")).startswith(place)
+                ):
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+        return found
+
+    def files(self) -> list[Path]:
+        return list(self.temporary.iterdir())
+
+
+def wait_for(wanted: Callable[[], Any], timeout: float = 30) -> Any:
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if found := wanted():
+            return found
+        time.sleep(0.05)
+    pytest.fail(f"not within {timeout} s")
+
+
+def report_of(path: Path) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(path.read_text())
+    return data

@@ -1,0 +1,116 @@
+"""What careless people do: one clear sentence, the right exit code, nothing left behind."""
+
+import os
+import socket
+import subprocess
+
+import pytest
+from tests.component.local.running import COMMAND, MANIFEST
+
+pytestmark = pytest.mark.component
+
+
+def ended(run, code: int) -> str:
+    """The run ends by itself with `code`; what it said on standard error. Nothing is left of it."""
+    assert run.process.wait(60) == code, run.err.read_text() + run.out.read_text()
+    assert run.processes() == []
+    assert run.files() == []
+    return run.err.read_text()
+
+
+def test_a_module_that_does_not_exist_is_named_by_its_own_traceback(local):
+    said = ended(local(manifest=MANIFEST.replace("app:app", "shop:app")), 1)
+    assert "ModuleNotFoundError: No module named 'shop'" in said
+    assert "shop:app could not be served from" in said
+
+
+def test_a_callable_that_does_not_exist(local):
+    said = ended(local(manifest=MANIFEST.replace("app:app", "app:application")), 1)
+    assert "application" in said
+
+
+def test_a_wrong_field_names_its_path_what_was_expected_and_what_was_found(local):
+    said = ended(local(manifest=MANIFEST.replace("processes: 1", "processes: many")), 2)
+    assert "spec.tuning.start.processes" in said
+    assert "many" in said
+
+
+def test_an_option_that_the_autopilot_owns_is_refused_with_the_reason(local):
+    said = ended(local(manifest=MANIFEST + "  uwsgi: {options: [{name: processes, value: '4'}]}\n"), 2)
+    assert "spec.uwsgi.options[0]" in said
+    assert "processes" in said
+
+
+def test_a_port_in_use_is_named_with_its_owner(local):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        said = ended(local(port=taken.getsockname()[1]), 1)
+    assert f"port {taken}"[:4] in said
+    assert f"process {os.getpid()}" in said
+    assert "--port" in said
+
+
+def test_missing_programs_say_what_to_install(tmp_path):
+    from uwsgi_autopilot.errors import NotServing
+    from uwsgi_autopilot.local import programs
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(tmp_path))
+        patch.delenv("VIRTUAL_ENV", raising=False)
+        patch.setattr(programs.sys, "executable", str(tmp_path / "python"))
+        with pytest.raises(NotServing, match="pip install uwsgi"):
+            programs.find_uwsgi()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fragment"),
+    [
+        pytest.param(["--shape", "4by8"], "PROCESSESxTHREADS", id="a shape in words"),
+        pytest.param(["--shape", "64x1"], "expected 1 to 16 processes", id="a shape beyond the bounds"),
+        pytest.param(["--for", "soon"], "--for", id="a time that is none"),
+        pytest.param(["--mode", "Off"], "Auto, Recommend or Disabled", id="a mode that is none"),
+        pytest.param(["--load", "64 clients"], "load", id="a load in prose"),
+        pytest.param(["--chdir", "/nowhere"], "/nowhere", id="a folder that is not there"),
+        pytest.param(
+            ["--report", "/nowhere/report.json", "--for", "1s"], "/nowhere/report.json", id="no place to report"
+        ),
+    ],
+)
+def test_a_wrong_command_line(local, arguments, fragment):
+    assert fragment in ended(local(*arguments), 2)
+
+
+def test_a_manifest_that_cannot_be_read(local, tmp_path):
+    for path, fragment in ((tmp_path, "directory"), (tmp_path / "none.yaml", "none.yaml")):
+        told = subprocess.run([COMMAND, "local", str(path)], capture_output=True, text=True, timeout=30)
+        assert (told.returncode, fragment in told.stderr) == (2, True), told.stderr
+
+
+def test_a_run_path_that_would_be_too_long_is_avoided(local, short_directory):
+    deep = short_directory / ("d" * 100)
+    deep.mkdir()
+    run = local("--for", "2s", env={"TMPDIR": str(deep)})
+    assert run.process.wait(60) == 0, run.err.read_text()
+    deep.rmdir()
+
+
+def test_a_full_disk_is_a_clear_error(local, short_directory):
+    if os.geteuid() != 0:
+        pytest.skip("NOT TESTED: only root can mount a small disk")
+    small = short_directory / "small"
+    small.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)], check=False)
+    if mounted.returncode:
+        pytest.skip("NOT TESTED: nothing can be mounted here")
+    try:
+        env = {"TMPDIR": str(small), "XDG_RUNTIME_DIR": str(small)}
+        run = local("--for", "2s", env=env)
+        assert run.process.wait(60) in (0, 1)
+        if run.process.returncode == 1:
+            assert "no space left" in run.err.read_text()
+        else:
+            assert "small" not in run.out.read_text()
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+        small.rmdir()

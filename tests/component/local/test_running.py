@@ -1,0 +1,176 @@
+"""`uwsgi-autopilot local` does what it says, and leaves nothing behind however it ends."""
+
+import os
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+from tests.component.local.running import COMMAND, MANIFEST, report_of, wait_for
+from uwsgi_autopilot.kernel.process import children_of
+
+pytestmark = pytest.mark.component
+
+
+def get(local, path="/") -> tuple[int, str]:
+    with urllib.request.urlopen(local.url + path, timeout=10) as answer:
+        return answer.status, answer.read().decode()
+
+
+def test_an_application_that_waits_gets_more_threads_and_the_report_says_so(local, tmp_path):
+    """64 clients of 100 ms on 2 slots: 20 requests a second. Twenty seconds are enough to see it and to change it."""
+    report = tmp_path / "report.json"
+    run = local("--for", "20s", "--load", "clients=64,path=/?ms=100", "--report", str(report))
+    assert run.process.wait(90) == 0, run.err.read_text()
+    told = report_of(report)
+    assert told["app"] == "test"
+    assert told["failed"] == 0
+    assert told["requests"] > 500
+    assert told["shape"]["processes"] * told["shape"]["threads"] >= 40
+    assert told["swaps"] >= 1
+    assert told["throughput_rps"] > 5 * 20
+    assert 0 < told["latency_ms"]["p50"] <= told["latency_ms"]["p99"]
+    first = told["decisions"][0]
+    assert first["kind"] == "change"
+    assert first["from"] == {"processes": 1, "threads": 2}
+    assert set(first) == {"at_s", "kind", "from", "to", "reason", "message"}
+    assert "changed 1x2" in run.out.read_text()
+
+
+def test_mode_recommend_says_what_it_would_do_and_does_nothing(local, tmp_path):
+    report = tmp_path / "report.json"
+    run = local("--for", "12s", "--mode", "Recommend", "--load", "clients=32,path=/?ms=50", "--report", str(report))
+    assert run.process.wait(90) == 0, run.err.read_text()
+    told = report_of(report)
+    assert told["shape"] == {"processes": 1, "threads": 2}
+    assert told["swaps"] == 0
+    assert [entry["kind"] for entry in told["decisions"]] == ["recommend"]
+
+
+def test_mode_disabled_keeps_the_shape_that_was_named(local, tmp_path):
+    report = tmp_path / "report.json"
+    run = local("--for", "6s", "--mode", "Disabled", "--shape", "2x3", "--load", "clients=8", "--report", str(report))
+    assert run.process.wait(90) == 0, run.err.read_text()
+    told = report_of(report)
+    assert (told["shape"], told["decisions"]) == ({"processes": 2, "threads": 3}, [])
+
+
+def test_without_a_load_the_report_knows_no_failures(local, tmp_path):
+    report = tmp_path / "report.json"
+    run = local("--for", "4s", "--report", str(report))
+    assert run.process.wait(60) == 0
+    assert report_of(report)["failed"] is None
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_stopping_loses_no_request_and_leaves_nothing(local, tmp_path, signum):
+    report = tmp_path / "report.json"
+    run = local("--load", "clients=8,path=/?ms=300", "--report", str(report))
+    run.served()
+    time.sleep(3)
+    assert run.end(signum) == 0
+    assert report_of(report)["failed"] == 0
+    assert run.processes() == []
+    assert run.files() == []
+
+
+def test_a_second_ctrl_c_ends_at_once(local):
+    run = local("--load", "clients=2,path=/?ms=25000")
+    run.served()
+    time.sleep(1.5)
+    run.process.send_signal(signal.SIGINT)
+    time.sleep(1)
+    began = time.monotonic()
+    assert run.end(signal.SIGINT, 15) == 130
+    assert time.monotonic() - began < 15, "requests of 25 s were not waited for"
+    assert run.processes() == []
+
+
+def test_ctrl_c_of_a_terminal_reaches_the_runner_only(local):
+    """The terminal signals the whole foreground process group: children are not in it."""
+    run = local()
+    run.served()
+    group = os.getpgid(run.process.pid)
+    assert all(os.getpgid(pid) != group for pid in run.processes() if pid != run.process.pid)
+
+
+def test_sigkill_of_the_runner_leaves_no_process_and_no_file(local):
+    run = local("--load", "clients=4,path=/?ms=10")
+    run.served()
+    time.sleep(1.5)
+    left = run.processes()
+    assert len(left) >= 4, "nginx, its worker, the agent, uWSGI"
+    run.process.kill()
+    run.process.wait()
+    wait_for(lambda: not run.processes(), 30)
+    wait_for(lambda: not run.files(), 10)
+
+
+def test_sigkill_of_runner_and_agent_leaves_nothing_either(local):
+    run = local()
+    run.served()
+    agents = [pid for pid in children_of(run.process.pid) if b"uwsgi_autopilot.agent" in _command(pid)]
+    run.process.kill()
+    for pid in agents:
+        os.kill(pid, signal.SIGKILL)
+    run.process.wait()
+    wait_for(lambda: not run.processes() and not run.files(), 40)
+
+
+def _command(pid: int) -> bytes:
+    with open(f"/proc/{pid}/cmdline", "rb") as file:
+        return file.read()
+
+
+def test_uwsgi_variables_of_the_environment_are_not_taken_for_options(local):
+    """A Service called `uwsgi` puts UWSGI_SERVICE_HOST into every pod, which would end a strict uWSGI."""
+    run = local(env={"UWSGI_SERVICE_HOST": "10.0.0.1", "UWSGI_HTTP": ":9", "NOTIFY_SOCKET": "/nowhere"})
+    run.served()
+    assert get(run)[0] == 200
+    assert run.end() == 0
+
+
+def test_environment_of_the_manifest_reaches_the_application(local, tmp_path):
+    (tmp_path / "bad-import").touch()
+    manifest = _with("  env: [{name: FAULTS, value: %s}]\n" % tmp_path)
+    run = local(manifest=manifest)
+    assert run.process.wait(60) == 1
+    assert "missing SECRET_KEY" in run.err.read_text()
+
+
+def test_options_of_the_manifest_reach_uwsgi(local):
+    run = local(manifest=_with("  uwsgi: {options: [{name: buffer-size, value: '4096'}]}\n"))
+    run.served()
+    assert get(run)[0] == 200
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        get(run, "/?" + "x" * 6000)
+    assert refused.value.code in (400, 502)
+    assert run.end() == 0
+
+
+def _with(lines: str) -> str:
+    return MANIFEST + lines
+
+
+def test_it_runs_as_an_ordinary_user_too(local, tmp_path, short_directory):
+    if os.geteuid() != 0:
+        pytest.skip("every other test here runs as an ordinary user already")
+    if not _readable_by_nobody():
+        pytest.skip("NOT TESTED: this checkout lies where an ordinary user cannot read it")
+    os.chmod(tmp_path, 0o755)
+    os.chmod(short_directory, 0o777)
+    for parent in tmp_path.parents:
+        if parent.name.startswith("pytest-"):
+            os.chmod(parent, 0o755)
+    run = local("--for", "3s", user=65534)
+    assert run.process.wait(60) == 0, run.err.read_text()
+    assert "is served at" in run.out.read_text()
+
+
+def _readable_by_nobody() -> bool:
+    try:
+        return subprocess.run([COMMAND, "--version"], user=65534, capture_output=True, cwd="/").returncode == 0
+    except PermissionError:
+        return False
