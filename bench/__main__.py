@@ -13,13 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.errors import AutopilotError, UsageError
-from uwsgi_autopilot.local.programs import find_programs
-
 from bench import table
 from bench.screen import Result, run_screen
 from bench.workload import read_workloads
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.errors import AutopilotError, UsageError
+from uwsgi_autopilot.local.programs import find_programs
 
 HERE = Path(__file__).resolve().parent
 INTERRUPTED = 130

@@ -18,12 +18,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from bench.workload import Workload
 from uwsgi_autopilot.errors import NotServing
 from uwsgi_autopilot.kernel.sockdiag import SocketDiagnostics
 from uwsgi_autopilot.kernel.spawn import spawn
 from uwsgi_autopilot.report import histogram
-
-from bench.workload import Workload
 
 # Seconds between two lines of the built-in generator: how exactly a window begins and ends.
 LINE_S = 0.1

@@ -13,18 +13,17 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from bench import grid
+from bench.figures import Percent, noise, percent, ratios_to_best
+from bench.load import Load, Window, load_for
+from bench.machine import Share, mean_share, read_use, share_between
+from bench.workload import Workload
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode, ResourceLimits, TuningSpec, UwsgiApp
 from uwsgi_autopilot.errors import NotServing
 from uwsgi_autopilot.local.pilot import Pilot
 from uwsgi_autopilot.local.programs import Programs
 from uwsgi_autopilot.local.session import Session
-
-from bench import grid
-from bench.figures import Percent, noise, percent, ratios_to_best
-from bench.load import Load, Window, load_for
-from bench.machine import Share, mean_share, read_use, share_between
-from bench.workload import Workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from uwsgi_autopilot.api.options import refusal_of
 from uwsgi_autopilot.api.quantity import whole_bytes
 from uwsgi_autopilot.api.uwsgiapp import UwsgiOption

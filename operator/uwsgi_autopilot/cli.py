@@ -65,7 +65,8 @@ def _app_and_options(asked: argparse.Namespace) -> tuple[UwsgiApp, Options]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="uwsgi-autopilot",
-        description="Finds, live and without a failed request, how many processes and threads a uWSGI application should have.",
+        description="Finds, live and without a failed request, "
+        "how many processes and threads a uWSGI application should have.",
     )
     parser.add_argument("--version", action="version", version=f"uwsgi-autopilot {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

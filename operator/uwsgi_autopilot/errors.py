@@ -1,9 +1,8 @@
 """What can go wrong, as a person meets it.
 
-    AutopilotError              one clear sentence, and the exit code of the command line
-    ├── UsageError       exit 2   the manifest or the command line is wrong
-    │   └── SpecError             one field of the manifest: path, expected, found
-    └── NotServing       exit 1   the application could not be served
+`AutopilotError` is one clear sentence and the exit code of the command line; below it `UsageError` (2: the manifest or
+the command line is wrong), of which `SpecError` names fields of the manifest, and `NotServing` (1: the application
+could not be served).
 """
 
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from uwsgi_autopilot.kernel.spawn import clean_environment
 from uwsgi_autopilot.local.programs import find_nginx
 

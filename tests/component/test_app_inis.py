@@ -10,6 +10,7 @@ from pathlib import Path
 from subprocess import PIPE, STDOUT
 
 import pytest
+
 from uwsgi_autopilot.local.rundir import make_run_directory
 
 pytestmark = pytest.mark.component

@@ -9,14 +9,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT))  # the bench is no installed package: it is run from the checkout
 
-from uwsgi_autopilot.api.shape import Shape  # noqa: E402
-from uwsgi_autopilot.local.programs import find_programs  # noqa: E402
-
 from bench import table  # noqa: E402
 from bench.load import BuiltIn  # noqa: E402
 from bench.machine import read_use, share_between  # noqa: E402
 from bench.screen import Pace, contestants, run_screen  # noqa: E402
 from bench.workload import read_workload  # noqa: E402
+from uwsgi_autopilot.api.shape import Shape  # noqa: E402
+from uwsgi_autopilot.local.programs import find_programs  # noqa: E402
 
 pytestmark = pytest.mark.component
 

@@ -33,5 +33,5 @@ def does_not_fit(use: MemoryUse | None, *, processes: int, what: str, extra_work
     beside = "" if extra_workers else " beside the generation that serves"
     return (
         f"{what} needs {need / MIB:.0f} MiB{beside} ({processes} workers of {use.worker / MIB:.0f} MiB), "
-        f"{use.used / MIB:.0f} MiB are in use and the limit is {use.limit / MIB:.0f} MiB, of which {BUDGET:.0%} may be planned"
+        f"{use.used / MIB:.0f} MiB are in use, the limit is {use.limit / MIB:.0f} MiB ({BUDGET:.0%} may be planned)"
     )

@@ -14,7 +14,9 @@ class Shape:
 
     def __post_init__(self) -> None:
         if self.processes < 1 or self.threads < 1:
-            raise ValueError(f"a shape needs at least one process and one thread, found {self.processes}x{self.threads}")
+            raise ValueError(
+                f"a shape needs at least one process and one thread, found {self.processes}x{self.threads}"
+            )
 
     @property
     def slots(self) -> int:

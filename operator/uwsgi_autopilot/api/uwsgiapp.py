@@ -10,6 +10,7 @@ from uwsgi_autopilot.api.shape import Shape
 
 API_VERSION = "uwsgi-autopilot.dev/v1alpha1"
 KIND = "UwsgiApp"
+START = Shape(2, 4)
 
 
 class Mode(str, Enum):
@@ -65,7 +66,7 @@ class ResourceLimits:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuningSpec:
     mode: Mode = Mode.AUTO
-    start: Shape = Shape(2, 4)
+    start: Shape = START
     pin: Shape | None = None
     processes: Bounds = Bounds(min=1, max=16)
     threads: Bounds = Bounds(min=1, max=64)

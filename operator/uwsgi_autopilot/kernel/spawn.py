@@ -68,7 +68,7 @@ def spawn(
         stdout=stdout,
         stderr=stderr,
         start_new_session=True,
-        preexec_fn=in_child,  # noqa: PLW1509
+        preexec_fn=in_child,
     )
 
 

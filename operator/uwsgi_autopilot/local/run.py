@@ -1,4 +1,4 @@
-"""`uwsgi-autopilot local`: one session, the pilot, perhaps a load, and a view, until time is up or somebody stops it."""
+"""`uwsgi-autopilot local`: one session, the pilot, perhaps a load, and a view, until time is up or it is stopped."""
 
 import signal
 import time
@@ -56,7 +56,7 @@ class Options:
     loads: Sequence[str] = ()
 
 
-class Stopped(Exception):  # noqa: N818  # not an error: somebody asked
+class Stopped(Exception):  # not an error: somebody asked
     """SIGINT or SIGTERM arrived."""
 
 
@@ -144,7 +144,7 @@ def _check_shape(shape: Shape, app: UwsgiApp) -> None:
     ):
         if not bounds.min <= value <= bounds.max:
             raise UsageError(
-                f"--shape: expected {bounds.min} to {bounds.max} {name} (spec.tuning.{name} of the manifest), found {value}"
+                f"--shape: expected {bounds.min} to {bounds.max} {name}, as spec.tuning.{name} says, found {value}"
             )
 
 

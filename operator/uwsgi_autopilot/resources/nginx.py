@@ -62,7 +62,7 @@ class NginxSite:
     log_socket: str
     draining: str
     agent: str
-    spec: NginxSpec = NginxSpec()
+    spec: NginxSpec
     health_path: str = "/"
     health_host: str = ""
     public_agent: bool = False
@@ -106,7 +106,8 @@ def _http(site: NginxSite) -> list[str]:
         "map $status $autopilot_error { default 0; ~^5 1; }",
         "map $status $autopilot_fine { default 1; ~^5 0; }",
         *(
-            f"access_log syslog:server=unix:{site.log_socket},severity={severity},tag=autopilot,nohostname autopilot if={flag};"
+            f"access_log syslog:server=unix:{site.log_socket},severity={severity},tag=autopilot,nohostname"
+            f" autopilot if={flag};"
             for severity, flag in (("info", "$autopilot_fine"), ("error", "$autopilot_error"))
         ),
         "",

@@ -10,9 +10,9 @@ ARROW = {"change": "→", "refuse": "✗", "recommend": "⇢"}
 
 
 def duration(seconds: float | None) -> str:
-    """`0.8 ms`, `23 ms`, `1.2 s`; a dash for None."""
+    """`0.8 ms`, `23 ms`, `1.2 s`; `-` for None."""
     if seconds is None:
-        return "–"
+        return "-"
     if seconds < 0.00995:
         return f"{seconds * 1000:.1f} ms"
     if seconds < 0.9995:

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode, NginxSpec, ResourceLimits, TuningSpec, UwsgiApp, UwsgiOption
 from uwsgi_autopilot.local.loadprocess import LoadProcess
 from uwsgi_autopilot.local.programs import Programs, find_nginx
 from uwsgi_autopilot.local.session import Session
 
+START = Shape(2, 4)
 SITE = Path(__file__).parent / "site"
 
 
@@ -87,7 +89,7 @@ def serve(tmp_path: Path, free_port: Callable[[], int], uwsgi_programs: Sequence
     @contextlib.contextmanager
     def start(
         *,
-        start: Shape = Shape(2, 4),
+        start: Shape = START,
         options: Sequence[tuple[str, str | None]] = (),
         program: Any = None,
         memory: int | None = None,

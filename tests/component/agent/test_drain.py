@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+
 from uwsgi_autopilot.api.shape import Shape
 
 pytestmark = pytest.mark.component

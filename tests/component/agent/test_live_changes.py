@@ -4,6 +4,7 @@ import random
 import threading
 
 import pytest
+
 from uwsgi_autopilot.api.shape import Shape
 
 pytestmark = pytest.mark.component

@@ -7,6 +7,7 @@ import threading
 import urllib.request
 
 import pytest
+
 from uwsgi_autopilot.api.shape import Shape
 
 pytestmark = pytest.mark.component

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from uwsgi_autopilot.api.shape import Shape
 
 pytestmark = pytest.mark.component

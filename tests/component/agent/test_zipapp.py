@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.bundle import build_agent

@@ -5,6 +5,7 @@ import signal
 import time
 
 import pytest
+
 from uwsgi_autopilot.kernel.census import ThreadCensus, ThreadClasses
 
 pytestmark = pytest.mark.component

@@ -5,6 +5,7 @@ import os
 import signal
 
 import pytest
+
 from uwsgi_autopilot.kernel.process import children_of, parent_of, state_of
 
 pytestmark = pytest.mark.component

@@ -4,6 +4,7 @@ import json
 import struct
 
 import pytest
+
 from uwsgi_autopilot.uwsgi.stats import StatsError, read_stats
 
 pytestmark = pytest.mark.component

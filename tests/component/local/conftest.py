@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from tests.component.local.running import COMMAND, MANIFEST, SITE, Local, wait_for  # noqa: E402
+from tests.component.local.running import COMMAND, MANIFEST, SITE, Local, wait_for
 
 Run = Callable[..., Local]
 

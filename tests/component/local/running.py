@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from uwsgi_autopilot.local.janitor import RUN_VARIABLE
 
 COMMAND = str(Path(sys.executable).parent / "uwsgi-autopilot")

@@ -5,6 +5,7 @@ import socket
 import subprocess
 
 import pytest
+
 from tests.component.local.running import COMMAND, MANIFEST
 
 pytestmark = pytest.mark.component

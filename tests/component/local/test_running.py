@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+
 from tests.component.local.running import COMMAND, MANIFEST, report_of, wait_for
 from uwsgi_autopilot.kernel.process import children_of
 
@@ -134,7 +135,7 @@ def test_uwsgi_variables_of_the_environment_are_not_taken_for_options(local):
 
 def test_environment_of_the_manifest_reaches_the_application(local, tmp_path):
     (tmp_path / "bad-import").touch()
-    manifest = _with("  env: [{name: FAULTS, value: %s}]\n" % tmp_path)
+    manifest = _with(f"  env: [{{name: FAULTS, value: {tmp_path}}}]\n")
     run = local(manifest=manifest)
     assert run.process.wait(60) == 1
     assert "missing SECRET_KEY" in run.err.read_text()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from uwsgi_autopilot.api.manifest import load_manifest, parse_manifest
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import (

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+
 from uwsgi_autopilot.api import schema
 from uwsgi_autopilot.api.jsonschema import Schema
 from uwsgi_autopilot.api.manifest import parse_manifest

@@ -1,4 +1,5 @@
 import pytest
+
 from uwsgi_autopilot.api.options import refusal_of
 
 

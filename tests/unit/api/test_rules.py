@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field, TypeAdapter, ValidationError
+
 from uwsgi_autopilot.api import options, schema
 from uwsgi_autopilot.api.options import refusal_of
 from uwsgi_autopilot.api.rule import Rule, values_at

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from uwsgi_autopilot.api.manifest import parse_manifest
 from uwsgi_autopilot.errors import SpecError
 

@@ -5,9 +5,9 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from uwsgi_autopilot.api.shape import Shape
 
 from bench.grid import PROCESSES, THREADS, coarse, grid, in_order, leaders, neighbours, search, shuffled
+from uwsgi_autopilot.api.shape import Shape
 
 
 def test_slots_are_at_most_four_for_each_client() -> None:

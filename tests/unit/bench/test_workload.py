@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from uwsgi_autopilot.api.uwsgiapp import UwsgiOption
-from uwsgi_autopilot.errors import UsageError
 
 from bench.workload import read_workload, read_workloads
+from uwsgi_autopilot.api.uwsgiapp import UwsgiOption
+from uwsgi_autopilot.errors import UsageError
 
 GOOD = "module: app:app\npath: /io?ms=100&x=1\nclients: 64\n"
 ROOT = Path(__file__).resolve().parents[3]

@@ -1,9 +1,9 @@
 """What wrk 4.1 prints, read back."""
 
 import pytest
-from uwsgi_autopilot.errors import NotServing
 
 from bench.load import parse_wrk
+from uwsgi_autopilot.errors import NotServing
 
 REPORT = """Running 2s test @ http://127.0.0.1:8088/
   1 threads and 64 connections

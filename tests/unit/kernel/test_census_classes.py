@@ -1,6 +1,7 @@
 """How one line of /proc/PID/task/TID/syscall is read. The lines were copied from real uWSGI workers."""
 
 import pytest
+
 from uwsgi_autopilot.kernel.census import _BY_MACHINE, Doing, doing
 from uwsgi_autopilot.kernel.corethreads import images_in
 

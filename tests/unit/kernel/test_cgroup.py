@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from uwsgi_autopilot.kernel.cgroup import Cgroup, usable_cores
 
 GIB = 1 << 30

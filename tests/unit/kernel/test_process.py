@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+
 from uwsgi_autopilot.kernel import process
 
 NOBODY = 2**22 + 1  # above the highest pid that Linux gives

@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+
 from uwsgi_autopilot.kernel.sockdiag import (
     SocketDiagnostics,
     UnixSocketLoad,

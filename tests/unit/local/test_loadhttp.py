@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from uwsgi_autopilot.errors import UsageError
 from uwsgi_autopilot.local.loadhttp import AnswerReader, Malformed, request_bytes, server_of
 

@@ -1,6 +1,7 @@
 import os
 
 import pytest
+
 from uwsgi_autopilot.uwsgi.fifo import MasterFifo
 
 

@@ -1,4 +1,5 @@
 import pytest
+
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.uwsgi.ini import MAX_FD, generation_ini, most_workers

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from uwsgi_autopilot.uwsgi.request import ask, request_packet
 
 

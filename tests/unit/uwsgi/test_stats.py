@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from uwsgi_autopilot.uwsgi.stats import StatsError, parse_stats, read_stats
 
 
