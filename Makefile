@@ -39,11 +39,11 @@ format: setup  ## let ruff write the format and what it can mend
 
 .PHONY: unit
 unit: setup  ## tables, properties and replayed stories: no process is started
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest -n 2 tests/unit
 
 .PHONY: component
 component: setup  ## real uWSGI and nginx, no cluster
-	$(BIN)/pytest tests/component
+	$(BIN)/pytest -n 3 --dist worksteal tests/component
 
 .PHONY: bench
 bench: setup  ## the screen: the autopilot against a grid of fixed shapes (about 10 minutes)

@@ -54,7 +54,7 @@ def contenders(found: Shape) -> list[tuple[str, Shape]]:
     cores = len(os.sched_getaffinity(0))
     return [
         ("uWSGI's default", Shape(1, 1)),
-        ("usual rule: processes = cores, threads = 2 x cores", Shape(cores, 2 * cores)),
+        (f"the usual rule on {cores} cores", Shape(cores, 2 * cores)),
         ("autopilot", found),
     ]
 
@@ -92,7 +92,7 @@ def _demonstrate(session: Session, view: View) -> Outcome:
             _watch(session, pilot, load, view, seconds)
             if text == SECOND_LOAD:
                 found = session.shape
-                rows = _compare(session, load, view, found) if found else ()
+                rows = _compare(session, pilot, load, view, found) if found else ()
         finally:
             summary = load.stop()
         failed += summary["failed"] if summary else load.failed
@@ -120,21 +120,18 @@ def _watch(session: Session, pilot: Pilot, load: LoadProcess, view: View, second
         time.sleep(STEP_SECONDS)
 
 
-def _compare(session: Session, load: LoadProcess, view: View, found: Shape) -> tuple[Row, ...]:
+def _compare(session: Session, pilot: Pilot, load: LoadProcess, view: View, found: Shape) -> tuple[Row, ...]:
     view.say(f"found {found}; now the same load at each of the usual shapes, {MEASURE_SECONDS:.0f} s each")
     rows = []
     for name, shape in contenders(found):
         session.set_shape(shape)
-        _rest(session, SETTLE_SECONDS + MEASURE_SECONDS)
+        until = time.monotonic() + SETTLE_SECONDS + MEASURE_SECONDS
+        while time.monotonic() < until:
+            session.step()
+            view.update(session, pilot, load)
+            time.sleep(STEP_SECONDS)
         window = load.window(MEASURE_SECONDS)
         if window is not None:
             rows.append(Row(name=name, shape=shape, window=window))
             view.say(f"{shape} ({name}): {window.rps:,.0f} requests/s")
     return tuple(rows)
-
-
-def _rest(session: Session, seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        session.step()
-        time.sleep(STEP_SECONDS)

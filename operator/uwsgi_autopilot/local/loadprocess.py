@@ -16,7 +16,8 @@ from uwsgi_autopilot.report import histogram
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadWindow:
-    """Over the last seconds: finished requests a second, failed ones, latency quantiles in seconds or None."""
+    """Over the last seconds: answered requests a second (failed ones do not count), failed ones, latency quantiles in
+    seconds or None."""
 
     rps: float
     failed: int
@@ -61,10 +62,11 @@ class LoadProcess:
         counts: dict[int, int] = {}
         for line in kept:
             histogram.add(counts, line["latency"])
-        requests = sum(line["requests"] for line in kept)
+        failed = sum(line["failed"] for line in kept)
+        answered = sum(line["requests"] for line in kept) - failed
         return LoadWindow(
-            rps=requests / span if span > 0 else 0.0,
-            failed=sum(line["failed"] for line in kept),
+            rps=answered / span if span > 0 else 0.0,
+            failed=failed,
             p50=histogram.quantile(counts, 0.5),
             p99=histogram.quantile(counts, 0.99),
         )

@@ -19,12 +19,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.uwsgiapp import UwsgiApp
+from uwsgi_autopilot.api.uwsgiapp import NginxSpec, UwsgiApp
 from uwsgi_autopilot.api.wish import Wish
 from uwsgi_autopilot.errors import NotServing
 from uwsgi_autopilot.kernel.process import children_of
@@ -246,13 +247,19 @@ class Session:
             log_socket=str(run / "log.sock"),
             draining=str(run / "draining"),
             agent=config.listen,
-            spec=self.app.nginx,
+            spec=self._nginx_spec(),
             health_path=config.health_path,
             health_host=config.health_host,
             public_agent=True,
             user="root" if os.geteuid() == 0 else None,
         )
         (run / "nginx.conf").write_text(nginx_conf(site), encoding="utf-8")
+
+    def _nginx_spec(self) -> NginxSpec:
+        """Directories of static files are relative to the folder of the application."""
+        nginx = self.app.nginx
+        static = tuple(replace(each, dir=str(self.folder / each.dir)) for each in nginx.static)
+        return replace(nginx, static=static)
 
     def _start_janitor(self) -> None:
         reading, writing = os.pipe()

@@ -82,7 +82,8 @@ def _main(site: NginxSite) -> list[str]:
         *([f"user {site.user};"] if site.user else []),
         f"worker_processes {site.workers};",
         f"pid {_quoted(site.run + '/nginx.pid')};",
-        "error_log stderr warn;",
+        # Not `warn`: a burst that finds the agent's log socket full (10 datagrams) would write a line for each request.
+        "error_log stderr error;",
         # A graceful stop waits so long for requests in flight, then cuts them.
         f"worker_shutdown_timeout {site.spec.read_timeout_s}s;",
         "events { worker_connections 4096; }",

@@ -10,6 +10,7 @@ from uwsgi_autopilot.local.demo import Outcome
 from uwsgi_autopilot.local.loadprocess import LoadProcess
 from uwsgi_autopilot.local.pilot import Entry, Pilot
 from uwsgi_autopilot.local.session import Session
+from uwsgi_autopilot.views.noise import worth_showing
 from uwsgi_autopilot.views.table import print_outcome
 from uwsgi_autopilot.views.words import entry_line, numbers
 
@@ -19,7 +20,7 @@ SPARK_SECONDS = 60
 
 
 class LiveView:
-    """A context manager: the panel is gone from the screen's control when it ends."""
+    """A context manager: afterwards the last panel stays where it is and the terminal is as it was."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False)
@@ -35,7 +36,8 @@ class LiveView:
         self._live.stop()
 
     def line(self, text: str) -> None:
-        self.console.print(Text(text, style="dim"))
+        if worth_showing(text):
+            self.console.print(Text(text, style="dim"))
 
     def say(self, text: str) -> None:
         self.console.print(Text(text, style="bold"))

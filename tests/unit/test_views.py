@@ -1,0 +1,55 @@
+"""What a person sees: calm, in words, and nothing of the application's own output is hidden."""
+
+import pytest
+
+from uwsgi_autopilot.views.live import sparkline
+from uwsgi_autopilot.views.noise import worth_showing
+from uwsgi_autopilot.views.words import duration, rate
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "*** Starting uWSGI 2.0.31 (64bit) on [Mon Nov 23 08:17:24 2026] ***",
+        "spawned uWSGI worker 1 (pid: 27500, cores: 2)",
+        "WSGI app 0 (mountpoint='') ready in 0 seconds on interpreter 0x7f6465d76ef8 pid: 27498 (default app)",
+        "*** Stats server enabled on /tmp/x/private/g1.stats fd: 40 ***",
+        "08:18:01 agent info: generation 2 serves shape=4x12",
+        "Mon Nov 23 09:01:06 2026 - graceful shutdown triggered...",
+        "",
+    ],
+)
+def test_what_uwsgi_says_at_each_start_is_left_out(line):
+    assert not worth_showing(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Traceback (most recent call last):",
+        "connected to the database in 12 ms",
+        "*** my own banner ***",
+        "08:18:01 agent warning: MemoryLimit: a swap from 1x2 to 4x4 needs 245 MiB",
+        "operational error in /shop",
+    ],
+)
+def test_what_the_application_or_a_warning_says_is_shown(line):
+    assert worth_showing(line)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(None, "-"), (0.0008, "0.8 ms"), (0.0232, "23 ms"), (0.9994, "999 ms"), (1.23, "1.2 s")],
+)
+def test_durations(seconds, told):
+    assert duration(seconds) == told
+
+
+@pytest.mark.parametrize(("value", "told"), [(9.8, "9.8"), (43.2, "43"), (61204.0, "61,204")])
+def test_rates(value, told):
+    assert rate(value) == told
+
+
+def test_a_sparkline_has_one_character_a_value_and_the_greatest_is_full():
+    assert sparkline([0, 5, 10]) == "▁▄█"
+    assert sparkline([]) == sparkline([0, 0]) == ""
