@@ -3,10 +3,9 @@
 import random
 from collections import deque
 
-from uwsgi_autopilot.api.shape import Shape
-
 from tests.simulator.machine import Account, Clock, Cpu, Task
 from tests.simulator.workload import Native, Python, Step, Wait, Workload
+from uwsgi_autopilot.api.shape import Shape
 
 SWITCH_INTERVAL_S = 0.005  # sys.getswitchinterval()
 # From the release of a wanted interpreter lock until the thread that sleeps for it runs: nobody of the process computes

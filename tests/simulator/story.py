@@ -5,6 +5,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from tests.simulator.observe import Observer
+from tests.simulator.pod import Pod
+from tests.simulator.workload import Workload
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Bounds
 from uwsgi_autopilot.tuner.decide import decide
@@ -12,10 +15,6 @@ from uwsgi_autopilot.tuner.decision import Decision, Kind
 from uwsgi_autopilot.tuner.limits import Limits
 from uwsgi_autopilot.tuner.memory import Memory
 from uwsgi_autopilot.tuner.sample import Sample
-
-from tests.simulator.observe import Observer
-from tests.simulator.pod import Pod
-from tests.simulator.workload import Workload
 
 KEPT_S = 120
 WIDE = Limits(processes=Bounds(min=1, max=16), threads=Bounds(min=1, max=64))

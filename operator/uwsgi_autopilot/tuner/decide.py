@@ -26,6 +26,7 @@ from uwsgi_autopilot.tuner.verify import Judgement, Verdict, judge
 
 LOST_S = 20.0  # a change that has not even begun after so long never will
 FOREIGN_SHAPE_S = 5  # samples of a shape that nobody here asked for: then it is somebody's wish, not a dead worker
+VERIFY_S = 30.0  # window of a trial
 QUIET_S = 60.0  # without enough requests to judge a change by, it is kept for now
 RECENT_S = 6.0  # window in which a settled shape is watched
 CPU_JUMPED = 1.7  # CPU per request after / before a change of shape: no shape does that, so the workload changed
@@ -102,10 +103,13 @@ class _Now:
     def shape(self) -> Shape:
         return self.newest.shape
 
-    def load(self, since: float | None, seconds: float = 8.0) -> Load | None:
-        return load_of(
+    def load(self, memory: Memory, since: float | None, seconds: float = 8.0) -> Load | None:
+        load = load_of(
             self.samples, since=-math.inf if since is None else since, seconds=seconds, cores=self.limits.cores
         )
+        if load is None or memory.pool_size is None:
+            return load
+        return replace(load, pool_size=max(memory.pool_size, load.pool_size or 0))
 
 
 Result = tuple[Memory, Decision]
@@ -163,7 +167,7 @@ def _not_done(memory: Memory, now: _Now, reason: Reason, message: str) -> Result
 
 
 def _observe(memory: Memory, now: _Now) -> Result:
-    load = now.load(memory.since)
+    load = now.load(memory, memory.since)
     hold = first_objection(Situation(memory=memory, samples=now.samples, load=load))
     if hold is not None:
         return memory, _hold(now.shape, hold.reason, hold.message)
@@ -175,7 +179,7 @@ def _verify(memory: Memory, now: _Now) -> Result:
     asked = memory.asked
     assert asked is not None
     assert asked.arrived_at is not None
-    load = now.load(asked.arrived_at, seconds=15.0)
+    load = now.load(memory, asked.arrived_at, seconds=VERIFY_S)
     if load is None:
         if now.newest.at - asked.arrived_at < QUIET_S:
             message = f"{asked.before.shape} → {now.shape}: waiting for enough requests to judge by"
@@ -207,7 +211,7 @@ def _go_on_or_back(memory: Memory, now: _Now, asked: Asked, load: Load, judgemen
     memory = memory.with_point(Point.of(load)).with_rejected(
         asked.shape, up=up, demand=max(load.demand, 1.0), change=judgement.change
     )
-    memory = replace(memory, jumped=True)
+    memory = replace(memory, jumped=True, pool_size=load.pool_size)
     hold = first_objection(Situation(memory=memory, samples=now.samples, load=load))
     if not asked.second and hold is None and judgement.reason is not Reason.ERRORS_HIGH:
         answer = next_shape(memory, load, now.limits)
@@ -247,7 +251,7 @@ def _back(memory: Memory, now: _Now) -> Result:
     asked = memory.asked
     assert asked is not None
     assert asked.arrived_at is not None
-    load = now.load(asked.arrived_at, seconds=5.0)
+    load = now.load(memory, asked.arrived_at, seconds=5.0)
     if load is None:
         return memory, _hold(
             now.shape, Reason.SETTLING, f"back at {now.shape}: readings count from 2 s after the change"
@@ -260,7 +264,7 @@ def _back(memory: Memory, now: _Now) -> Result:
 
 
 def _refine(memory: Memory, now: _Now) -> Result:
-    load = now.load(memory.since)
+    load = now.load(memory, memory.since)
     hold = first_objection(Situation(memory=memory, samples=now.samples, load=load))
     if hold is not None and hold.reason is not Reason.ATTEMPTS_USED:
         return memory, _hold(now.shape, hold.reason, hold.message)
@@ -271,7 +275,7 @@ def _refine(memory: Memory, now: _Now) -> Result:
 
 
 def _watch(memory: Memory, now: _Now) -> Result:
-    load = now.load(memory.since, RECENT_S)
+    load = now.load(memory, memory.since, RECENT_S)
     if load is None:
         hold = first_objection(Situation(memory=memory, samples=now.samples, load=load))
         assert hold is not None
@@ -308,7 +312,7 @@ BY_PHASE: Mapping[Phase, Callable[[Memory, _Now], Result]] = {
 
 
 def _search(memory: Memory, now: _Now, load: Load) -> Result:
-    memory = memory.with_point(Point.of(load))
+    memory = replace(memory.with_point(Point.of(load)), pool_size=load.pool_size)
     answer = next_shape(memory, load, now.limits)
     if isinstance(answer, Proposal):
         asked = Asked(shape=answer.shape, before=Point.of(load), at=load.at, reason=answer.reason, better=answer.better)

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
+from typing import NamedTuple
 
-from uwsgi_autopilot.tuner.load import times_of, window
+from uwsgi_autopilot.tuner.load import MANY_LOOKS, busy_looks, times_of, window
 from uwsgi_autopilot.tuner.memory import Point
 from uwsgi_autopilot.tuner.sample import Sample
 
@@ -19,7 +20,9 @@ ALARM = 8.0
 # Floors of a standard deviation (ln): neighbours on the machine move CPU per request this much by themselves.
 CPU_SIGMA = 0.1
 WAIT_SIGMA = 0.15
+MATERIAL = 0.25  # ln: less asks for no other shape
 CHUNK = 30  # requests in a stretch, at least
+FEWEST = 5  # requests; a longest stretch with fewer is left out
 LONGEST_CHUNK = 10  # samples
 
 
@@ -37,24 +40,35 @@ def drift(samples: Sequence[Sample], reference: Point, *, since: float) -> Drift
     chunks = _chunks(window(samples, since=since))
     if len(chunks) < 2:
         return None
-    series = (
-        ([math.log(max(cpu_s, 1e-6) / max(reference.cpu_s, 1e-6)) for _, cpu_s, _ in chunks], CPU_SIGMA),
-        ([_wait_signal(cpu_s, wait_s, reference) for _, cpu_s, wait_s in chunks], WAIT_SIGMA),
-    )
-    if not any(_alarm(values, floor, sign) for values, floor in series for sign in (1, -1)):
+    cpu = [_log_ratio(each.cpu_s, reference.cpu_s, 0.01 * reference.service_s) for each in chunks]
+    wait = [
+        _log_ratio(each.wait_s, reference.wait_s, 0.3 * reference.cpu_s) for each in chunks if each.wait_s is not None
+    ]
+    off = max(abs(_newest(cpu)), abs(_newest(wait)))
+    if off < MATERIAL or not any(
+        _alarm(values, floor, sign) for values, floor in ((cpu, CPU_SIGMA), (wait, WAIT_SIGMA)) for sign in (1, -1)
+    ):
         return None
-    _, cpu_s, wait_s = chunks[-1]
-    return Drift(since=samples[-1].at, cpu_s=cpu_s, wait_s=wait_s)
+    newest = chunks[-1]
+    wait_s = reference.wait_s if newest.wait_s is None else newest.wait_s
+    return Drift(since=samples[-1].at, cpu_s=newest.cpu_s, wait_s=wait_s)
 
 
-def _wait_signal(cpu_s: float, wait_s: float, reference: Point) -> float:
-    """ln of the wait, softened by the CPU time: 0.1 ms more or less of wait beside 5 ms of CPU is no news."""
-    soft = 0.3 * max(reference.cpu_s, 1e-5)
-    return math.log((wait_s + soft) / (reference.wait_s + soft))
+def _log_ratio(now: float, then: float, soft: float) -> float:
+    """ln(now / then), softened: 0.1 ms more or less of wait beside 5 ms of CPU is no news, nor of CPU beside 50 ms."""
+    soft = max(soft, 1e-5)
+    return math.log((now + soft) / (then + soft))
+
+
+def _newest(values: list[float]) -> float:
+    """The mean of the newest two: what has gone by is no change."""
+    return sum(values[-2:]) / len(values[-2:]) if values else 0.0
 
 
 def _alarm(values: list[float], floor: float, sign: int) -> bool:
     """Is the sum above the alarm at the end?"""
+    if len(values) < 2:
+        return False
     steps = [abs(later - earlier) for earlier, later in pairwise(values)]
     sigma = max(floor, 1.05 * median(steps))
     total = 0.0
@@ -63,17 +77,26 @@ def _alarm(values: list[float], floor: float, sign: int) -> bool:
     return total > ALARM
 
 
-def _chunks(samples: list[Sample]) -> list[tuple[float, float, float]]:
-    """Stretches of at least CHUNK requests, oldest first: when it began, CPU and wait per request."""
-    chunks: list[tuple[float, float, float]] = []
+class _Chunk(NamedTuple):
+    """Seconds per request over a stretch of readings. wait_s: None where too few threads were looked at."""
+
+    cpu_s: float
+    wait_s: float | None
+
+
+def _chunks(samples: list[Sample]) -> list[_Chunk]:
+    """Stretches with enough requests and looks at them, oldest first."""
+    chunks: list[_Chunk] = []
     current: list[Sample] = []
     for sample in samples:
         current.append(sample)
         requests = sum(each.requests for each in current)
-        if requests < CHUNK and len(current) < LONGEST_CHUNK:
+        looked = any(each.census is not None for each in current)
+        enough = requests >= CHUNK and (not looked or busy_looks(current) >= MANY_LOOKS)
+        if not enough and len(current) < LONGEST_CHUNK:
             continue
-        if requests >= 5:
+        if requests >= FEWEST:
             times = times_of(current, requests)
-            chunks.append((current[0].at - current[0].seconds, times.cpu_s, times.wait_s))
+            chunks.append(_Chunk(times.cpu_s, times.wait_s if times.by_census or not looked else None))
         current = []
     return chunks

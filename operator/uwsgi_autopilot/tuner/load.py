@@ -19,8 +19,9 @@ WINDOW_S = 8.0  # a window is no longer than this where it holds ENOUGH requests
 LONGEST_S = 60.0
 ENOUGH = 100  # requests: the mean of a spread-out service time is then within about 10 %
 FEW = 20  # requests: with five seconds of readings good for a guess
-FEWEST_LOOKS = 20  # at threads; fewer say nothing about shares
+FEWEST_LOOKS = 8.0  # at busy threads; fewer say nothing about shares
 BLIND = 4.0
+MANY_LOOKS = 30.0  # at busy threads: shares within 0.09, one standard deviation
 # ln of newer / older half. Waits of few requests scatter much more than their CPU time.
 CPU_CHANGED = 0.35
 WAIT_CHANGED = 0.9
@@ -120,7 +121,8 @@ class Load:
     def pressed(self) -> bool:
         """Something in the pod is used up: another shape may serve more."""
         lock_bound = self.worker_cpu >= 0.8 and self.lock_s >= 0.3 * self.service_s
-        return self.slots_full or self.cpu_full or lock_bound or self.pool_size is not None
+        pool_bound = self.pool_s >= POOL_SHARE * self.service_s > 0
+        return self.slots_full or self.cpu_full or lock_bound or pool_bound
 
 
 def window(samples: Sequence[Sample], *, since: float = -math.inf) -> list[Sample]:
@@ -221,7 +223,10 @@ def _estimate(samples: list[Sample], requests: float, duration: float, sure: boo
 
 
 class Times(NamedTuple):
-    """Seconds per request, as in Load. in_io: mean number of threads asleep in I/O."""
+    """Seconds per request, as in Load. in_io: mean number of threads asleep in I/O. looks: at busy threads, 0: none.
+
+    Among a thousand threads most looks meet idle ones; those say nothing about where the time of requests goes.
+    """
 
     service_s: float
     cpu_s: float
@@ -230,25 +235,32 @@ class Times(NamedTuple):
     lock_s: float
     pool_s: float
     in_io: float
-    by_census: bool
+    looks: float
+
+    @property
+    def by_census(self) -> bool:
+        return self.looks > 0
 
 
 def times_of(samples: Sequence[Sample], requests: float) -> Times:
     """Where the time of `requests` finished requests went. `requests` > 0.
 
     A census that contradicts the CPU clock is not believed: the share of threads seen running must give about the
-    CPU and run-queue time that the kernel counted.
+    CPU and run-queue time that the kernel counted, within what so many looks can tell.
     """
     service_s = sum(each.service_s for each in samples) / requests
     cpu_s = sum(each.cpu_s for each in samples) / requests
     runqueue_s = sum(each.runqueue_s or 0.0 for each in samples) / requests
     seen = [each.census for each in samples if each.census is not None]
     busy = sum(each.busy for each in seen)
-    if busy > 0 and sum(each.looks for each in seen) >= FEWEST_LOOKS:
+    looks = busy_looks(samples)
+    if busy > 0 and looks >= FEWEST_LOOKS:
         running_s = sum(each.running for each in seen) / busy * service_s
         if all(each.runqueue_s is None for each in samples):
             runqueue_s = max(0.0, running_s - cpu_s)
-        if abs(running_s - cpu_s - runqueue_s) <= max(0.25 * service_s, 0.5 * (cpu_s + runqueue_s)):
+        counted_s = cpu_s + runqueue_s
+        chance = service_s / math.sqrt(looks)  # two standard deviations of a share of one half
+        if abs(running_s - counted_s) <= max(0.25 * service_s, 0.5 * counted_s) + chance:
             io = sum(each.io for each in seen)
             return Times(
                 service_s=service_s,
@@ -258,11 +270,17 @@ def times_of(samples: Sequence[Sample], requests: float) -> Times:
                 lock_s=sum(each.interpreter_lock for each in seen) / busy * service_s,
                 pool_s=sum(each.application_lock for each in seen) / busy * service_s,
                 in_io=io / len(seen),
-                by_census=True,
+                looks=looks,
             )
     worker_cpu = median(each.worker_cpu for each in samples)
     wait_s = _inferred_wait(service_s, cpu_s, runqueue_s, worker_cpu)
-    return Times(service_s, cpu_s, runqueue_s, wait_s, 0.0, 0.0, 0.0, False)
+    return Times(service_s, cpu_s, runqueue_s, wait_s, 0.0, 0.0, 0.0, 0.0)
+
+
+def busy_looks(samples: Sequence[Sample]) -> float:
+    """How many looks of the census met a busy thread, about."""
+    seen = [each.census for each in samples if each.census is not None]
+    return sum(each.looks * each.busy / (each.busy + each.idle) for each in seen if each.busy > 0)
 
 
 def _inferred_wait(service_s: float, cpu_s: float, runqueue_s: float, worker_cpu: float) -> float:
@@ -313,7 +331,8 @@ def _changing(samples: list[Sample]) -> bool:
     if min(counts) < FEW / 2:
         return False
     before, after = times_of(older, counts[0]), times_of(newer, counts[1])
-    soft = 0.3 * max(before.cpu_s, after.cpu_s, 1e-5)
     cpu = abs(math.log(max(after.cpu_s, 1e-6) / max(before.cpu_s, 1e-6)))
+    soft = 0.3 * max(before.cpu_s, after.cpu_s, 1e-5)
     wait = abs(math.log((after.wait_s + soft) / (before.wait_s + soft)))
-    return cpu > CPU_CHANGED or wait > WAIT_CHANGED
+    well_seen = min(before.looks, after.looks) >= MANY_LOOKS
+    return cpu > CPU_CHANGED or (well_seen and wait > WAIT_CHANGED)

@@ -30,6 +30,9 @@ class Point:
     error_share: float
     samples: int
     spread: float
+    foreign_cpu: float
+    cores: float
+    cpu_full: bool
 
     @classmethod
     def of(cls, load: Load) -> "Point":
@@ -44,6 +47,9 @@ class Point:
             error_share=load.error_share,
             samples=load.samples,
             spread=load.spread,
+            foreign_cpu=load.foreign_cpu,
+            cores=load.cores,
+            cpu_full=load.cpu_full,
         )
 
 
@@ -82,7 +88,8 @@ class Asked:
 class Memory:
     """`Memory()` knows nothing.
 
-    shape: the one that should serve now. since: only samples that began later count. jumped: this workload had its
+    shape: the one that should serve now. since: only samples that began later count. pool_size: of this workload, once
+    it was felt: a shape that fits it hides it. jumped: this workload had its
     first jump. changes: made for this workload. not_before: no new change earlier. fruitless: workload changes in a
     row whose changes had to be taken back. seq, at, decision: the newest sample that was judged, and the answer.
     """
@@ -94,6 +101,7 @@ class Memory:
     points: tuple[Point, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     reference: Point | None = None
+    pool_size: int | None = None
     jumped: bool = False
     changes: int = 0
     fruitless: int = 0
@@ -136,6 +144,7 @@ class Memory:
             points=(),
             rejected=(),
             reference=None,
+            pool_size=None,
             jumped=False,
             changes=0,
             said=None,
@@ -164,6 +173,7 @@ class Memory:
                     Rejected(**{**each, "shape": Shape.from_json(each["shape"])}) for each in data["rejected"]
                 ),
                 reference=None if data["reference"] is None else _point(data["reference"]),
+                pool_size=data["pool_size"],
                 jumped=data["jumped"],
                 changes=data["changes"],
                 fruitless=data["fruitless"],

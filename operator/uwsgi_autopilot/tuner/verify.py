@@ -14,6 +14,8 @@ LEAST_SPREAD = 0.03  # of one second's throughput: three quiet seconds in a row 
 SURENESS = 1.65  # standard errors: one-sided 95 %
 CORRELATED = 1.3  # seconds that follow each other share their luck
 LONGEST_SAMPLES = 12
+DISTURBED_SAMPLES = 25  # while others use more or less CPU than before the change
+FOREIGN_STEP = 0.15  # share of the cores
 MORE_ERRORS = 0.02
 
 
@@ -34,27 +36,47 @@ class Judgement:
 def judge(asked: Asked, load: Load) -> Judgement:
     before = asked.before
     change = math.log(max(load.throughput, 1e-3) / max(before.throughput, 1e-3))
-    error = standard_error(before, load)
-    figures = f"{before.throughput:.0f} → {load.throughput:.0f} requests/s ({math.expm1(change):+.0%})"
+    figures = f"{before.throughput:.0f} → {load.throughput:.0f} requests/s ({math.expm1(change):+.0%}"
+    left = cores_left(before, load)
+    change -= left
+    figures += f", {math.expm1(change):+.0%} per core that others left)" if abs(left) > 0.02 else ")"
+    error = math.hypot(standard_error(before, load), 0.5 * left)
     if load.error_share > before.error_share + MORE_ERRORS and load.error_share * load.requests >= 3:
         message = f"{load.error_share:.0%} of the requests fail with {load.shape}, {before.error_share:.0%} before"
         return Judgement(verdict=Verdict.TAKE_BACK, reason=Reason.ERRORS_HIGH, message=message, change=change)
 
     least = LEAST_GAIN if asked.better else -LEVEL
     low, high = change - SURENESS * error, change + SURENESS * error
-    decided = load.samples >= LONGEST_SAMPLES
+    decided = load.samples >= (DISTURBED_SAMPLES if disturbed(before, load) else LONGEST_SAMPLES)
     if low > least or (decided and change >= least):
         return Judgement(verdict=Verdict.KEEP, reason=asked.reason, message=figures, change=change)
     if _less_came(before, load):
         message = f"{figures}, but fewer requests came and none waits: kept"
         return Judgement(verdict=Verdict.KEEP, reason=Reason.APPLICATION_LIMITED, message=message, change=change)
-    if high < least or decided:
+    if (high < least and not disturbed(before, load)) or decided:
         reason = Reason.NO_GAIN if change > -LEVEL else Reason.REVERTED
         return Judgement(
             verdict=Verdict.TAKE_BACK, reason=reason, message=f"{load.shape} brought {figures}", change=change
         )
     message = f"{figures} after {load.samples} s, ±{SURENESS * error:.0%}: not told from noise yet"
     return Judgement(verdict=Verdict.WAIT, reason=Reason.VERIFYING, message=message, change=change)
+
+
+def cores_left(before: Point, load: Load) -> float:
+    """ln of the cores that others left to us, after / before, where the CPU was the limit both times. Else 0.0.
+
+    Neighbours that wake up in the middle of a trial take throughput from any shape alike.
+    """
+    if not (before.cpu_full and load.cpu_full):
+        return 0.0
+    least = 0.1 * load.cores
+    after = max(least, load.cores - load.foreign_cpu)
+    return math.log(after / max(least, before.cores - before.foreign_cpu))
+
+
+def disturbed(before: Point, load: Load) -> bool:
+    """Others use so much more or less CPU than before that a loss may be theirs."""
+    return abs(load.foreign_cpu - before.foreign_cpu) > FOREIGN_STEP * load.cores
 
 
 def standard_error(before: Point, load: Load) -> float:

@@ -4,12 +4,12 @@ import random
 from dataclasses import replace
 
 import pytest
+
+from tests.unit.tuner.making import BASE, seconds
 from uwsgi_autopilot.tuner.drift import drift
 from uwsgi_autopilot.tuner.load import load_of
 from uwsgi_autopilot.tuner.memory import Point
 from uwsgi_autopilot.tuner.sample import Census
-
-from tests.unit.tuner.making import BASE, seconds
 
 USUAL = Point.of(load_of(seconds(8)))
 IO_NOW = Census(running=0.1, io=7.9, interpreter_lock=0.0, application_lock=0.0, idle=0.0, looks=160)
@@ -21,7 +21,7 @@ IO_NOW = Census(running=0.1, io=7.9, interpreter_lock=0.0, application_lock=0.0,
         pytest.param({}, id="as ever"),
         pytest.param({"queue_mean": 200.0}, id="ten times the clients"),
         pytest.param({"requests": 36.0, "busy": 0.8, "service_s": 0.8, "cpu_s": 0.072}, id="a tenth of the load"),
-        pytest.param({"cpu_s": 0.76}, id="5 % more CPU per request: a neighbour"),
+        pytest.param({"cpu_s": 0.86}, id="20 % more CPU per request: a neighbour"),
     ],
 )
 def test_load_is_not_workload(now):
@@ -32,7 +32,7 @@ def test_load_is_not_workload(now):
     ("now", "within"),
     [
         pytest.param({"cpu_s": 1.8}, 3, id="CPU per request times 2.5"),
-        pytest.param({"cpu_s": 0.94}, 10, id="CPU per request 30 % up"),
+        pytest.param({"cpu_s": 1.0}, 10, id="CPU per request 40 % up"),
         pytest.param({"requests": 78.0, "census": IO_NOW, "cpu_s": 0.05}, 3, id="five times the wait"),
         pytest.param({"requests": 1440.0, "cpu_s": 2.88}, 4, id="a quarter of the wait"),
     ],

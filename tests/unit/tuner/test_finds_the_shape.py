@@ -1,11 +1,11 @@
 """What this version promises: from a bad shape to a good one, soon, with few changes, and then it stays."""
 
 import pytest
-from uwsgi_autopilot.api.shape import Shape
 
 from tests.simulator import workload
 from tests.simulator.pod import Pod
 from tests.simulator.story import best_of_grid, tell
+from uwsgi_autopilot.api.shape import Shape
 
 LOADS = [
     pytest.param(workload.CPU, 16, id="5 ms of Python CPU"),

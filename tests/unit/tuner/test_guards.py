@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import pytest
+
+from tests.unit.tuner.making import nobody, seconds
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.tuner.guards import GUARDS, MOST_CHANGES, Situation, first_objection
 from uwsgi_autopilot.tuner.load import load_of
 from uwsgi_autopilot.tuner.memory import Memory
-
-from tests.unit.tuner.making import nobody, seconds
 
 QUIET = Memory(shape=Shape(2, 4))
 

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import pytest
+
+from tests.unit.tuner.making import MIB, WIDE, seconds
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Bounds
 from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.tuner.limits import Limits
 from uwsgi_autopilot.tuner.load import load_of
-
-from tests.unit.tuner.making import MIB, WIDE, seconds
 
 LOAD = load_of(seconds(5))  # 2x4, 112 MiB used, 50 MiB a worker
 assert LOAD is not None

@@ -1,11 +1,11 @@
 """What the samples say about the load, and which of them count."""
 
 import pytest
+
+from tests.unit.tuner.making import BASE, nobody, seconds
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.tuner.load import load_of, window
 from uwsgi_autopilot.tuner.sample import Census
-
-from tests.unit.tuner.making import BASE, nobody, seconds
 
 
 def test_times_per_request_add_up_to_the_service_time():

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import pytest
+
+from tests.unit.tuner.making import seconds
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.tuner.load import load_of
 from uwsgi_autopilot.tuner.model import gain, predict, smooth_minimum
-
-from tests.unit.tuner.making import seconds
 
 MIXED = replace(load_of(seconds(5)), wait_s=0.020, cpu_s=0.0022, queued=56.0)  # 8 in service and 56 waiting: 64 clients
 

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+
+from tests.unit.tuner.making import WIDE, seconds
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Bounds
 from uwsgi_autopilot.report.reasons import Reason
@@ -10,8 +12,6 @@ from uwsgi_autopilot.tuner.limits import Limits, Refusal
 from uwsgi_autopilot.tuner.load import load_of
 from uwsgi_autopilot.tuner.memory import Memory, Point
 from uwsgi_autopilot.tuner.search import Nothing, Proposal, aim, between, next_shape
-
-from tests.unit.tuner.making import WIDE, seconds
 
 BASE = load_of(seconds(5))  # 2x4 full, 10 waiting, 20 ms wait, 2 ms CPU
 

@@ -5,12 +5,12 @@ seconds, with a noise of their own. Where the simulator is further off than 15 %
 """
 
 import pytest
-from uwsgi_autopilot.api.shape import Shape
 
 from tests.simulator import workload
 from tests.simulator.observe import Observer
 from tests.simulator.pod import Pod
 from tests.simulator.story import throughput_of
+from uwsgi_autopilot.api.shape import Shape
 
 MEASURED = [
     (workload.CPU, 16, {"1x8": 182, "2x1": 361, "4x1": 384, "4x8": 288}),

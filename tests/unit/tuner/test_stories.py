@@ -1,16 +1,16 @@
 """Stories in time: what happens around the tuner, and what it does about it."""
 
 import pytest
-from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.uwsgiapp import Bounds
-from uwsgi_autopilot.tuner.decide import recommend
-from uwsgi_autopilot.tuner.decision import Kind
-from uwsgi_autopilot.tuner.limits import Limits
 
 from tests.simulator import workload
 from tests.simulator.observe import Observer
 from tests.simulator.pod import Pod
 from tests.simulator.story import best_of_grid, tell
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.api.uwsgiapp import Bounds
+from uwsgi_autopilot.tuner.decide import recommend
+from uwsgi_autopilot.tuner.decision import Kind
+from uwsgi_autopilot.tuner.limits import Limits
 
 
 def becomes(load):
