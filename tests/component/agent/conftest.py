@@ -42,7 +42,8 @@ class Served:
             with urllib.request.urlopen(self.session.url + path, timeout=timeout) as answer:
                 return answer.status, answer.read().decode(), answer.headers
         except urllib.error.HTTPError as error:
-            return error.code, error.read().decode(), error.headers
+            with error:
+                return error.code, error.read().decode(), error.headers
 
     def until(self, wanted: Callable[[], Any], what: str, timeout: float = 30) -> Any:
         """Step the session until `wanted` gives something true, and return that."""

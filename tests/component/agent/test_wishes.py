@@ -69,7 +69,8 @@ def test_a_swap_that_does_not_fit_into_memory_is_refused_with_its_numbers(serve)
     mib = 1024 * 1024
     with serve(start=Shape(1, 2), memory=150 * mib) as served:
         served.get("/?hog=60")
-        served.until(lambda: (served.session.samples[-1].worker_bytes or 0) > 60 * mib, "the worker's size is known")
+        samples = served.session.samples
+        served.until(lambda: samples and (samples[-1].worker_bytes or 0) > 60 * mib, "the worker's size is known")
         served.session.wish(Shape(4, 4))
         refused = served.until(lambda: served.session.state["refused"], "it is refused")
         assert refused["reason"] == "MemoryLimit"

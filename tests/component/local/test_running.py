@@ -47,7 +47,8 @@ def test_mode_recommend_says_what_it_would_do_and_does_nothing(local, tmp_path):
     told = report_of(report)
     assert told["shape"] == {"processes": 1, "threads": 2}
     assert told["swaps"] == 0
-    assert [entry["kind"] for entry in told["decisions"]] == ["recommend"]
+    assert {entry["kind"] for entry in told["decisions"]} == {"recommend"}
+    assert told["decisions"][0]["to"] != told["shape"]
 
 
 def test_mode_disabled_keeps_the_shape_that_was_named(local, tmp_path):
@@ -148,6 +149,7 @@ def test_options_of_the_manifest_reach_uwsgi(local):
     with pytest.raises(urllib.error.HTTPError) as refused:
         get(run, "/?" + "x" * 6000)
     assert refused.value.code in (400, 502)
+    refused.value.close()
     assert run.end() == 0
 
 
