@@ -1,6 +1,7 @@
 """The command line: what a person types, turned into calls. Exit 0: it ran; 1: not served; 2: wrong input."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,6 +51,8 @@ def _app_and_options(asked: argparse.Namespace) -> tuple[UwsgiApp, Options]:
     folder = (asked.chdir or asked.manifest.parent).absolute()
     if not folder.is_dir():
         raise UsageError(f"--chdir: expected a folder, found {folder}")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise UsageError(f"--chdir: {folder} cannot be read by this user: the module is imported from there")
     return app, Options(
         folder=folder,
         port=asked.port,

@@ -53,6 +53,15 @@ def build_report(
     }
 
 
+def check_writable(path: Path) -> None:
+    """Before an hour of measuring, not after it. Raises UsageError."""
+    try:
+        with path.open("a", encoding="utf-8"):
+            return
+    except OSError as error:
+        raise UsageError(f"--report: {path} cannot be written: {error.strerror}") from None
+
+
 def write_report(path: Path, report: dict[str, Any]) -> None:
     """Raises UsageError when it cannot be written."""
     try:

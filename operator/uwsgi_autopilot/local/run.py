@@ -16,7 +16,7 @@ from uwsgi_autopilot.local.loadplan import parse_load
 from uwsgi_autopilot.local.loadprocess import LoadProcess
 from uwsgi_autopilot.local.pilot import Entry, Pilot
 from uwsgi_autopilot.local.programs import Programs
-from uwsgi_autopilot.local.report import build_report, write_report
+from uwsgi_autopilot.local.report import build_report, check_writable, write_report
 from uwsgi_autopilot.local.session import Session
 
 STEP_SECONDS = 0.1
@@ -88,6 +88,8 @@ def run_local(app: UwsgiApp, options: Options, programs: Programs, view: View) -
     pinned = app.tuning.pin and (options.shape or app.tuning.pin)
     if options.shape is not None:
         _check_shape(options.shape, app)
+    if options.report is not None:
+        check_writable(options.report)
     session = Session(
         app,
         folder=options.folder,

@@ -1,6 +1,8 @@
 """The view where there is no terminal: one line a decision, and one a minute to show that it lives."""
 
+import os
 import sys
+from typing import TextIO
 
 from rich.console import Console
 
@@ -14,6 +16,14 @@ from uwsgi_autopilot.views.words import entry_line, numbers
 STATUS_SECONDS = 60.0
 
 
+def _print(text: str, stream: TextIO) -> None:
+    """A reader that went away (`| head -1`) is no reason to stop serving: from then on nobody is told."""
+    try:
+        print(text, file=stream, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 class LinesView:
     """Ours go to standard output, what the application prints to standard error."""
 
@@ -21,10 +31,10 @@ class LinesView:
         self._next_status: float | None = None
 
     def line(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        _print(text, sys.stderr)
 
     def say(self, text: str) -> None:
-        print(text, flush=True)
+        _print(text, sys.stdout)
 
     def decided(self, entry: Entry) -> None:
         self.say(entry_line(entry))

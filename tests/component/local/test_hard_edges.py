@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.component.local.running import COMMAND, MANIFEST
+from tests.component.local.running import COMMAND, MANIFEST, SITE, report_of
 
 pytestmark = pytest.mark.component
 
@@ -115,3 +115,20 @@ def test_a_full_disk_is_a_clear_error(local, short_directory):
     finally:
         subprocess.run(["umount", str(small)], check=True)
         small.rmdir()
+
+
+def test_a_reader_that_goes_away_does_not_stop_the_service(tmp_path, short_directory, free_port):
+    """`uwsgi-autopilot local … | head -1`."""
+    (tmp_path / "uwsgiapp.yaml").write_text(MANIFEST)
+    command = [COMMAND, "local", str(tmp_path / "uwsgiapp.yaml"), "--chdir", str(SITE), "--port", str(free_port())]
+    run = subprocess.Popen(
+        [*command, "--for", "8s", "--load", "clients=32,path=/?ms=50", "--report", str(tmp_path / "report.json")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": str(short_directory)},
+    )
+    assert run.stdout is not None
+    assert b"is served at" in run.stdout.readline()
+    run.stdout.close()
+    assert run.wait(60) == 0
+    assert report_of(tmp_path / "report.json")["failed"] == 0
