@@ -22,7 +22,8 @@ class Observer:
         pod.cpu.speed = max(0.5, pod.random.gauss(1.0, self.noise))
         settled = pod.settled
         generation, shape = pod.generation, pod.shape
-        requests, service, front = pod.done, pod.service_s, pod.front.cpu_s
+        requests, service = pod.done, pod.service_s
+        front, foreign = pod.front.cpu_s, pod.foreign.cpu_s
         self._cpu = {each: (each.account.cpu_s, each.account.waited_s) for each in (*pod.live, *pod.retiring)}
         counts = dict.fromkeys(STATES, 0)
         idle = queued = most = 0
@@ -62,7 +63,7 @@ class Observer:
             cpu_s=sum(used.values()),
             worker_cpu=max(used.values(), default=0.0),
             runqueue_s=waited,
-            foreign_cpu=(pod.front.cpu_s - front) / 2,
+            foreign_cpu=(pod.front.cpu_s - front) / 2 + pod.foreign.cpu_s - foreign,
             cores=float(pod.cpu.cores),
             memory_bytes=12_000_000 + 25_000_000 * (len(pod.live) + len(pod.retiring)),
             memory_limit=self.memory_limit,

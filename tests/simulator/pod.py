@@ -157,6 +157,8 @@ class Pod:
         self.wait_factor = 1.0
         self.front_s = front_s
         self.front = Account()
+        self.foreign = Account()
+        self.running_neighbours = self.wanted_neighbours = 0
         self.waits = 0
         self.queue: deque[Request] = deque()
         self.generation = 1
@@ -179,6 +181,19 @@ class Pod:
     @property
     def settled(self) -> bool:
         return not self.changing and not self.retiring
+
+    def neighbours(self, count: int) -> None:
+        """So many busy loops of somebody else on the same cores from now on."""
+        self.wanted_neighbours = count
+        while self.running_neighbours < count:
+            self.running_neighbours += 1
+            self._loop()
+
+    def _loop(self) -> None:
+        if self.running_neighbours > self.wanted_neighbours:
+            self.running_neighbours -= 1
+            return
+        self.cpu.submit(Task(0.003, self.foreign, self._loop, None))
 
     def set_clients(self, clients: int) -> None:
         self.wanted_clients = clients

@@ -11,9 +11,10 @@ from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
-from uwsgi_autopilot.tuner.load import MANY_LOOKS, busy_looks, times_of, window
+from uwsgi_autopilot.tuner.load import window
 from uwsgi_autopilot.tuner.memory import Point
 from uwsgi_autopilot.tuner.sample import Sample
+from uwsgi_autopilot.tuner.times import MANY_LOOKS, busy_looks, times_of
 
 SLACK = 1.0
 ALARM = 8.0
@@ -40,9 +41,11 @@ def drift(samples: Sequence[Sample], reference: Point, *, since: float) -> Drift
     chunks = _chunks(window(samples, since=since))
     if len(chunks) < 2:
         return None
-    cpu = [_log_ratio(each.cpu_s, reference.cpu_s, 0.01 * reference.service_s) for each in chunks]
+    cpu = [log_ratio(each.cpu_s, reference.cpu_s, soft=0.01 * reference.service_s) for each in chunks]
     wait = [
-        _log_ratio(each.wait_s, reference.wait_s, 0.3 * reference.cpu_s) for each in chunks if each.wait_s is not None
+        log_ratio(each.wait_s, reference.wait_s, soft=0.3 * reference.cpu_s)
+        for each in chunks
+        if each.wait_s is not None
     ]
     off = max(abs(_newest(cpu)), abs(_newest(wait)))
     if off < MATERIAL or not any(
@@ -54,7 +57,7 @@ def drift(samples: Sequence[Sample], reference: Point, *, since: float) -> Drift
     return Drift(since=samples[-1].at, cpu_s=newest.cpu_s, wait_s=wait_s)
 
 
-def _log_ratio(now: float, then: float, soft: float) -> float:
+def log_ratio(now: float, then: float, *, soft: float) -> float:
     """ln(now / then), softened: 0.1 ms more or less of wait beside 5 ms of CPU is no news, nor of CPU beside 50 ms."""
     soft = max(soft, 1e-5)
     return math.log((now + soft) / (then + soft))

@@ -11,8 +11,10 @@ from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.tuner.load import ENOUGH, FEW, SETTLE_S, Load, window
 from uwsgi_autopilot.tuner.memory import Memory
 from uwsgi_autopilot.tuner.sample import Sample
+from uwsgi_autopilot.tuner.times import MANY_LOOKS
 
 MOST_CHANGES = 6  # for one workload, those that were taken back included
+LONG_ENOUGH = 8  # samples: what is not known by then will not be known soon
 STALE_S = 5.0
 ERRORS_HIGH = 0.1  # share of the answers of the last seconds
 FOREIGN_STEP = 0.25  # share of the cores that others newly use or cease to use
@@ -76,6 +78,15 @@ def too_few_requests(seen: Situation) -> Hold | None:
     return Hold(reason=Reason.TOO_FEW_REQUESTS, message=message)
 
 
+def thin_census(seen: Situation) -> Hold | None:
+    """Among a thousand threads few looks meet one at work: the shares of the first seconds would be chance."""
+    load = seen.load
+    if load is None or load.looks == 0 or load.looks >= MANY_LOOKS or load.samples >= LONG_ENOUGH:
+        return None
+    message = f"{load.looks:.0f} looks at busy threads so far: {MANY_LOOKS:.0f} are wanted, or {LONG_ENOUGH} s"
+    return Hold(reason=Reason.OBSERVING, message=message)
+
+
 def errors_high(seen: Situation) -> Hold | None:
     recent = seen.samples[-5:]
     errors = sum(each.errors for each in recent)
@@ -133,6 +144,7 @@ GUARDS: Sequence[Guard] = (
     workers_missing,
     settling,
     too_few_requests,
+    thin_census,
     errors_high,
     foreign_cpu,
     load_changing,

@@ -7,24 +7,19 @@ new generation meet cold caches, and those around a swap belong to two shapes.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import median
-from typing import NamedTuple
 
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.tuner.sample import Sample
+from uwsgi_autopilot.tuner.times import busy_looks, times_of
+from uwsgi_autopilot.tuner.trend import changing, drift, queue_growth, spread
 
 SETTLE_S = 2.0
 WINDOW_S = 8.0  # a window is no longer than this where it holds ENOUGH requests
 LONGEST_S = 60.0
 ENOUGH = 100  # requests: the mean of a spread-out service time is then within about 10 %
 FEW = 20  # requests: with five seconds of readings good for a guess
-FEWEST_LOOKS = 8.0  # at busy threads; fewer say nothing about shares
 BLIND = 4.0
-MANY_LOOKS = 30.0  # at busy threads: shares within 0.09, one standard deviation
-# ln of newer / older half. Waits of few requests scatter much more than their CPU time.
-CPU_CHANGED = 0.35
-WAIT_CHANGED = 0.9
 GAP_S = 4.0  # readings further apart than this are two windows
 POOL_SHARE = 0.2  # share of busy threads at an application lock from which a pool is what holds the processes back
 CPU_FULL = 0.9  # share of the usable cores from which the CPU is used up
@@ -41,7 +36,7 @@ class Load:
     throughput of one second, as a share of it. drift: ln(requests in the pod, newer half / older half). changing:
     the requests themselves are others than a moment ago. queue_growth: requests a second, as long as it goes on.
     sure: enough requests were seen. by_census: wait_s was seen, not inferred from service_s - cpu_s - runqueue_s.
-    queue_seen: `queued` is a figure; else it is 0 for want of one.
+    looks: of the census at busy threads. queue_seen: `queued` is a figure; else it is 0 for want of one.
     """
 
     shape: Shape
@@ -70,6 +65,7 @@ class Load:
     queue_growth: float
     sure: bool
     by_census: bool
+    looks: float
     queue_seen: bool = True
     memory_bytes: int | None = None
     memory_limit: int | None = None
@@ -209,130 +205,15 @@ def _estimate(samples: list[Sample], requests: float, duration: float, sure: boo
         foreign_cpu=sum(each.foreign_cpu * each.seconds for each in samples) / duration,
         throttled=sum(each.throttled_s for each in samples) / duration,
         error_share=errors / requests,
-        spread=_spread(samples),
-        drift=_drift(samples),
-        changing=_changing(samples),
-        queue_growth=_queue_growth(samples),
+        spread=spread(samples),
+        drift=drift(samples),
+        changing=changing(samples),
+        queue_growth=queue_growth(samples),
         sure=sure,
         by_census=times.by_census,
+        looks=busy_looks(samples),
         queue_seen=any(each.queue_mean is not None for each in samples),
         memory_bytes=newest.memory_bytes,
         memory_limit=newest.memory_limit,
         worker_bytes=newest.worker_bytes,
     )
-
-
-class Times(NamedTuple):
-    """Seconds per request, as in Load. in_io: mean number of threads asleep in I/O. looks: at busy threads, 0: none.
-
-    Among a thousand threads most looks meet idle ones; those say nothing about where the time of requests goes.
-    """
-
-    service_s: float
-    cpu_s: float
-    runqueue_s: float
-    wait_s: float
-    lock_s: float
-    pool_s: float
-    in_io: float
-    looks: float
-
-    @property
-    def by_census(self) -> bool:
-        return self.looks > 0
-
-
-def times_of(samples: Sequence[Sample], requests: float) -> Times:
-    """Where the time of `requests` finished requests went. `requests` > 0.
-
-    A census that contradicts the CPU clock is not believed: the share of threads seen running must give about the
-    CPU and run-queue time that the kernel counted, within what so many looks can tell.
-    """
-    service_s = sum(each.service_s for each in samples) / requests
-    cpu_s = sum(each.cpu_s for each in samples) / requests
-    runqueue_s = sum(each.runqueue_s or 0.0 for each in samples) / requests
-    seen = [each.census for each in samples if each.census is not None]
-    busy = sum(each.busy for each in seen)
-    looks = busy_looks(samples)
-    if busy > 0 and looks >= FEWEST_LOOKS:
-        running_s = sum(each.running for each in seen) / busy * service_s
-        if all(each.runqueue_s is None for each in samples):
-            runqueue_s = max(0.0, running_s - cpu_s)
-        counted_s = cpu_s + runqueue_s
-        chance = service_s / math.sqrt(looks)  # two standard deviations of a share of one half
-        if abs(running_s - counted_s) <= max(0.25 * service_s, 0.5 * counted_s) + chance:
-            io = sum(each.io for each in seen)
-            return Times(
-                service_s=service_s,
-                cpu_s=cpu_s,
-                runqueue_s=runqueue_s,
-                wait_s=io / busy * service_s,
-                lock_s=sum(each.interpreter_lock for each in seen) / busy * service_s,
-                pool_s=sum(each.application_lock for each in seen) / busy * service_s,
-                in_io=io / len(seen),
-                looks=looks,
-            )
-    worker_cpu = median(each.worker_cpu for each in samples)
-    wait_s = _inferred_wait(service_s, cpu_s, runqueue_s, worker_cpu)
-    return Times(service_s, cpu_s, runqueue_s, wait_s, 0.0, 0.0, 0.0, 0.0)
-
-
-def busy_looks(samples: Sequence[Sample]) -> float:
-    """How many looks of the census met a busy thread, about."""
-    seen = [each.census for each in samples if each.census is not None]
-    return sum(each.looks * each.busy / (each.busy + each.idle) for each in seen if each.busy > 0)
-
-
-def _inferred_wait(service_s: float, cpu_s: float, runqueue_s: float, worker_cpu: float) -> float:
-    """Without a census a wait for the interpreter lock looks like I/O: above 0.7 CPU a worker, expect little I/O."""
-    rest = max(0.0, service_s - cpu_s - runqueue_s)
-    return rest if worker_cpu < 0.7 else min(rest, cpu_s)
-
-
-def _spread(samples: list[Sample]) -> float:
-    """From differences of neighbours, so that a trend does not count: 1.05 = 1.4826 / sqrt(2)."""
-    rates = [each.requests / each.seconds for each in samples if each.requests > 0]
-    if len(rates) < 3:
-        return 0.1
-    steps = [abs(math.log(later / earlier)) for earlier, later in pairwise(rates)]
-    return 1.05 * median(steps)
-
-
-def _drift(samples: list[Sample]) -> float:
-    half = len(samples) // 2
-    if half == 0:
-        return 0.0
-    older, newer = samples[:half], samples[half:]
-    before = sum(each.busy + (each.queue_mean or 0.0) for each in older) / len(older)
-    after = sum(each.busy + (each.queue_mean or 0.0) for each in newer) / len(newer)
-    return math.log(max(after, 0.1) / max(before, 0.1))
-
-
-def _queue_growth(samples: list[Sample]) -> float:
-    """By how many requests a second the queue grew in each of the last three steps at least; 0.0 where it did not.
-
-    A number of clients that come at once fill the queue in one step; arrivals above what is served, in every step.
-    """
-    last = samples[-4:]
-    if len(last) < 4:
-        return 0.0
-    steps = [
-        ((later.queue_mean or 0.0) - (earlier.queue_mean or 0.0)) / max(later.at - earlier.at, 0.1)
-        for earlier, later in pairwise(last)
-    ]
-    return max(0.0, min(steps))
-
-
-def _changing(samples: list[Sample]) -> bool:
-    """Do the requests of the two halves differ by more than their chance spread in CPU or wait per request?"""
-    half = len(samples) // 2
-    older, newer = samples[: len(samples) - half], samples[len(samples) - half :]
-    counts = [sum(each.requests for each in part) for part in (older, newer)]
-    if min(counts) < FEW / 2:
-        return False
-    before, after = times_of(older, counts[0]), times_of(newer, counts[1])
-    cpu = abs(math.log(max(after.cpu_s, 1e-6) / max(before.cpu_s, 1e-6)))
-    soft = 0.3 * max(before.cpu_s, after.cpu_s, 1e-5)
-    wait = abs(math.log((after.wait_s + soft) / (before.wait_s + soft)))
-    well_seen = min(before.looks, after.looks) >= MANY_LOOKS
-    return cpu > CPU_CHANGED or (well_seen and wait > WAIT_CHANGED)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.tuner.making import nobody, seconds
+from tests.unit.tuner.making import BASE, nobody, seconds
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.tuner.guards import GUARDS, MOST_CHANGES, Situation, first_objection
@@ -18,6 +18,7 @@ def situation(samples, memory=QUIET):
     return Situation(memory=memory, samples=samples, load=load_of(samples))
 
 
+AMONG_A_THOUSAND = replace(BASE.census, idle=376.0, looks=240)
 FAILING = {"errors": 100.0}
 
 
@@ -37,6 +38,10 @@ FAILING = {"errors": 100.0}
         ),
         pytest.param(situation(nobody(9)), Reason.TOO_FEW_REQUESTS, id="nobody comes"),
         pytest.param(situation(seconds(2)), Reason.TOO_FEW_REQUESTS, id="two seconds"),
+        pytest.param(
+            situation(seconds(4, census=AMONG_A_THOUSAND)), Reason.OBSERVING, id="five looks a second at busy threads"
+        ),
+        pytest.param(situation(seconds(8, census=AMONG_A_THOUSAND)), None, id="eight seconds of those must do"),
         pytest.param(situation(seconds(8, **FAILING)), Reason.ERRORS_HIGH, id="a quarter of the answers are errors"),
         pytest.param(situation(seconds(8, errors=1.0)), None, id="a few errors"),
         pytest.param(

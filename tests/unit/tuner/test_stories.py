@@ -152,3 +152,20 @@ def test_recommending_says_another_shape_when_the_workload_changes():
     told = tell(Pod(workload.IO, Shape(1, 2), clients=64), 80, law=recommend, events={41: becomes(workload.CPU)})
     said = [each.to_shape for _, each in told.decisions if each.kind is Kind.RECOMMEND]
     assert said == [Shape(2, 64), Shape(4, 1)]
+
+
+@pytest.mark.parametrize(("load", "clients"), [(workload.CPU, 16), (workload.MIXED, 64)])
+def test_a_neighbour_that_wakes_up_during_the_trial(load, clients):
+    """A busy loop of somebody else from second 5 to 40: the good shape is kept, whatever it serves meanwhile."""
+    events = {5: lambda pod: pod.neighbours(1), 41: lambda pod: pod.neighbours(0)}
+    told = tell(Pod(load, Shape(2, 4), clients=clients), 90, events=events)
+    assert told.throughput() >= 0.9 * best_of_grid(load, clients), told.way
+    assert len(told.changes) <= 3, told.way
+
+
+def test_a_pool_that_fits_is_not_forgotten():
+    """Behind a pool of 3, three threads show no waiter; half of the clients go and come back: nothing moves."""
+    events = {41: lambda pod: pod.set_clients(30), 71: lambda pod: pod.set_clients(64)}
+    told = tell(Pod(workload.POOL, Shape(1, 2), clients=64), 110, events=events)
+    assert told.shape.threads <= 6, told.way
+    assert all(second <= 40 for second, _ in told.changes), told.way

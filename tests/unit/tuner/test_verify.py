@@ -58,3 +58,22 @@ def test_a_noisy_machine_takes_longer_to_convince():
     quiet, noisy = after(480.0), after(480.0, spread=0.15)
     assert judge(MORE, quiet).verdict is Verdict.KEEP
     assert judge(MORE, noisy).verdict is Verdict.WAIT
+
+
+FULL = {"cores_used": 1.9, "runqueue_s": 0.01}
+
+
+def test_what_a_neighbour_took_is_not_held_against_the_shape():
+    """2 cores, then a neighbour takes one: 283 to 192 requests/s, as measured with 4x1. Per core left: 147 to 192."""
+    before = Point.of(replace(BEFORE, throughput=283.0, foreign_cpu=0.1, **FULL))
+    now = after(192.0, samples=12, foreign_cpu=1.0, **{**FULL, "cores_used": 1.0})
+    judgement = judge(replace(MORE, before=before), now)
+    assert judgement.verdict is Verdict.WAIT or judgement.verdict is Verdict.KEEP
+    assert judgement.change > 0.2
+    assert "per core that others left" in judgement.message
+
+
+def test_a_loss_while_a_neighbour_wakes_up_is_waited_out():
+    now = after(300.0, samples=12, foreign_cpu=1.0)
+    assert judge(MORE, now).verdict is Verdict.WAIT
+    assert judge(MORE, replace(now, samples=25)).verdict is Verdict.TAKE_BACK
