@@ -1,5 +1,6 @@
 """The documentation follows the code: what a person can type, read or meet is described, and what is named exists."""
 
+import inspect
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from uwsgi_autopilot.cli import main
 from uwsgi_autopilot.local.loadplan import _FIELDS as LOAD_FIELDS
 from uwsgi_autopilot.report.metrics import METRICS, PREFIX
 from uwsgi_autopilot.report.reasons import Reason
+from uwsgi_autopilot.tuner.guards import GUARDS
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "operator" / "uwsgi_autopilot"
@@ -66,6 +68,12 @@ def test_every_field_of_the_report_is_described() -> None:
 def test_every_reason_is_explained_and_no_other() -> None:
     explained = first_cells(section(text_of("docs/tuning.md"), "## Reasons"))
     assert explained == {reason.value for reason in Reason}
+
+
+def test_the_guards_are_listed_in_the_order_in_which_they_are_asked() -> None:
+    listed = re.findall(r"`([A-Za-z]+)`", section(text_of("docs/tuning.md"), "## Guards"))
+    words = [re.search(r"reason=Reason\.([A-Z_]+)", inspect.getsource(guard)) for guard in GUARDS]
+    assert listed == [Reason[word[1]].value for word in words if word]
 
 
 def test_every_refusal_of_the_agent_is_explained() -> None:
