@@ -31,6 +31,9 @@ def test_what_uwsgi_says_at_each_start_is_left_out(line):
         "*** my own banner ***",
         "08:18:01 agent warning: MemoryLimit: a swap from 1x2 to 4x4 needs 245 MiB",
         "operational error in /shop",
+        "DAMN ! worker 1 (pid: 27500) died, killed by signal 9 :( trying respawn ...",
+        "initialized the cache",
+        "os: path of uploads is /srv",
     ],
 )
 def test_what_the_application_or_a_warning_says_is_shown(line):

@@ -19,6 +19,7 @@ from uwsgi_autopilot.agent.memory import MemoryUse, does_not_fit
 from uwsgi_autopilot.agent.wanted import Refusal
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.report.reasons import WishReason
 from uwsgi_autopilot.uwsgi.ini import most_workers
 
 # The master acts on `+` and `-` at each event, and every poke is one: growing takes some tenths of a second.
@@ -143,7 +144,7 @@ class Fleet:
     def _begin_swap(self, now: float) -> None:
         what = f"a swap from {self.shape} to {self.target}"
         if problem := does_not_fit(self._memory(), processes=self.target.processes, what=what):
-            self._give_up("MemoryLimit", problem)
+            self._give_up(WishReason.MEMORY_LIMIT, problem)
             return
         self._start(self.target, now)
 
@@ -198,15 +199,15 @@ class Fleet:
         self._next_start = now + BACKOFF_SECONDS[min(self._failures, len(BACKOFF_SECONDS) - 1)]
         if self._last_number and self.serving is None and self._served_since == 0.0:
             self.first_failure = message
-        self._give_up("StartFailed", message)
+        self._give_up(WishReason.START_FAILED, message)
 
-    def _give_up(self, reason: str, message: str) -> None:
+    def _give_up(self, reason: WishReason, message: str) -> None:
         """The serving generation goes on; the wish is refused until another one comes."""
         self.counts.refused += 1
         self.refused = Refusal(reason=reason, message=message, shape=self.target)
         if self.serving is not None and self.serving.alive():
             self.target = self.serving.shape
-        log("warning", f"{reason}: {message}", wanted=str(self.refused.shape), serving=str(self.shape))
+        log("warning", f"{reason.value}: {message}", wanted=str(self.refused.shape), serving=str(self.shape))
 
     # -- resize -----------------------------------------------------------------------------------------------
 
@@ -218,7 +219,7 @@ class Fleet:
         if difference > 0:
             what = f"growing from {self.shape} to {self.target}"
             if problem := does_not_fit(self._memory(), processes=difference, what=what, extra_workers=True):
-                self._give_up("MemoryLimit", problem)
+                self._give_up(WishReason.MEMORY_LIMIT, problem)
                 return
         sent = self.serving.fifo.more(difference) if difference > 0 else self.serving.fifo.fewer(-difference)
         if sent or difference == 0:
@@ -240,7 +241,9 @@ class Fleet:
             # With lazy-apps each new worker imports the application first.
             if now - resize.since > self.config.start_seconds:
                 self._resize = None
-                self._give_up("StartFailed", f"new workers did not accept within {self.config.start_seconds:.0f} s")
+                self._give_up(
+                    WishReason.START_FAILED, f"new workers did not accept within {self.config.start_seconds:.0f} s"
+                )
         elif live == resize.target:
             serving.shape = Shape(live, serving.shape.threads)
             self.counts.resizes += 1

@@ -82,7 +82,7 @@ def refusal_json(refusal: Refusal | None) -> dict[str, Any] | None:
     if refusal is None:
         return None
     return {
-        "reason": refusal.reason,
+        "reason": refusal.reason.value,
         "message": refusal.message,
         "seq": refusal.seq,
         "shape": refusal.shape.to_json() if refusal.shape else None,

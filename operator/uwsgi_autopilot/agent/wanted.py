@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.wish import EVERYONE, MAX_WISH_BYTES, Wish, WishError, parse_wish
+from uwsgi_autopilot.report.reasons import WishReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """Why a wish is not followed. `seq` and `shape` None: the text did not even say."""
 
-    reason: str
+    reason: WishReason
     message: str
     seq: int | None = None
     shape: Shape | None = None
@@ -24,20 +25,20 @@ class Refusal:
 def objection(wish: Wish, config: AgentConfig, last_seq: int) -> Refusal | None:
     """The first reason not to follow `wish`, or None. Pure."""
 
-    def refuse(reason: str, message: str) -> Refusal:
+    def refuse(reason: WishReason, message: str) -> Refusal:
         return Refusal(reason=reason, message=message, seq=wish.seq, shape=wish.shape)
 
     if wish.uid not in (EVERYONE, config.uid):
-        return refuse("OtherPod", f"the wish is for the pod {wish.uid}, this one is {config.uid}")
+        return refuse(WishReason.OTHER_POD, f"the wish is for the pod {wish.uid}, this one is {config.uid}")
     if wish.seq < last_seq:
-        return refuse("OlderThanLast", f"seq {wish.seq} is older than the last one accepted, {last_seq}")
+        return refuse(WishReason.OLDER_THAN_LAST, f"seq {wish.seq} is older than the last one accepted, {last_seq}")
     bounds = (
         ("processes", wish.shape.processes, config.min_processes, config.max_processes),
         ("threads", wish.shape.threads, config.min_threads, config.max_threads),
     )
     for name, value, least, most in bounds:
         if not least <= value <= most:
-            return refuse("OutOfBounds", f"{name}: expected {least} to {most}, found {value}")
+            return refuse(WishReason.OUT_OF_BOUNDS, f"{name}: expected {least} to {most}, found {value}")
     return None
 
 
@@ -79,7 +80,7 @@ class WishFile:
             back, self._trial_ends, self._before_trial = self._before_trial, None, None
             if self.accepted:
                 self.refused = Refusal(
-                    reason="TrialEnded",
+                    reason=WishReason.TRIAL_ENDED,
                     message=f"the trial of {self.accepted.shape} was not confirmed in time, back to {back}",
                     seq=self.accepted.seq,
                     shape=self.accepted.shape,
@@ -128,8 +129,8 @@ class WishFile:
         except FileNotFoundError:
             return None
         except OSError as error:
-            return Refusal(reason="Unreadable", message=f"{path} cannot be read: {error.strerror}")
+            return Refusal(reason=WishReason.UNREADABLE, message=f"{path} cannot be read: {error.strerror}")
         try:
             return parse_wish(text)
         except WishError as error:
-            return Refusal(reason="NotAWish", message=str(error))
+            return Refusal(reason=WishReason.NOT_A_WISH, message=str(error))

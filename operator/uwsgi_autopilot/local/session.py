@@ -38,7 +38,7 @@ from uwsgi_autopilot.local.rundir import make_run_directory
 from uwsgi_autopilot.resources.nginx import NginxSite, nginx_conf
 from uwsgi_autopilot.tuner.sample import Sample
 
-POLL_SECONDS = 0.25
+POLL_SECONDS = 0.5
 RESTART_SECONDS = 0.3
 # Added to the longest request that nginx waits for.
 FAREWELL_SECONDS = 10.0

@@ -75,3 +75,24 @@ class Reason(str, Enum):
     """The agent refused the change."""
     CHANGE_LOST = "ChangeLost"
     """A change that was asked for never happened."""
+
+
+class WishReason(str, Enum):
+    """Why the agent does not follow a wish. Whatever the reason, the shape that serves goes on serving."""
+
+    NOT_A_WISH = "NotAWish"
+    """The file is empty, half written, not JSON, or a field is of the wrong kind."""
+    UNREADABLE = "Unreadable"
+    """The file is there and cannot be read."""
+    OTHER_POD = "OtherPod"
+    """The wish names another pod."""
+    OLDER_THAN_LAST = "OlderThanLast"
+    """The wish is older than the last one accepted."""
+    OUT_OF_BOUNDS = "OutOfBounds"
+    """Processes or threads outside the bounds of the manifest."""
+    TRIAL_ENDED = "TrialEnded"
+    """Nobody confirmed the trial in its time: the shape from before is back."""
+    MEMORY_LIMIT = "MemoryLimit"
+    """The new generation or the new workers do not fit beside what runs."""
+    START_FAILED = "StartFailed"
+    """The new generation ended, or did not accept requests in its time."""

@@ -7,16 +7,16 @@ import re
 
 _UWSGI_SAYS = re.compile(
     r"""^(
-    \[uWSGI\]\ getting\ INI | uwsgi\ socket\ \d+\
+    \[uWSGI\]\ getting\ INI | uwsgi\ socket\ \d+
     | \*\*\*\ (Starting|Operational|Stats|uWSGI\ is\ running|WARNING:\ you\ are\ running)
-    | compiled\ with\ version | os:\ | nodename:\ | machine:\ | clock\ source | pcre\ jit
+    | compiled\ with\ version | os:\ Linux | nodename:\ | machine:\ (x86_64|aarch64) | clock\ source:\ unix | pcre\ jit
     | detected\ (number|binary|max)
     | current\ working\ directory | uWSGI\ running\ as\ root | chdir\(\)\ to | your\ (processes|memory|server|mercy)
     | lock\ engine | thunder\ lock | Python\ (version|main\ interpreter|threads)|python\ threads | ---\ Python\ VM
     | mapped\ \d+\ bytes | WSGI\ app\ \d+ | spawned\ uWSGI | Gracefully\ killing | gracefully\ \(RE\) | goodbye\ to
-    | worker\ \d+\ (buried|killed|cheaped) | \.\.\.gracefully | uWSGI\ worker\ \d+ | UNABLE\ to\ | \[deadlock-detector\]
-    | setgid | setuid | PYTHONHOME | Set\ PythonHome | initialized | \*\*\*\ no\ app\ loaded
-    | DAMN | Respawned | cheap | .*\ pausing | dumping | \[reload-os-env\]
+    | worker\ \d+\ (buried|killed|cheaped) | \.\.\.gracefully | uWSGI\ worker\ \d+
+    | Set\ PythonHome\ to
+    | \[reload-os-env\]
     | .*\ -\ graceful\ shutdown\ triggered | .*\ -\ \*\*\*\ (PAUSE|worker) | \d\d:\d\d:\d\d\ agent\ info:
     )""",
     re.VERBOSE,
