@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 
@@ -49,7 +50,6 @@ class Generation:
         self.ceiling = ceiling
         self.state = State.STARTING
         self.stats: Stats | None = None
-        self.stats_error: str | None = None
         private = Path(config.private)
         self._ini = private / f"g{number}.ini"
         self._fifo_path = private / f"g{number}.fifo"
@@ -70,6 +70,7 @@ class Generation:
             encoding="utf-8",
         )
         self._quit_sent = self._paused = False
+        self._hung_up: set[int] = set()
         self._retired_at: float | None = None
         out, into = os.pipe()
         try:
@@ -99,11 +100,9 @@ class Generation:
 
     def refresh(self) -> Stats | None:
         """Read the stats socket; None when there is no answer, which says nothing about load."""
-        self.stats_error = None
         try:
             self.stats = parse_stats(read_stats(str(self.stats_path)))
-        except (OSError, StatsError) as error:
-            self.stats_error = str(error)
+        except (OSError, StatsError):
             return None
         return self.stats
 
@@ -146,11 +145,19 @@ class Generation:
 
     def hang_up_lingering(self) -> None:
         """SIGHUP workers that were told to go (`cheap`) and still run: with threads they sleep in epoll until their
-        next request, and uWSGI would kill them at worker-reload-mercy with that request in hand."""
+        next request, and uWSGI would kill them at worker-reload-mercy with that request in hand.
+
+        Never with one thread: such a worker does not linger, and SIGHUP could hit it between accept and service.
+        """
+        if self.shape.threads == 1:
+            return
         for worker in self.stats.workers if self.stats else ():
             # Checked again: a process id may have been given to somebody else since the stats were written.
-            if worker.pid > 0 and not worker.live and parent_of(worker.pid) == self.pid:
-                os.kill(worker.pid, signal.SIGHUP)
+            lingers = worker.pid > 0 and not worker.live and worker.pid not in self._hung_up
+            if lingers and parent_of(worker.pid) == self.pid:
+                self._hung_up.add(worker.pid)
+                with suppress(ProcessLookupError):
+                    os.kill(worker.pid, signal.SIGHUP)
 
     def interrupt(self) -> None:
         """Stop now: requests in flight are cut."""

@@ -80,7 +80,10 @@ class Agent:
             time.sleep(max(0.001, pause - (time.monotonic() - now)))
 
     def _tick(self, now: float) -> None:
+        before = self.wishes.refused
         wanted = self.wishes.poll(now, self.fleet.shape)
+        if self.wishes.refused is not None and self.wishes.refused is not before:
+            self.fleet.refused = None  # the later refusal is the one to tell
         if wanted is not None:
             self.fleet.want(wanted)
         self.fleet.step(now)

@@ -31,6 +31,8 @@ class State:
         self.cpu_total = 0.0
         self.service_total = 0.0
         self.summary: dict[str, Any] = {}
+        self._refused: Refusal | None = None
+        self._refused_at = 0.0
 
     def add(self, sample: Sample) -> None:
         self.samples.append(sample)
@@ -47,6 +49,8 @@ class State:
     ) -> None:
         serving = fleet.serving
         refused = fleet.refused or wishes.refused
+        if refused is not self._refused:
+            self._refused, self._refused_at = refused, now
         self.summary = {
             "version": STATE_VERSION,
             "agent": __version__,
@@ -66,7 +70,7 @@ class State:
             "uwsgi": serving.stats.version if serving and serving.stats else None,
             "accepted": {"seq": wishes.accepted.seq, **wishes.accepted.shape.to_json()} if wishes.accepted else None,
             "change": fleet.change(now),
-            "refused": refusal_json(refused),
+            "refused": refusal_json(refused, self._refused_at),
             "swaps": fleet.counts.swaps,
             "resizes": fleet.counts.resizes,
             "restarts": fleet.counts.restarts,
@@ -78,10 +82,11 @@ class State:
         return {**self.summary, "samples": [each.to_json() for each in tuple(self.samples) if each.seq > since]}
 
 
-def refusal_json(refusal: Refusal | None) -> dict[str, Any] | None:
+def refusal_json(refusal: Refusal | None, at: float) -> dict[str, Any] | None:
     if refusal is None:
         return None
     return {
+        "at": round(at, 3),
         "reason": refusal.reason.value,
         "message": refusal.message,
         "seq": refusal.seq,

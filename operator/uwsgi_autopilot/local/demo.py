@@ -124,7 +124,11 @@ def _compare(session: Session, pilot: Pilot, load: LoadProcess, view: View, foun
     view.say(f"found {found}; now the same load at each of the usual shapes, {MEASURE_SECONDS:.0f} s each")
     rows = []
     for name, shape in contenders(found):
-        session.set_shape(shape)
+        try:
+            session.set_shape(shape)
+        except NotServing as error:
+            view.say(f"{name} is left out: {error}")
+            continue
         until = time.monotonic() + SETTLE_SECONDS + MEASURE_SECONDS
         while time.monotonic() < until:
             session.step()
