@@ -3,12 +3,13 @@
 It decides nothing: that is tuner/decide.py. It looks at no clock but the samples'.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode, UwsgiApp
 from uwsgi_autopilot.local.session import Session
+from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.tuner.decide import decide, recommend
 from uwsgi_autopilot.tuner.decision import Decision, Kind
 from uwsgi_autopilot.tuner.limits import Limits
@@ -92,10 +93,21 @@ class Pilot:
         if decision.kind is Kind.HOLD:
             return
         if self.mode is Mode.AUTO and decision.kind is Kind.CHANGE:
-            self.session.wish(decision.to_shape)
-            self._add(state, "change", decision)
+            self._ask_for(decision, state)
         else:
             self._add(state, "refuse" if decision.kind is Kind.REFUSE else "recommend", decision)
+
+    def _ask_for(self, decision: Decision, state: dict[str, Any]) -> None:
+        try:
+            self.session.wish(decision.to_shape)
+        except OSError as error:
+            # A full disk must not end what serves.
+            message = f"{self.session.run} cannot be written ({error.strerror}): {decision.from_shape} stays"
+            decision = replace(decision, reason=Reason.WISH_NOT_WRITTEN, message=message)
+            self._refused_shape = decision.to_shape
+            self._add(state, "refuse", decision)
+        else:
+            self._add(state, "change", decision)
 
     def _add(self, state: dict[str, Any], kind: str, decision: Decision) -> None:
         self.history.append(

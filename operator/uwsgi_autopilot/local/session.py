@@ -1,48 +1,34 @@
 """Serve one application on this machine: nginx and the agent as children, in a run directory of their own.
 
-    with Session(app, folder=..., port=8088, programs=find_programs()) as session:
-        session.wait_ready()
-        while ...:
-            session.step()          # keeps the children alive, reads the state; call a few times a second
-            session.wish(Shape(4, 8))
-
-Only this process handles signals: children have sessions of their own, so a terminal's Ctrl-C does not reach them.
+with Session(app, folder=..., port=8088, programs=find_programs()) as session:
+    session.wait_ready()
+    while ...:
+        session.step()          # keeps the children alive, reads the state; call a few times a second
+        session.wish(Shape(4, 8))
 """
 
-import os
-import shutil
 import signal
 import socket
-import subprocess
 import sys
-import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.uwsgiapp import NginxSpec, UwsgiApp
+from uwsgi_autopilot.api.uwsgiapp import UwsgiApp
 from uwsgi_autopilot.api.wish import Wish
 from uwsgi_autopilot.errors import NotServing
-from uwsgi_autopilot.kernel.process import children_of
 from uwsgi_autopilot.kernel.sockdiag import tcp_port_owner
-from uwsgi_autopilot.kernel.spawn import become_subreaper, clean_environment, spawn
 from uwsgi_autopilot.local.agentclient import AgentClient
-from uwsgi_autopilot.local.janitor import RUN_VARIABLE
+from uwsgi_autopilot.local.children import Children, Sink
+from uwsgi_autopilot.local.files import FAREWELL_SECONDS, Place, agent_config, nginx_site
 from uwsgi_autopilot.local.programs import Programs
 from uwsgi_autopilot.local.rundir import make_run_directory
-from uwsgi_autopilot.resources.nginx import NginxSite, nginx_conf
+from uwsgi_autopilot.resources.nginx import nginx_conf
 from uwsgi_autopilot.tuner.sample import Sample
 
 POLL_SECONDS = 0.5
-RESTART_SECONDS = 0.3
-# Added to the longest request that nginx waits for.
-FAREWELL_SECONDS = 10.0
-Sink = Callable[[str], None]
 
 
 def _to_stderr(line: str) -> None:
@@ -69,16 +55,11 @@ class Session:
         self.sink = sink
         self.state: dict[str, Any] | None = None
         self.samples: deque[Sample] = deque(maxlen=120)
-        self.restarts = 0
         self.queue_max: int | None = None
         self.seq = 0
         self._cursor = -1
         self._next_poll = 0.0
-        self._next_restart = 0.0
-        self._adopted: set[int] = set()
-        self._exit_notes: deque[str] = deque(maxlen=80)
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._run: Path | None = None
+        self._children: Children | None = None
         self._client: AgentClient | None = None
 
     @property
@@ -86,24 +67,38 @@ class Session:
         return f"http://{self.host}:{self.port}"
 
     @property
+    def children(self) -> Children:
+        assert self._children is not None, "the session has not been entered"
+        return self._children
+
+    @property
     def run(self) -> Path:
-        assert self._run is not None, "the session has not been entered"
-        return self._run
+        """The run directory."""
+        return self.children.run
 
     def __enter__(self) -> "Session":
         """Raises NotServing: port in use, no place for the run directory, a program that cannot be started."""
         self._check_port()
-        become_subreaper()
-        self._run = make_run_directory()
+        run = make_run_directory()
+        self._children = children = Children(run, self.programs, self.sink)
         try:
-            self._start_janitor()
-            self._write_files()
-            self._client = AgentClient(str(self.run / "agent.sock"))
-            self._start_agent()
-            self._start_nginx()
+            children.start_janitor()
+            place = Place(
+                run=run,
+                folder=self.folder,
+                uwsgi=self.programs.uwsgi,
+                host=self.host,
+                port=self.port,
+                start=self.start_shape,
+            )
+            (run / "agent.json").write_text(agent_config(self.app, place).to_text(), encoding="utf-8")
+            (run / "nginx.conf").write_text(nginx_conf(nginx_site(self.app, place)), encoding="utf-8")
+            self._client = AgentClient(str(run / "agent.sock"))
+            children.start_agent()
+            children.start_nginx()
         except OSError as error:
             self.stop(gracefully=False)
-            raise NotServing(f"the run directory {self.run} or a program failed: {error}") from None
+            raise NotServing(f"the run directory {run} or a program failed: {error}") from None
         except BaseException:
             self.stop(gracefully=False)
             raise
@@ -115,11 +110,11 @@ class Session:
     def wait_ready(self, timeout: float = 310.0) -> None:
         """Until the application answers. Raises NotServing with the application's own words when it cannot."""
         deadline = time.monotonic() + timeout
-        agent = self._children["agent"]
+        agent = self.children["agent"]
         while time.monotonic() < deadline:
             if agent.poll() is not None:
-                self._readers_done()
-                reason = "\n".join(self._exit_notes) or f"the agent ended with status {agent.returncode}"
+                self.children.wait_for_output("agent")
+                reason = "\n".join(self.children.last_lines) or f"the agent ended with status {agent.returncode}"
                 raise NotServing(f"{self.app.module} could not be served from {self.folder}:\n{reason}")
             self.step()
             if self.state and self.state["ready"] and self._nginx_answers():
@@ -134,9 +129,7 @@ class Session:
         if now >= self._next_poll:
             self._next_poll = now + POLL_SECONDS
             self._poll()
-            self._reap()
-        if now >= self._next_restart:
-            self._revive(now)
+        self.children.revive((self.state or {}).get("pids", []))
 
     def wish(self, shape: Shape) -> int:
         """Ask the agent for `shape`; returns the wish's seq. Raises OSError when the file cannot be written."""
@@ -179,21 +172,16 @@ class Session:
     def stop(self, *, gracefully: bool = True) -> None:
         """End everything: nginx first, so that nobody sends any more, then the application. A second Ctrl-C, which
         arrives here as KeyboardInterrupt, ends it at once."""
+        children = self.children
+        wait = self.app.nginx.read_timeout_s + FAREWELL_SECONDS
         try:
             if gracefully:
-                self._end("nginx", signal.SIGQUIT, self.app.nginx.read_timeout_s + FAREWELL_SECONDS)
-                self._end("agent", signal.SIGTERM, self.app.nginx.read_timeout_s + FAREWELL_SECONDS)
+                children.end("nginx", signal.SIGQUIT, wait)
+                children.end("agent", signal.SIGTERM, wait)
         finally:
-            for child in self._children.values():
-                if child.poll() is None:
-                    child.send_signal(signal.SIGTERM)
-                    child.send_signal(signal.SIGINT)
-            for name, child in self._children.items():
-                if name != "janitor":
-                    _wait_or_kill(child, 6.0)
-            self._sweep()
-
-    # -- children -----------------------------------------------------------------------------------------------
+            children.end_all_now()
+            if self._client is not None:
+                self._client.close()
 
     def _check_port(self) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
@@ -206,166 +194,6 @@ class Session:
                 raise NotServing(
                     f"port {self.port} of {self.host} cannot be used{who}: {error.strerror}. Name another with --port"
                 ) from None
-
-    def _environment(self) -> dict[str, str]:
-        """PATH begins with uWSGI's own directory: that is how its embedded Python finds the virtual environment."""
-        path = os.pathsep.join([str(Path(self.programs.uwsgi).parent), os.environ.get("PATH", os.defpath)])
-        return clean_environment(os.environ, {RUN_VARIABLE: str(self.run), "PATH": path})
-
-    def _write_files(self) -> None:
-        tuning, limits, run = self.app.tuning, self.app.limits, self.run
-        config = AgentConfig(
-            name=self.app.name,
-            uwsgi=(self.programs.uwsgi,),
-            module=self.app.module,
-            chdir=str(self.folder),
-            socket=str(run / "app.sock"),
-            private=str(run / "private"),
-            wanted=str(run / "wanted"),
-            start=self.start_shape,
-            listen=f"unix:{run / 'agent.sock'}",
-            min_processes=1,
-            max_processes=max(tuning.processes.max, self.start_shape.processes),
-            max_threads=max(tuning.threads.max, self.start_shape.threads),
-            options=tuple((option.name, option.value) for option in self.app.options),
-            env=self.app.env,
-            log_socket=str(run / "log.sock"),
-            draining=str(run / "draining"),
-            nginx_port=self.port,
-            health_path=self.app.health.path,
-            health_host=self.app.health.host,
-            memory_limit=limits.memory,
-            cores=limits.cpu,
-            request_seconds=self.app.nginx.read_timeout_s + 15.0,
-            drain_seconds=self.app.nginx.read_timeout_s + FAREWELL_SECONDS,
-        )
-        (run / "agent.json").write_text(config.to_text(), encoding="utf-8")
-        site = NginxSite(
-            listen=(f"{self.host}:{self.port}",),
-            socket=config.socket,
-            run=str(run),
-            log_socket=str(run / "log.sock"),
-            draining=str(run / "draining"),
-            agent=config.listen,
-            spec=self._nginx_spec(),
-            health_path=config.health_path,
-            health_host=config.health_host,
-            public_agent=True,
-            user="root" if os.geteuid() == 0 else None,
-        )
-        (run / "nginx.conf").write_text(nginx_conf(site), encoding="utf-8")
-
-    def _nginx_spec(self) -> NginxSpec:
-        """Directories of static files are relative to the folder of the application."""
-        nginx = self.app.nginx
-        static = tuple(replace(each, dir=str(self.folder / each.dir)) for each in nginx.static)
-        return replace(nginx, static=static)
-
-    def _start_janitor(self) -> None:
-        reading, writing = os.pipe()
-        os.set_inheritable(reading, True)
-        self._children["janitor"] = subprocess.Popen(
-            [sys.executable, "-I", "-m", "uwsgi_autopilot.local.janitor", str(self.run)],
-            stdin=reading,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            env=clean_environment(os.environ, {}),
-        )
-        os.close(reading)
-        self._lifeline = writing
-
-    def _start_agent(self) -> None:
-        command = [sys.executable, "-I", "-m", "uwsgi_autopilot.agent", str(self.run / "agent.json")]
-        self._start("agent", command, signal.SIGTERM)
-
-    def _start_nginx(self) -> None:
-        run = str(self.run)
-        # stderr too on the command line: before it reads the file nginx would open a log of its own.
-        command = [self.programs.nginx, "-p", run, "-c", f"{run}/nginx.conf", "-e", "stderr"]
-        self._start("nginx", command, signal.SIGQUIT)
-
-    def _start(self, name: str, command: list[str], when_we_die: signal.Signals) -> None:
-        child = spawn(
-            command,
-            when_parent_dies=when_we_die,
-            env=self._environment(),
-            cwd=str(self.run),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        self._children[name] = child
-        thread = threading.Thread(target=self._read_lines, args=(child,), daemon=True)
-        thread.start()
-        self._reader = thread if name == "agent" else getattr(self, "_reader", thread)
-
-    def _read_lines(self, child: "subprocess.Popen[bytes]") -> None:
-        assert child.stdout is not None
-        with child.stdout as output:
-            self._copy_lines(output)
-
-    def _copy_lines(self, output: IO[bytes]) -> None:
-        for raw in output:
-            line = raw.decode("utf-8", errors="replace").rstrip("\n")
-            self._exit_notes.append(line)
-            self.sink(line)
-
-    def _readers_done(self) -> None:
-        self._reader.join(2.0)
-
-    def _revive(self, now: float) -> None:
-        for name, start in (("agent", self._start_agent), ("nginx", self._start_nginx)):
-            child = self._children[name]
-            if child.poll() is None:
-                continue
-            self._next_restart = now + RESTART_SECONDS
-            self.restarts += 1
-            self.sink(f"{name} ended with status {child.returncode} and is started again")
-            if name == "nginx":
-                self._quit_orphans_of_nginx()
-            else:
-                self._adopted.update((self.state or {}).get("pids", ()))
-            start()
-
-    def _quit_orphans_of_nginx(self) -> None:
-        """Workers whose master was killed still hold the port; SIGQUIT lets them finish and frees it at once."""
-        known = {child.pid for child in self._children.values()}
-        for pid in children_of(os.getpid()):
-            if pid not in known and _program_of(pid) == os.path.realpath(self.programs.nginx):
-                os.kill(pid, signal.SIGQUIT)
-                self._adopted.add(pid)
-
-    def _reap(self) -> None:
-        """Wait for those that became our children because their parent, the agent or nginx, was killed."""
-        for pid in list(self._adopted):
-            try:
-                os.waitpid(pid, os.WNOHANG)
-            except ChildProcessError:
-                self._adopted.discard(pid)
-
-    def _end(self, name: str, signum: signal.Signals, timeout: float) -> None:
-        child = self._children.get(name)
-        if child is None or child.poll() is not None:
-            return
-        child.send_signal(signum)
-        try:
-            child.wait(timeout)
-        except subprocess.TimeoutExpired:
-            child.send_signal(signal.SIGKILL)
-
-    def _sweep(self) -> None:
-        """The janitor kills what is left and removes the run directory."""
-        if self._client is not None:
-            self._client.close()
-        if (janitor := self._children.pop("janitor", None)) is None:
-            return
-        os.close(self._lifeline)
-        try:
-            janitor.wait(20.0)
-        except subprocess.TimeoutExpired:
-            shutil.rmtree(self.run, ignore_errors=True)
-
-    # -- state --------------------------------------------------------------------------------------------------
 
     def _poll(self) -> None:
         state = self._client.state(self._cursor) if self._client else None
@@ -389,18 +217,3 @@ class Session:
                 return True
         except OSError:
             return False
-
-
-def _program_of(pid: int) -> str | None:
-    try:
-        return os.readlink(f"/proc/{pid}/exe")
-    except OSError:
-        return None
-
-
-def _wait_or_kill(child: "subprocess.Popen[bytes]", timeout: float) -> None:
-    try:
-        child.wait(timeout)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()

@@ -73,6 +73,8 @@ class Reason(str, Enum):
     """The shape that would serve more could open more connections than the manifest allows."""
     REFUSED = "Refused"
     """The agent refused the change."""
+    WISH_NOT_WRITTEN = "WishNotWritten"
+    """The wish could not be written for the agent, for instance because the disk is full: the shape stays."""
     CHANGE_LOST = "ChangeLost"
     """A change that was asked for never happened."""
 

@@ -77,7 +77,7 @@ class Served:
         return [stats.pid, *(worker.pid for worker in stats.live_workers)]
 
     def child(self, name: str) -> int:
-        return self.session._children[name].pid
+        return self.session.children[name].pid
 
 
 Serve = Callable[..., contextlib.AbstractContextManager[Served]]

@@ -83,7 +83,7 @@ def test_a_killed_nginx_is_started_again_on_its_port(serve):
     with serve() as served:
         before = served.child("nginx")
         os.kill(before, signal.SIGKILL)
-        served.until(lambda: served.session.restarts == 1, "nginx is started again")
+        served.until(lambda: served.session.children.restarts == 1, "nginx is started again")
         served.until(lambda: alive(served.child("nginx")) and served.child("nginx") != before, "it stays")
         answers_again(served)
 
@@ -93,7 +93,7 @@ def test_a_killed_agent_is_started_again_at_the_shape_that_was_wanted(serve):
         served.session.set_shape(Shape(2, 3))
         before = [served.child("agent"), *served.stats_pids()]
         os.kill(before[0], signal.SIGKILL)
-        served.until(lambda: served.session.restarts == 1, "the agent is started again")
+        served.until(lambda: served.session.children.restarts == 1, "the agent is started again")
         answers_again(served)
         served.until(lambda: served.serves(Shape(2, 3)), "the same shape")
         served.until(lambda: not any(alive(pid) for pid in before), "the old processes are gone")

@@ -40,9 +40,9 @@ def test_the_agent_serves_until_nginx_is_gone(serve):
         assert (status, headers["Connection"]) == (200, "close"), "clients' pools are asked to empty"
         os.kill(served.child("nginx"), signal.SIGQUIT)
         deadline = time.monotonic() + 20
-        while served.session._children["agent"].poll() is None and time.monotonic() < deadline:
+        while served.session.children["agent"].poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert served.session._children["agent"].returncode == 0
+        assert served.session.children["agent"].returncode == 0
 
 
 def test_a_second_signal_ends_the_agent_at_once(serve):
@@ -51,7 +51,7 @@ def test_a_second_signal_ends_the_agent_at_once(serve):
         slow.start()
         served.until(lambda: served.session.samples and served.session.samples[-1].busy > 0, "it is in service")
         workers = served.stats_pids()
-        agent = served.session._children["agent"]
+        agent = served.session.children["agent"]
         began = time.monotonic()
         agent.send_signal(signal.SIGTERM)
         time.sleep(0.5)

@@ -1,0 +1,172 @@
+"""The processes of one run: nginx, the agent, and the janitor that outlives us. Started, kept alive, ended.
+
+Only this process handles signals: children have sessions of their own, so a terminal's Ctrl-C does not reach them.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from uwsgi_autopilot.kernel.process import children_of
+from uwsgi_autopilot.kernel.spawn import become_subreaper, clean_environment, spawn
+from uwsgi_autopilot.local.janitor import RUN_VARIABLE
+from uwsgi_autopilot.local.programs import Programs
+
+RESTART_SECONDS = 0.3
+KEEP_LINES = 80
+Sink = Callable[[str], None]
+
+
+class Children:
+    """`last_lines`: the end of what they printed. `restarts`: how often one was started again."""
+
+    def __init__(self, run: Path, programs: Programs, sink: Sink) -> None:
+        self.run, self.programs, self.sink = run, programs, sink
+        self.last_lines: deque[str] = deque(maxlen=KEEP_LINES)
+        self.restarts = 0
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._readers: dict[str, threading.Thread] = {}
+        self._adopted: set[int] = set()
+        self._next_restart = 0.0
+        self._lifeline: int | None = None
+        become_subreaper()
+
+    def __getitem__(self, name: str) -> "subprocess.Popen[bytes]":
+        return self._processes[name]
+
+    def start_janitor(self) -> None:
+        """Its standard input is a pipe that only we hold open: its end tells it that we are gone."""
+        reading, self._lifeline = os.pipe()
+        self._processes["janitor"] = subprocess.Popen(
+            [sys.executable, "-I", "-m", "uwsgi_autopilot.local.janitor", str(self.run)],
+            stdin=reading,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            env=clean_environment(os.environ, {}),
+        )
+        os.close(reading)
+
+    def start_agent(self) -> None:
+        command = [sys.executable, "-I", "-m", "uwsgi_autopilot.agent", str(self.run / "agent.json")]
+        self._start("agent", command, signal.SIGTERM)
+
+    def start_nginx(self) -> None:
+        run = str(self.run)
+        # stderr on the command line too: before it has read the file nginx would open a log of its own.
+        command = [self.programs.nginx, "-p", run, "-c", f"{run}/nginx.conf", "-e", "stderr"]
+        self._start("nginx", command, signal.SIGQUIT)
+
+    def revive(self, agents_processes: list[int]) -> None:
+        """Start again what died, and wait for those that became our children because their parent was killed.
+
+        agents_processes: what the agent said that it had started.
+        """
+        for pid in list(self._adopted):
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                self._adopted.discard(pid)
+        now = time.monotonic()
+        if now < self._next_restart:
+            return
+        for name, start in (("agent", self.start_agent), ("nginx", self.start_nginx)):
+            child = self._processes[name]
+            if child.poll() is None:
+                continue
+            self._next_restart = now + RESTART_SECONDS
+            self.restarts += 1
+            self.sink(f"{name} ended with status {child.returncode} and is started again")
+            if name == "nginx":
+                self._quit_orphans_of_nginx()
+            else:
+                self._adopted.update(agents_processes)
+            start()
+
+    def end(self, name: str, signum: signal.Signals, timeout: float) -> None:
+        """Signal and wait; after `timeout` seconds kill."""
+        child = self._processes.get(name)
+        if child is None or child.poll() is not None:
+            return
+        child.send_signal(signum)
+        try:
+            child.wait(timeout)
+        except subprocess.TimeoutExpired:
+            child.send_signal(signal.SIGKILL)
+
+    def end_all_now(self) -> None:
+        """What still runs is ended without waiting for requests; the janitor takes away the rest and the files."""
+        for name, child in self._processes.items():
+            if name != "janitor" and child.poll() is None:
+                # The agent takes the second signal for "now".
+                child.send_signal(signal.SIGTERM)
+                child.send_signal(signal.SIGINT)
+        for name, child in self._processes.items():
+            if name != "janitor":
+                _wait_or_kill(child, 6.0)
+        janitor = self._processes.pop("janitor", None)
+        if janitor is None or self._lifeline is None:
+            return
+        os.close(self._lifeline)
+        try:
+            janitor.wait(20.0)
+        except subprocess.TimeoutExpired:
+            shutil.rmtree(self.run, ignore_errors=True)
+
+    def wait_for_output(self, name: str) -> None:
+        """Until everything that a dead child printed was read."""
+        self._readers[name].join(2.0)
+
+    def _start(self, name: str, command: list[str], when_we_die: signal.Signals) -> None:
+        # PATH begins with uWSGI's own directory: that is how its embedded Python finds the virtual environment.
+        path = os.pathsep.join([str(Path(self.programs.uwsgi).parent), os.environ.get("PATH", os.defpath)])
+        child = spawn(
+            command,
+            when_parent_dies=when_we_die,
+            env=clean_environment(os.environ, {RUN_VARIABLE: str(self.run), "PATH": path}),
+            cwd=str(self.run),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        assert child.stdout is not None
+        self._processes[name] = child
+        self._readers[name] = threading.Thread(target=self._read_lines, args=(child.stdout,), daemon=True)
+        self._readers[name].start()
+
+    def _read_lines(self, output: IO[bytes]) -> None:
+        with output:
+            for raw in output:
+                line = raw.decode("utf-8", errors="replace").rstrip("\n")
+                self.last_lines.append(line)
+                self.sink(line)
+
+    def _quit_orphans_of_nginx(self) -> None:
+        """Workers whose master was killed still hold the port; SIGQUIT lets them finish and frees it at once."""
+        known = {child.pid for child in self._processes.values()}
+        for pid in children_of(os.getpid()):
+            if pid not in known and _program_of(pid) == os.path.realpath(self.programs.nginx):
+                os.kill(pid, signal.SIGQUIT)
+                self._adopted.add(pid)
+
+
+def _program_of(pid: int) -> str | None:
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return None
+
+
+def _wait_or_kill(child: "subprocess.Popen[bytes]", timeout: float) -> None:
+    try:
+        child.wait(timeout)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
