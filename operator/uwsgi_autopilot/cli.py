@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from uwsgi_autopilot import __version__
+from uwsgi_autopilot.api.crd import crd_text
 from uwsgi_autopilot.api.manifest import load_manifest
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode, UwsgiApp
@@ -41,6 +42,11 @@ def _demo(asked: argparse.Namespace) -> int:
     app, options = _app_and_options(asked)
     with view_for_output() as view:
         return run_demo(app, options, find_programs(), view)
+
+
+def _crd_print(_: argparse.Namespace) -> int:
+    sys.stdout.write(crd_text())
+    return 0
 
 
 def _app_and_options(asked: argparse.Namespace) -> tuple[UwsgiApp, Options]:
@@ -96,6 +102,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     _common(demo)
     demo.set_defaults(run=_demo)
+
+    crd = commands.add_parser("crd", help="the custom resource definition of UwsgiApp")
+    crd_commands = crd.add_subparsers(required=True, metavar="WHAT")
+    crd_print = crd_commands.add_parser("print", help="write it to standard output as YAML, for kubectl apply -f -")
+    crd_print.set_defaults(run=_crd_print)
     return parser
 
 
