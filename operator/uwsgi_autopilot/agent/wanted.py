@@ -121,7 +121,7 @@ class WishFile:
         return changed
 
     def _parse(self, path: str) -> Wish | Refusal | None:
-        """None: there is no file, so there is no wish."""
+        """None: there is no wish. Of a pod without the annotation the kubelet makes an empty file."""
         try:
             with open(path, "rb") as file:
                 text = file.read(MAX_WISH_BYTES + 1).decode("utf-8", errors="replace")
@@ -129,6 +129,8 @@ class WishFile:
             return None
         except OSError as error:
             return Refusal(reason="Unreadable", message=f"{path} cannot be read: {error.strerror}")
+        if not text:
+            return None
         try:
             return parse_wish(text)
         except WishError as error:

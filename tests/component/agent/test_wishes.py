@@ -14,7 +14,7 @@ GOOD = {"seq": 10, "processes": 2, "threads": 2, "uid": "*", "trialSeconds": Non
 @pytest.mark.parametrize("uwsgi", ["one server for all rows"])
 def test_a_wish_that_makes_no_sense_is_refused_with_its_reason(serve, uwsgi):
     rows = [
-        ("an empty file", "", "NotAWish", "empty file"),
+        ("a blank file", " \n", "NotAWish", "empty file"),
         ("half a wish", '{"seq": 11, "proc', "NotAWish", "not JSON"),
         ("a list", "[1, 2]", "NotAWish", "found list"),
         ("a word for a number", json.dumps(GOOD | {"seq": 11, "threads": "many"}), "NotAWish", "threads"),
@@ -44,6 +44,18 @@ def test_a_wish_that_makes_no_sense_is_refused_with_its_reason(serve, uwsgi):
         served.write_wish(json.dumps(GOOD | {"seq": 12, "processes": 3}))
         served.until(lambda: served.serves(Shape(3, 2)), "a later good wish is followed")
         assert served.session.state["refused"] is None
+
+
+def test_an_empty_file_is_no_wish(serve):
+    """The kubelet writes one for a pod that carries no wish yet."""
+    with serve(start=Shape(1, 2)) as served:
+        served.write_wish(json.dumps(GOOD))
+        served.until(lambda: served.serves(Shape(2, 2)), "the good wish is followed")
+        served.write_wish("")
+        end = served.session.state["now"] + 1
+        served.until(lambda: served.session.state["now"] > end, "a second passes")
+        assert served.session.state["refused"] is None
+        assert served.serves(Shape(2, 2))
 
 
 def test_a_trial_that_nobody_confirms_ends_by_itself(serve):
