@@ -14,7 +14,7 @@ service: |
     annotations: {{- toYaml .Values.service.annotations | nindent 6 }}
   spec:
     ports:
-      - {name: http, targetPort: http, protocol: TCP}
+      - {name: http, port: 80, targetPort: http, protocol: TCP}
 poddisruptionbudget: |
   spec:
     # Never minAvailable: with one pod it would block a node's maintenance for ever.
