@@ -19,10 +19,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import UwsgiApp
 from uwsgi_autopilot.api.wish import Wish
@@ -34,7 +34,8 @@ from uwsgi_autopilot.local.agentclient import AgentClient
 from uwsgi_autopilot.local.janitor import RUN_VARIABLE
 from uwsgi_autopilot.local.programs import Programs
 from uwsgi_autopilot.local.rundir import make_run_directory
-from uwsgi_autopilot.resources.nginx import NginxSite, nginx_conf
+from uwsgi_autopilot.resources.nginx import nginx_conf
+from uwsgi_autopilot.resources.places import Places, agent_config, nginx_site
 from uwsgi_autopilot.tuner.sample import Sample
 
 POLL_SECONDS = 0.25
@@ -212,46 +213,33 @@ class Session:
         return clean_environment(os.environ, {RUN_VARIABLE: str(self.run), "PATH": path})
 
     def _write_files(self) -> None:
-        tuning, limits, run = self.app.tuning, self.app.limits, self.run
-        config = AgentConfig(
-            name=self.app.name,
-            uwsgi=(self.programs.uwsgi,),
-            module=self.app.module,
-            chdir=str(self.folder),
-            socket=str(run / "app.sock"),
+        run = self.run
+        places = Places(
+            run=str(run),
             private=str(run / "private"),
+            temporary=str(run),
             wanted=str(run / "wanted"),
-            start=self.start_shape,
             listen=f"unix:{run / 'agent.sock'}",
-            min_processes=1,
-            max_processes=max(tuning.processes.max, self.start_shape.processes),
-            max_threads=max(tuning.threads.max, self.start_shape.threads),
-            options=tuple((option.name, option.value) for option in self.app.options),
-            env=self.app.env,
-            log_socket=str(run / "log.sock"),
-            draining=str(run / "draining"),
+            agent=f"unix:{run / 'agent.sock'}",
+            nginx_listen=f"{self.host}:{self.port}",
             nginx_port=self.port,
-            health_path=self.app.health.path,
-            health_host=self.app.health.host,
-            memory_limit=limits.memory,
-            cores=limits.cpu,
-            request_seconds=self.app.nginx.read_timeout_s + 15.0,
+        )
+        config = agent_config(
+            self.app,
+            places,
+            uwsgi=[self.programs.uwsgi],
+            chdir=str(self.folder),
+            start=self.start_shape,
             drain_seconds=self.app.nginx.read_timeout_s + FAREWELL_SECONDS,
+            env=self.app.env,
+            memory_limit=self.app.limits.memory,
+            cores=self.app.limits.cpu,
         )
         (run / "agent.json").write_text(config.to_text(), encoding="utf-8")
-        site = NginxSite(
-            listen=(f"{self.host}:{self.port}",),
-            socket=config.socket,
-            run=str(run),
-            log_socket=str(run / "log.sock"),
-            draining=str(run / "draining"),
-            agent=config.listen,
-            spec=self.app.nginx,
-            health_path=config.health_path,
-            health_host=config.health_host,
-            public_agent=True,
-            user="root" if os.geteuid() == 0 else None,
-        )
+        # Directories of static files are relative to the folder of the application.
+        static = [replace(each, dir=str(self.folder / each.dir)) for each in self.app.nginx.static]
+        user = "root" if os.geteuid() == 0 else None
+        site = nginx_site(self.app, places, public_agent=True, user=user, static=static)
         (run / "nginx.conf").write_text(nginx_conf(site), encoding="utf-8")
 
     def _start_janitor(self) -> None:
