@@ -40,6 +40,9 @@ class Agent:
     def __init__(self, config: AgentConfig) -> None:
         """Binds the sockets. Raises OSError."""
         self.config = config
+        if config.draining:
+            # A container that is started again finds what the one before it left.
+            Path(config.draining).unlink(missing_ok=True)
         self.observer = Observer(config)
         self.socket = listener.bind(config.socket, config.backlog)
         self.fleet = Fleet(config, self.socket, self.observer.memory)

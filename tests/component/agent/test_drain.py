@@ -60,3 +60,13 @@ def test_a_second_signal_ends_the_agent_at_once(serve):
         assert time.monotonic() - began < 10, "the request of 15 s was not waited for"
         assert not any(os.path.exists(f"/proc/{pid}/exe") for pid in workers)
         slow.join()
+
+
+def test_an_agent_that_starts_again_does_not_go_on_draining(serve):
+    """A container that was ended by a probe has left its mark in a volume that outlives it."""
+    with serve(start=Shape(1, 2)) as served:
+        (served.session.run / "draining").touch()
+        assert served.get("/")[2]["Connection"] == "close"
+        os.kill(served.child("agent"), signal.SIGKILL)
+        served.until(lambda: not (served.session.run / "draining").exists(), "the next agent takes it away")
+        served.until(lambda: served.session.settled and served.get("/")[2]["Connection"] == "keep-alive", "it serves")
