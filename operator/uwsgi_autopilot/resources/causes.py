@@ -24,6 +24,8 @@ NEVER_READY = timedelta(seconds=60)
 
 # The container runtime's words for a program that the image lacks.
 _NO_PROGRAM = re.compile(r'exec: "([^"]+)": (?:executable file not found|stat [^:]*: no such file)')
+# uWSGI's: without a frame of the application there is no traceback.
+_NOT_IMPORTED = ("Traceback (most recent call last)", "unable to load app")
 # The agent's own.
 _NO_UWSGI = re.compile(r"could not be started: \[Errno 2\] No such file or directory: '(?:[^']*/)?uwsgi'")
 
@@ -93,7 +95,7 @@ def image_not_pulled(each: Container) -> Cause | None:
 
 def runs_as_root(each: Container) -> Cause | None:
     why = each.waiting.get("message", "")
-    if each.waiting.get("reason") != "CreateContainerConfigError" or "runAsNonRoot" not in why:
+    if each.waiting.get("reason") != "CreateContainerConfigError" or not re.search("runAsNonRoot|non-root", why):
         return None
     user = "a user that is not a number" if "non-numeric user" in why else "root"
     advice = "give the image a numeric USER, or set spec.template.spec.securityContext.runAsUser"
@@ -125,7 +127,7 @@ def no_uwsgi(each: Container) -> Cause | None:
 
 def not_imported(each: Container) -> Cause | None:
     told = each.ended.get("message", "")
-    if each.name != "app" or "Traceback (most recent call last)" not in told:
+    if each.name != "app" or not any(mark in told for mark in _NOT_IMPORTED):
         return None
     return Cause(reason="ImportFailed", message=f"the application does not import: {last_lines(told, TAIL_BYTES)}")
 

@@ -127,8 +127,8 @@ def _available(seen: Seen, rollout: Rollout | None, cause: Cause | None) -> Answ
     if rollout.wanted == 0 and rollout.serving == 0:
         return "False", "ScaledToZero", "no pods are asked for"
     if rollout.serving == 0:
-        short = f"none of {_pods(rollout.wanted)} serves"
-        return "False", cause.reason if cause else "NotServing", f"{short}: {cause.message}" if cause else short
+        why = "; the condition Ready says why" if cause else ""
+        return "False", cause.reason if cause else "NotServing", f"{_of(0, rollout.wanted)} serve{why}"
     refused = seen.problem is not None and seen.problem.reason != TEMPLATE_UNUSABLE
     if refused or (rollout.serving_old and not rollout.serving_new):
         return "True", "PreviousVersionServes", f"{_of(rollout.serving, rollout.wanted)} of the previous version serve"
@@ -176,8 +176,4 @@ def _of_pods(pods: Iterable[Body], now: datetime) -> Cause | None:
 
 
 def _of(number: int, total: int) -> str:
-    return f"{number} of {_pods(total)}"
-
-
-def _pods(number: int) -> str:
-    return "1 pod" if number == 1 else f"{number} pods"
+    return f"{number} of {total} pods"

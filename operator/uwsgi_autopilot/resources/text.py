@@ -14,6 +14,16 @@ _IN_URL = re.compile(r"(?P<before>[A-Za-z][A-Za-z0-9+.-]*://[^\s:/@]*:)[^\s@]+(?
 _ASSIGNED = re.compile(r"""(?ix) \b (?P<before> (?: password|passwd|pwd|secret|token|api_?key) ['"]? \s* [=:] \s* )
                            (?: '[^']*' | "[^"]*" | [^\s,;&)'"]+ )""")
 
+# How the agent introduces the output of a uWSGI that did not start.
+_AGENT = re.compile(r"^the new generation [^:]* before it accepted requests: ")
+# What uWSGI always says, and the marks below a line of a traceback.
+_NOISE = re.compile(
+    r"""\*\*\*|---|\[uWSGI\]|unable\ to\ load\ app|mapped\ \d|your\ (?:server|mercy|memory|processes)|
+    python\ threads\ |detected\ |lock\ engine|thunder\ lock|Python\ (?:version|main)|chdir\(\)|current\ working|
+    uWSGI\ running|[~^]+$""",
+    re.VERBOSE,
+)
+
 
 def safe(text: str, limit: int = MESSAGE_BYTES) -> str:
     """On one line, printable, without passwords, at most `limit` bytes; cut in the middle, because a sentence begins
@@ -28,15 +38,16 @@ def masked(text: str) -> str:
 
 
 def last_lines(text: str, limit: int) -> str:
-    """A traceback's end on one line: the exception, then the frames that led to it, newest last."""
-    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    if not lines:
+    """The end of uWSGI's output on one line: what it stumbled over, then the frames that led there, newest last."""
+    _, found, rest = text.rpartition("Traceback (most recent call last):")
+    lines = [line.strip() for line in (rest if found else _AGENT.sub("", text)).splitlines()]
+    told = [line for line in lines if line and not _NOISE.match(line)] or [line for line in lines if line]
+    if not told:
         return ""
-    exception, frames = lines[-1], [line for line in lines[:-1] if not line.startswith(("Traceback", "^", "~"))]
-    told = safe(exception, limit)
-    while frames and len(told.encode()) + len(safe(" / ".join(frames), limit * 2).encode()) + 3 > limit:
+    headline, frames = safe(told[-1], limit), told[:-1] if found else []
+    while frames and len(f"{headline} ({safe(' / '.join(frames), limit)})".encode()) > limit:
         frames.pop(0)
-    return f"{told} ({safe(' / '.join(frames), limit)})" if frames else told
+    return f"{headline} ({safe(' / '.join(frames), limit)})" if frames else headline
 
 
 def _cut(text: str, limit: int) -> str:
