@@ -8,11 +8,14 @@ ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 FROM ${PYTHON_IMAGE} AS operator-build
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
-COPY operator operator
+# First what is needed, with an empty package in place of ours: a changed line of code does not fetch it all again.
 # Without pip in it: nothing is installed into a running image.
-RUN python3 -m venv --without-pip /venv \
+RUN mkdir -p operator/uwsgi_autopilot && touch operator/uwsgi_autopilot/__init__.py \
+ && python3 -m venv --without-pip /venv \
  && pip --python /venv/bin/python3 install --no-cache-dir --disable-pip-version-check \
-      --constraint constraints.txt '.[operator]' \
+      --constraint constraints.txt '.[operator]'
+COPY operator operator
+RUN pip --python /venv/bin/python3 install --no-cache-dir --disable-pip-version-check --no-deps --force-reinstall . \
  && mkdir -p /opt/uwsgi-autopilot \
  && /venv/bin/python3 -m uwsgi_autopilot.bundle /opt/uwsgi-autopilot/agent.pyz \
  && chmod 0644 /opt/uwsgi-autopilot/agent.pyz
@@ -22,7 +25,8 @@ COPY --from=operator-build /venv /venv
 # What the init container `agent` of each pod copies: one file, standard library only, for the application's own Python.
 COPY --from=operator-build /opt/uwsgi-autopilot /opt/uwsgi-autopilot
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
-# A number, because runAsNonRoot cannot check a name.
+# A number, because runAsNonRoot cannot check a name; an entry in passwd, because its group is root otherwise.
+RUN groupadd --gid 10000 autopilot && useradd --uid 10000 --gid autopilot --no-create-home --shell /usr/sbin/nologin autopilot
 USER 10000:10000
 ENTRYPOINT ["uwsgi-autopilot"]
 CMD ["--help"]
@@ -41,6 +45,7 @@ RUN python3 -m venv --without-pip /venv \
 FROM ${PYTHON_IMAGE} AS app
 COPY --from=app-build /venv /venv
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
+RUN groupadd --gid 10001 app && useradd --uid 10001 --gid app --no-create-home --shell /usr/sbin/nologin app
 WORKDIR /app
 COPY app/wsgi.py app/http.ini app/app.ini ./
 USER 10001:10001
