@@ -25,6 +25,7 @@ AT_ONCE_EVERY_S = 60.0
 COMPARE_S = 5.0
 SETTLE_S = 2.0
 BACKWARDS_S = 30.0
+HOT_REQUESTS = 10  # in 5 s: with fewer nothing will be decided soon
 
 
 def limits_of(app: UwsgiApp, pods: int) -> Limits:
@@ -296,10 +297,13 @@ class Pilot:
         """Should this pod be polled every second? Those that are judged, and those that are being changed."""
         if self.spec.tuning.mode is Mode.DISABLED or self.spec.tuning.pin is not None:
             return self.wishes.open_for(view)
-        if view.uid == self.subject and (self.memory.phase is not Phase.HOLD or self.trial is not None):
+        if self.wishes.open_for(view) or (view.uid == self.subject and self.memory.asked is not None):
             return True
-        newest = view.samples[-1] if view.samples else None
-        return self.wishes.open_for(view) or bool(newest and (newest.queue_mean or 0.0) >= 1.0)
+        figures = view.figures()
+        if figures is None or figures.requests < HOT_REQUESTS:
+            return False
+        searching = view.uid == self.subject and self.memory.phase is not Phase.HOLD
+        return searching or figures.queue >= 1.0
 
 
 def _verdict(before: Memory, after: Memory, decision: Decision | None) -> Verdict:

@@ -39,7 +39,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentState:
-    """seq: of the wish that is followed; -1: none. changing: a change of the shape is on its way. now: its clock."""
+    """seq: of the wish that is followed; 0: none yet. changing: a change of the shape is on its way. now: its clock."""
 
     now: float
     serving: bool
@@ -179,7 +179,7 @@ def parse_state(data: Any, uid: str) -> AgentState:
         draining=bool(data.get("draining")),
         shape=Shape.from_json(data["shape"]) if data.get("shape") else None,
         target=Shape.from_json(data.get("target")),
-        seq=_whole(accepted.get("seq")) if isinstance(accepted, dict) else -1,
+        seq=_whole(accepted.get("seq")) if isinstance(accepted, dict) else 0,
         changing=bool(data.get("change")),
         refused=_refused(data.get("refused")),
         version=plain(str(data.get("agent", "")), 32),

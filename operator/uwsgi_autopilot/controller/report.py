@@ -121,7 +121,7 @@ def told_of(pilot: Pilot, monotonic: float) -> Told:
         recommendation_reason=recommended.reason if recommended and current else "",
         recommendation_message=recommended.message if recommended and current else "",
         decisions=[each.to_json() for each in pilot.history],
-        rps=sum(each.rps for each in recent) if recent else None,
+        rps=_load(sum(each.rps for each in recent)) if recent else None,
         p99_s=quantile(latencies, 0.99),
     )
 
@@ -137,6 +137,11 @@ def cause_of_problem(app: App | None, problem: Exception | None) -> Cause | None
         return Cause(reason="NameTaken", message=str(problem))
     assert isinstance(problem, ApiError)
     return cause_of_server(app, str(problem))
+
+
+def _load(rps: float) -> float:
+    """The agents' own requests to idle applications, one in 10 s, are no load."""
+    return rps if rps >= 0.5 else 0.0
 
 
 def _gain(numbers: Any) -> float | None:
