@@ -2,6 +2,11 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+CLUSTER := uwsgi-autopilot
+NGINX_IMAGE := nginxinc/nginx-unprivileged:1.28-bookworm
+
+# $(call need,program,where it comes from)
+need = @command -v $(1) >/dev/null || { echo "make $@: $(1) is missing; install it from $(2)"; exit 1; }
 
 .PHONY: help
 help:  ## list the verbs
@@ -23,7 +28,7 @@ demo: setup  ## watch the example application get faster by itself, at http://lo
 	@$(BIN)/uwsgi-autopilot demo app/uwsgiapp.yaml
 
 .PHONY: test
-test: setup lint unit component  ## everything that needs no cluster (at most 12 minutes)
+test: setup lint unit chart component  ## everything that needs no cluster (at most 12 minutes)
 
 .PHONY: lint
 lint: setup  ## format, lint, types, import rules
@@ -41,6 +46,10 @@ format: setup  ## let ruff write the format and what it can mend
 unit: setup  ## tables, properties and replayed stories: no process is started
 	$(BIN)/pytest -n 2 tests/unit
 
+.PHONY: chart
+chart: setup  ## what helm makes of the chart: needs helm, no cluster
+	$(BIN)/pytest tests/chart
+
 .PHONY: component
 component: setup  ## real uWSGI and nginx, no cluster
 	$(BIN)/pytest -n 3 --dist worksteal tests/component
@@ -48,6 +57,30 @@ component: setup  ## real uWSGI and nginx, no cluster
 .PHONY: bench
 bench: setup  ## the screen: the autopilot against a grid of fixed shapes (about 10 minutes)
 	@$(BIN)/python -m bench
+
+.PHONY: images
+images:  ## build uwsgi-autopilot:dev (the operator) and uwsgi-autopilot-app:dev (the example)
+	$(call need,docker,https://docs.docker.com/get-started/get-docker/)
+	@docker info >/dev/null 2>&1 || { echo "make $@: docker is installed and its daemon does not answer; start it, or join its group"; exit 1; }
+	docker build --quiet --target operator --tag uwsgi-autopilot:dev .
+	docker build --quiet --target app --tag uwsgi-autopilot-app:dev .
+
+.PHONY: cluster
+cluster: images  ## create or reuse a kind cluster with both images in it
+	$(call need,kind,https://kind.sigs.k8s.io)
+	@kind get clusters 2>/dev/null | grep -qx $(CLUSTER) || kind create cluster --config kind-config.yaml --wait 2m
+	@images="uwsgi-autopilot:dev uwsgi-autopilot-app:dev"; \
+	if docker image inspect $(NGINX_IMAGE) >/dev/null 2>&1; then images="$$images $(NGINX_IMAGE)"; fi; \
+	kind load docker-image --name $(CLUSTER) $$images
+
+.PHONY: e2e
+e2e: setup  ## all of it on a real cluster: needs docker, kind, helm and kubectl (at most 20 minutes)
+	$(call need,docker,https://docs.docker.com/get-started/get-docker/)
+	$(call need,kind,https://kind.sigs.k8s.io)
+	$(call need,helm,https://helm.sh)
+	$(call need,kubectl,https://kubernetes.io/docs/tasks/tools/)
+	@$(MAKE) --no-print-directory cluster
+	$(BIN)/pytest tests/e2e
 
 .PHONY: clean
 clean:  ## remove what the verbs above made

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from uwsgi_autopilot import __version__
+from uwsgi_autopilot.api.crd import crd_text
 from uwsgi_autopilot.api.manifest import load_manifest
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode, UwsgiApp
@@ -42,6 +43,31 @@ def _demo(asked: argparse.Namespace) -> int:
     app, options = _app_and_options(asked)
     with view_for_output() as view:
         return run_demo(app, options, find_programs(), view)
+
+
+def _crd_print(_: argparse.Namespace) -> int:
+    sys.stdout.write(crd_text())
+    return 0
+
+
+def _operator(asked: argparse.Namespace) -> int:
+    try:
+        from uwsgi_autopilot.controller.main import Options as OperatorOptions
+        from uwsgi_autopilot.controller.main import run_operator
+    except ImportError as error:
+        raise UsageError(
+            f"the operator needs more packages ({error.name} is missing): pip install 'uwsgi-autopilot[operator]'"
+        ) from None
+    return run_operator(
+        OperatorOptions(
+            template=asked.template,
+            skeletons=asked.skeletons,
+            namespace=asked.namespace,
+            agent_image=asked.agent_image,
+            watch=tuple(asked.watch_namespace),
+            port=asked.port,
+        )
+    )
 
 
 def _app_and_options(asked: argparse.Namespace) -> tuple[UwsgiApp, Options]:
@@ -99,6 +125,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     _common(demo)
     demo.set_defaults(run=_demo)
+
+    operator = commands.add_parser("operator", help="serve and tune every UwsgiApp of a cluster; the chart starts this")
+    operator.add_argument("--namespace", required=True, metavar="NAME", help="where the chart's own objects are")
+    operator.add_argument("--template", required=True, metavar="NAME", help="the PodTemplate that pods are made from")
+    operator.add_argument("--skeletons", required=True, metavar="NAME", help="the ConfigMap of the other objects")
+    operator.add_argument("--agent-image", required=True, metavar="IMAGE", help="image that pods copy the agent from")
+    operator.add_argument(
+        "--watch-namespace",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this one (default: all; repeatable)",
+    )
+    operator.add_argument("--port", type=_port, default=8080, help="of /healthz, /ready and /metrics (default 8080)")
+    operator.set_defaults(run=_operator)
+
+    crd = commands.add_parser("crd", help="the custom resource definition of UwsgiApp")
+    crd_commands = crd.add_subparsers(required=True, metavar="WHAT")
+    crd_print = crd_commands.add_parser("print", help="write it to standard output as YAML, for kubectl apply -f -")
+    crd_print.set_defaults(run=_crd_print)
     return parser
 
 

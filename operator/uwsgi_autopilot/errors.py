@@ -1,8 +1,8 @@
 """What can go wrong, as a person meets it.
 
 `AutopilotError` is one clear sentence and the exit code of the command line; below it `UsageError` (2: the manifest or
-the command line is wrong), of which `SpecError` names fields of the manifest, and `NotServing` (1: the application
-could not be served).
+the command line is wrong), of which `SpecError` names fields of the manifest, `NotServing` (1: the application
+could not be served), and `TemplateError` (1: the chart's pod template cannot be used, so nothing is changed).
 """
 
 
@@ -23,4 +23,8 @@ class SpecError(UsageError):
 
 
 class NotServing(AutopilotError):
+    pass
+
+
+class TemplateError(AutopilotError):
     pass

@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from uwsgi_autopilot.agent.observe import Observer
 from uwsgi_autopilot.agent.state import State
 from uwsgi_autopilot.agent.wanted import WishFile
 from uwsgi_autopilot.api.agentconfig import MAX_SOCKET_PATH, AgentConfig, read_agent_config
+from uwsgi_autopilot.api.wish import EVERYONE
 from uwsgi_autopilot.kernel.spawn import become_subreaper
 
 TICK_SECONDS = 0.1
@@ -30,12 +32,17 @@ CHANGING_SECONDS = 0.02
 SAMPLE_SECONDS = 1.0
 # The kubelet keeps 4,096 bytes of a container's termination message.
 TERMINATION_BYTES = 4000
+# A configuration is shared by all pods of an application, so each learns its own uid from its environment.
+POD_UID = "AUTOPILOT_POD_UID"
 
 
 class Agent:
     def __init__(self, config: AgentConfig) -> None:
         """Binds the sockets. Raises OSError."""
         self.config = config
+        if config.draining:
+            # A container that is started again finds what the one before it left.
+            Path(config.draining).unlink(missing_ok=True)
         self.observer = Observer(config)
         self.socket = listener.bind(config.socket, config.backlog)
         self.fleet = Fleet(config, self.socket, self.observer.memory)
@@ -161,13 +168,28 @@ def check(config: AgentConfig) -> None:
             )
 
 
+def at_home(config: AgentConfig, environ: Mapping[str, str], interpreter: str) -> AgentConfig:
+    """Fill in what only this process knows: its pod's uid, and where uWSGI is when the configuration gives a bare name.
+
+    That is beside our own interpreter, where pip puts it, and else in PATH: /venv/bin/python means /venv/bin/uwsgi. Its
+    directory comes first in PATH, because so uWSGI's embedded Python finds its virtual environment.
+    """
+    if config.uid == EVERYONE and environ.get(POD_UID):
+        config = replace(config, uid=environ[POD_UID])
+    beside = Path(interpreter).parent / config.uwsgi[0]
+    if "/" not in config.uwsgi[0] and os.access(beside, os.X_OK):
+        path = os.pathsep.join([str(beside.parent), environ.get("PATH", os.defpath)])
+        config = replace(config, uwsgi=(str(beside), *config.uwsgi[1:]), env=(("PATH", path), *config.env))
+    return config
+
+
 def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     if len(arguments) != 1:
         print("usage: agent CONFIG.json", file=sys.stderr)
         return 2
     try:
-        config = read_agent_config(arguments[0])
+        config = at_home(read_agent_config(arguments[0]), os.environ, sys.executable)
         check(config)
     except (OSError, ValueError, TypeError, KeyError) as error:
         log("error", f"{arguments[0]} is not a configuration that this agent understands: {error}")

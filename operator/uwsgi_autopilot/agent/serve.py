@@ -21,7 +21,11 @@ class _Server(ThreadingMixIn, HTTPServer):
     pages: dict[str, Page]
 
     def server_bind(self) -> None:
-        """Without HTTPServer's own reverse look-up of the host name, which can take seconds in a pod."""
+        """Without HTTPServer's own reverse look-up of the host name, which can take seconds in a pod.
+
+        SO_REUSEADDR: a container that starts again finds the connections of its predecessor, in TIME_WAIT, on the port.
+        """
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_name, self.server_port = "agent", 0
 

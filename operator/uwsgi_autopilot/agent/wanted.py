@@ -61,6 +61,9 @@ class WishFile:
     def read_promoted(self) -> Wish | None:
         """The wish that a new pod starts from: the promoted file or the wanted one, whichever has the higher seq.
         Read once, at start. A trial is not a start: the pod that tried it is gone."""
+        if self._empty():
+            # The kubelet writes an empty file for a pod that carries no wish yet. One that becomes empty is refused.
+            self._changed()
         found: list[Wish] = []
         for path in (self.config.promoted, self.config.wanted):
             wish = self._parse(path) if path else None
@@ -109,6 +112,12 @@ class WishFile:
 
     def refuse(self, refusal: Refusal) -> None:
         self.refused = refusal
+
+    def _empty(self) -> bool:
+        try:
+            return os.stat(self.config.wanted).st_size == 0
+        except OSError:
+            return False
 
     def _changed(self) -> bool:
         """os.stat follows the links of a Kubernetes volume, whose target is swapped as a whole at each update."""

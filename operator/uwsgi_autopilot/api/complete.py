@@ -31,7 +31,6 @@ CLUSTER_ONLY = (
     "spec.env[].valueFrom",
     "spec.envFrom",
     "spec.service",
-    "spec.rollout",
     "spec.template",
 )
 

@@ -42,16 +42,25 @@ class Rule:
             sentence += f", found {found(culprit)}"
         return [(about, sentence)]
 
+    def plain_message(self) -> str:
+        """The message without values, for where CEL cannot fill them in: `{processes.min}` becomes `processes.min`."""
+        return _REFERENCE.sub(lambda match: match[1], self.message)
+
     def message_expression(self) -> str | None:
         """The message as CEL with its values; None when the plain message says everything.
+
+        What the API server says anyway, the value at `path`, is not repeated; one below it is.
 
         `format` and not `+`: the API server takes the text of a number for unbounded and refuses the sum as too costly
         (Kubernetes 1.34: "estimated messageExpression cost exceeds budget by factor of more than 100x").
         """
-        if not _REFERENCE.search(self.message):
+        message = self.message
+        if self.about and message.startswith("expected"):
+            message += f', found "{{{self.about}}}"'
+        if not _REFERENCE.search(message):
             return None
-        names = ["self" if name == "self" else f"self.{name}" for name in _REFERENCE.findall(self.message)]
-        text = _REFERENCE.sub("%s", self.message.replace("%", "%%"))
+        names = ["self" if name == "self" else f"self.{name}" for name in _REFERENCE.findall(message)]
+        text = _REFERENCE.sub("%s", message.replace("%", "%%"))
         return f"{_quoted(text)}.format([{', '.join(names)}])"
 
 

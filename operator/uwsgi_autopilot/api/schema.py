@@ -190,12 +190,6 @@ class Tuning(Fields):
     )
 
 
-class Rollout(Fields):
-    mode: Literal["Gradual", "WithNextChange", "Manual"] = Field(
-        "Gradual", description="When pods follow a change of the chart's pod template."
-    )
-
-
 class Spec(Fields):
     image: Text | None = Field(None, description="Image with Python 3.10 or newer, uWSGI and the application.")
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
@@ -222,7 +216,6 @@ class Spec(Fields):
     uwsgi: Uwsgi = Field(default_factory=Uwsgi, description="uWSGI's own options.")
     nginx: Nginx = Field(default_factory=Nginx, description="The nginx in front of uWSGI.")
     tuning: Tuning = Field(default_factory=Tuning, description="What the autopilot may do.")
-    rollout: Rollout = Field(default_factory=Rollout, description="How changes of the pod template arrive.")
     template: dict[str, Any] = Field(default_factory=dict, description="Overlay on the pod template.")
 
 

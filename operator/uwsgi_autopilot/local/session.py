@@ -22,7 +22,7 @@ from uwsgi_autopilot.errors import NotServing
 from uwsgi_autopilot.kernel.sockdiag import tcp_port_owner
 from uwsgi_autopilot.local.agentclient import AgentClient
 from uwsgi_autopilot.local.children import Children, Sink
-from uwsgi_autopilot.local.files import FAREWELL_SECONDS, Place, agent_config, nginx_site
+from uwsgi_autopilot.local.files import FAREWELL_SECONDS, agent_config, nginx_site, places_of
 from uwsgi_autopilot.local.programs import Programs
 from uwsgi_autopilot.local.rundir import make_run_directory
 from uwsgi_autopilot.resources.nginx import nginx_conf
@@ -83,16 +83,13 @@ class Session:
         self._children = children = Children(run, self.programs, self.sink)
         try:
             children.start_janitor()
-            place = Place(
-                run=run,
-                folder=self.folder,
-                uwsgi=self.programs.uwsgi,
-                host=self.host,
-                port=self.port,
-                start=self.start_shape,
+            where = places_of(run, self.host, self.port)
+            config = agent_config(
+                self.app, where, folder=self.folder, uwsgi=self.programs.uwsgi, start=self.start_shape
             )
-            (run / "agent.json").write_text(agent_config(self.app, place).to_text(), encoding="utf-8")
-            (run / "nginx.conf").write_text(nginx_conf(nginx_site(self.app, place)), encoding="utf-8")
+            (run / "agent.json").write_text(config.to_text(), encoding="utf-8")
+            site = nginx_site(self.app, where, folder=self.folder)
+            (run / "nginx.conf").write_text(nginx_conf(site), encoding="utf-8")
             self._client = AgentClient(str(run / "agent.sock"))
             children.start_agent()
             children.start_nginx()

@@ -44,9 +44,10 @@ Labels = Mapping[str, str]
 
 
 class Page:
-    """Collects lines; `text` is the page."""
+    """Collects lines; `text` is the page. `known`: the list of names that may be written."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: Mapping[str, tuple[str, str]] = METRICS) -> None:
+        self._known = known
         self._lines: dict[str, list[str]] = {}
 
     def value(self, name: str, value: float | None, labels: Labels | None = None) -> None:
@@ -73,7 +74,7 @@ class Page:
     def text(self) -> str:
         out: list[str] = []
         for name, lines in self._lines.items():
-            kind, help_text = METRICS[name]
+            kind, help_text = self._known[name]
             out.append(f"# HELP {PREFIX}{name} {help_text}")
             out.append(f"# TYPE {PREFIX}{name} {kind}")
             out += lines

@@ -1,5 +1,6 @@
 """Asked to stop, everything that was accepted is answered: first nginx goes, then uWSGI finishes, then the agent."""
 
+import http.client
 import os
 import signal
 import threading
@@ -10,6 +11,18 @@ import pytest
 from uwsgi_autopilot.api.shape import Shape
 
 pytestmark = pytest.mark.component
+
+
+def connection_header(served):
+    """What nginx says to a client that would keep its connection; urllib's clients always ask to close it."""
+    client = http.client.HTTPConnection(served.session.host, served.session.port, timeout=20)
+    try:
+        client.request("GET", "/")
+        answer = client.getresponse()
+        assert answer.status == 200
+        return answer.headers["Connection"]
+    finally:
+        client.close()
 
 
 def test_requests_in_flight_and_in_the_queue_are_answered_when_the_session_stops(serve):
@@ -36,8 +49,7 @@ def test_the_agent_serves_until_nginx_is_gone(serve):
         time.sleep(2.5)
         assert sum(line["requests"] for line in list(load.lines)[before:]) > 100
         assert load.stop()["failures"] == {}
-        status, _, headers = served.get("/")
-        assert (status, headers["Connection"]) == (200, "close"), "clients' pools are asked to empty"
+        assert connection_header(served) == "close", "clients' pools are asked to empty"
         os.kill(served.child("nginx"), signal.SIGQUIT)
         deadline = time.monotonic() + 20
         while served.session.children["agent"].poll() is None and time.monotonic() < deadline:
@@ -60,3 +72,14 @@ def test_a_second_signal_ends_the_agent_at_once(serve):
         assert time.monotonic() - began < 10, "the request of 15 s was not waited for"
         assert not any(os.path.exists(f"/proc/{pid}/exe") for pid in workers)
         slow.join()
+
+
+def test_an_agent_that_starts_again_does_not_go_on_draining(serve):
+    """A container that was ended by a probe has left its mark in a volume that outlives it."""
+    with serve(start=Shape(1, 2)) as served:
+        (served.session.run / "draining").touch()
+        assert connection_header(served) == "close"
+        os.kill(served.child("agent"), signal.SIGKILL)
+        served.until(lambda: not (served.session.run / "draining").exists(), "the next agent takes it away")
+        served.until(lambda: served.session.settled, "it serves")
+        assert connection_header(served) == "keep-alive"

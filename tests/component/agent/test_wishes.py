@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from uwsgi_autopilot.agent.wanted import WishFile
+from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
 
 pytestmark = pytest.mark.component
@@ -15,6 +17,7 @@ GOOD = {"seq": 10, "processes": 2, "threads": 2, "uid": "*", "trialSeconds": Non
 def test_a_wish_that_makes_no_sense_is_refused_with_its_reason(serve, uwsgi):
     rows = [
         ("an empty file", "", "NotAWish", "empty file"),
+        ("a blank file", " \n", "NotAWish", "empty file"),
         ("half a wish", '{"seq": 11, "proc', "NotAWish", "not JSON"),
         ("a list", "[1, 2]", "NotAWish", "found list"),
         ("a word for a number", json.dumps(GOOD | {"seq": 11, "threads": "many"}), "NotAWish", "threads"),
@@ -44,6 +47,30 @@ def test_a_wish_that_makes_no_sense_is_refused_with_its_reason(serve, uwsgi):
         served.write_wish(json.dumps(GOOD | {"seq": 12, "processes": 3}))
         served.until(lambda: served.serves(Shape(3, 2)), "a later good wish is followed")
         assert served.session.state["refused"] is None
+
+
+def test_a_file_that_is_empty_from_the_start_is_no_wish(tmp_path):
+    """The kubelet writes one for a pod that carries no wish yet; one that becomes empty is refused, as above."""
+    wanted = tmp_path / "wanted"
+    wanted.touch()
+    wishes = WishFile(
+        AgentConfig(
+            name="test",
+            uwsgi=("uwsgi",),
+            module="app:app",
+            chdir="/",
+            socket="/s",
+            private="/p",
+            wanted=str(wanted),
+            start=Shape(1, 2),
+            listen="unix:/l",
+        )
+    )
+    assert wishes.read_promoted() is None
+    assert wishes.poll(1.0, Shape(1, 2)) is None
+    assert wishes.refused is None
+    wanted.write_text(json.dumps(GOOD))
+    assert wishes.poll(2.0, Shape(1, 2)) == Shape(2, 2)
 
 
 def test_a_trial_that_nobody_confirms_ends_by_itself(serve):

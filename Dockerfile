@@ -1,0 +1,54 @@
+# syntax=docker/dockerfile:1
+# Two images:
+#   docker build --target operator -t uwsgi-autopilot:dev .        the operator, and the agent that pods copy from it
+#   docker build --target app      -t uwsgi-autopilot-app:dev .    the example application on uWSGI, to be copied
+# Another base, for example of a registry of your own: --build-arg PYTHON_IMAGE=registry.example.com/python:3.11-slim
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS operator-build
+WORKDIR /src
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+# First what is needed, with an empty package in place of ours: a changed line of code does not fetch it all again.
+# Without pip in it: nothing is installed into a running image.
+RUN mkdir -p operator/uwsgi_autopilot && touch operator/uwsgi_autopilot/__init__.py \
+ && python3 -m venv --without-pip /venv \
+ && pip --python /venv/bin/python3 install --no-cache-dir --disable-pip-version-check \
+      --constraint constraints.txt '.[operator]'
+COPY operator operator
+RUN pip --python /venv/bin/python3 install --no-cache-dir --disable-pip-version-check --no-deps --force-reinstall . \
+ && mkdir -p /opt/uwsgi-autopilot \
+ && /venv/bin/python3 -m uwsgi_autopilot.bundle /opt/uwsgi-autopilot/agent.pyz \
+ && chmod 0644 /opt/uwsgi-autopilot/agent.pyz
+
+FROM ${PYTHON_IMAGE} AS operator
+COPY --from=operator-build /venv /venv
+# What the init container `agent` of each pod copies: one file, standard library only, for the application's own Python.
+COPY --from=operator-build /opt/uwsgi-autopilot /opt/uwsgi-autopilot
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# A number, because runAsNonRoot cannot check a name; an entry in passwd, because its group is root otherwise.
+RUN groupadd --gid 10000 autopilot && useradd --uid 10000 --gid autopilot --no-create-home --shell /usr/sbin/nologin autopilot
+USER 10000:10000
+ENTRYPOINT ["uwsgi-autopilot"]
+CMD ["--help"]
+
+FROM ${PYTHON_IMAGE} AS app-build
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends gcc libc6-dev \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY app/requirements.txt constraints.txt ./
+# uwsgi comes as source and is compiled here; the compiler stays behind in this stage.
+RUN python3 -m venv --without-pip /venv \
+ && pip --python /venv/bin/python3 install --no-cache-dir --disable-pip-version-check \
+      --constraint constraints.txt --requirement requirements.txt
+
+FROM ${PYTHON_IMAGE} AS app
+COPY --from=app-build /venv /venv
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
+RUN groupadd --gid 10001 app && useradd --uid 10001 --gid app --no-create-home --shell /usr/sbin/nologin app
+WORKDIR /app
+COPY app/wsgi.py app/http.ini app/app.ini ./
+USER 10001:10001
+EXPOSE 8080
+# On Kubernetes the autopilot starts uWSGI itself. This is for `docker run -p 8080:8080`, without nginx.
+CMD ["uwsgi", "http.ini"]

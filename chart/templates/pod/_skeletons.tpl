@@ -1,0 +1,24 @@
+{{- define "uwsgi-autopilot.skeletons" -}}
+deployment: |
+  spec:
+    strategy:
+      type: RollingUpdate
+      rollingUpdate:
+        maxUnavailable: {{ .Values.rollout.maxUnavailable }}
+        maxSurge: {{ .Values.rollout.maxSurge }}
+    minReadySeconds: {{ .Values.rollout.minReadySeconds }}
+    progressDeadlineSeconds: {{ .Values.rollout.progressDeadlineSeconds }}
+    revisionHistoryLimit: {{ .Values.rollout.revisionHistoryLimit }}
+service: |
+  metadata:
+    annotations: {{- toYaml .Values.service.annotations | nindent 6 }}
+  spec:
+    ports:
+      - {name: http, port: 80, targetPort: http, protocol: TCP}
+poddisruptionbudget: |
+  spec:
+    # Never minAvailable: with one pod it would block a node's maintenance for ever.
+    maxUnavailable: {{ .Values.disruption.maxUnavailable }}
+    # A pod that is broken anyway may always be evicted.
+    unhealthyPodEvictionPolicy: AlwaysAllow
+{{- end -}}

@@ -1,0 +1,153 @@
+"""Bring the objects of one application to what is desired: create, apply, repair, prune. Never adopt.
+
+The first write of each is a POST, so an object of that name that is not ours stays as it is. (An apply on the
+ServiceAccount `default` silently took it over: measured.) Later writes carry the uid of what we made.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from uwsgi_autopilot.controller.kube import FIELD_MANAGER, Conflict, Kube, NotFound
+from uwsgi_autopilot.controller.mirror import ChildSeen, Key, Mirror, child_seen, owner_uid
+from uwsgi_autopilot.controller.ownership import taken_over
+from uwsgi_autopilot.errors import AutopilotError
+from uwsgi_autopilot.resources.app import App
+from uwsgi_autopilot.resources.labels import tuning_name
+
+Body = dict[str, Any]
+Name = tuple[str, str]
+
+AT_ONCE = 8
+
+
+class NameTaken(AutopilotError):
+    """An object with the name that we need belongs to somebody else."""
+
+
+@dataclass(slots=True)
+class Children:
+    """`applied`: for each child the hash of what we last wrote, and what the object looked like after that."""
+
+    kube: Kube
+    mirror: Mirror
+    applied: dict[tuple[Key, Name], tuple[str, ChildSeen]] = field(default_factory=dict)
+    _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+    async def bring(self, app: App, wanted: Sequence[Body]) -> None:
+        """Everything that a pod needs before the Deployment, which comes last. Raises NameTaken, ApiError,
+        Unreachable."""
+        key = Key(app.namespace, app.name)
+        first = [body for body in wanted if body["kind"] != "Deployment"]
+        await asyncio.gather(*(self._one(key, app, body) for body in first))
+        for body in wanted:
+            if body["kind"] == "Deployment":
+                await self._one(key, app, body)
+        await self._scale(app)
+        await self._prune(key, app, {name_of(body) for body in wanted})
+
+    def forget(self, key: Key) -> None:
+        self.applied = {at: known for at, known in self.applied.items() if at[0] != key}
+
+    async def _one(self, key: Key, app: App, body: Body) -> None:
+        name = name_of(body)
+        text = hash_of(body)
+        live = self.mirror.children.get(key, {}).get(name)
+        known = self.applied.get((key, name))
+        if known is not None and live is not None and known == (text, live):
+            return
+        async with self._gate:
+            after = await self._own(await self._write(app, body, live))
+        self.applied[key, name] = (text, child_seen(after))
+
+    async def _write(self, app: App, body: Body, live: ChildSeen | None) -> Body:
+        if live is None or live.owner != app.uid:
+            try:
+                return await self.kube.create(_first(body, app))
+            except Conflict:
+                found = await self._ours(app, body)
+                uid = found["metadata"]["uid"]
+        else:
+            uid = live.uid
+        metadata = {**body["metadata"], "uid": uid}
+        try:
+            return await self.kube.apply({**body, "metadata": metadata})
+        except Conflict:
+            # It went in between, or the mirror is behind: the next turn knows.
+            self.mirror.due.mark(Key(app.namespace, app.name), after=1.0)
+            raise
+
+    async def _own(self, body: Body) -> Body:
+        meta = body["metadata"]
+        entries = taken_over(meta.get("managedFields", []), FIELD_MANAGER)
+        if entries is None:
+            return body
+        change = {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"], "managedFields": entries}
+        try:
+            return {
+                "kind": body["kind"],
+                **await self.kube.merge(body["kind"], meta["namespace"], meta["name"], {"metadata": change}),
+            }
+        except Conflict:
+            return body  # somebody was quicker: the next write sees to it
+
+    async def _ours(self, app: App, body: Body) -> Body:
+        kind, name = name_of(body)
+        found = await self.kube.get(kind, app.namespace, name)
+        if owner_uid(found) != app.uid:
+            raise NameTaken(f"{kind} {name} exists already and does not belong to this application: it stays as it is")
+        return found
+
+    async def _scale(self, app: App) -> None:
+        """The apply never contains replicas, so that whoever scales the Deployment keeps what he set."""
+        if app.replicas is None:
+            return
+        live = await self.kube.get("Deployment", app.namespace, app.name)
+        if live["spec"].get("replicas") != app.replicas:
+            body = {"spec": {"replicas": app.replicas}}
+            await self.kube.merge("Deployment", app.namespace, app.name, body, subresource="scale")
+
+    async def _prune(self, key: Key, app: App, wanted: set[Name]) -> None:
+        """What we made and no longer want. A pod's configuration stays while a ReplicaSet names it, else neither a
+        rollback nor the replacement of an old pod could start."""
+        keep = wanted | {("ConfigMap", tuning_name(app.name))}
+        old = {
+            name: seen
+            for name, seen in self.mirror.children.get(key, {}).items()
+            if name not in keep and seen.owner == app.uid
+        }
+        if not old:
+            return
+        named = await self._configs_in_use(app) if any(kind == "ConfigMap" for kind, _ in old) else set()
+        for (kind, name), seen in old.items():
+            if kind == "ConfigMap" and name in named:
+                continue
+            try:
+                await self.kube.delete(kind, app.namespace, name, seen.uid)
+            except (NotFound, Conflict):
+                continue
+
+    async def _configs_in_use(self, app: App) -> set[str]:
+        used = set()
+        async for each in self.kube.list("ReplicaSet", app.namespace, f"uwsgi-autopilot.dev/app={app.name}"):
+            for volume in each["spec"]["template"]["spec"].get("volumes", ()):
+                used.add(volume.get("configMap", {}).get("name", ""))
+        return used
+
+
+def name_of(body: Body) -> Name:
+    return body["kind"], body["metadata"]["name"]
+
+
+def hash_of(body: Body) -> str:
+    return hashlib.blake2b(json.dumps(body, sort_keys=True).encode(), digest_size=12).hexdigest()
+
+
+def _first(body: Body, app: App) -> Body:
+    """The one write that says how many pods there are at first."""
+    if body["kind"] != "Deployment":
+        return body
+    return {**body, "spec": {**body["spec"], "replicas": 1 if app.replicas is None else app.replicas}}

@@ -1,0 +1,197 @@
+"""The API server, as plain dicts: the only file that imports the Kubernetes client.
+
+Every call is one request with a timeout; 429 is obeyed here, everything else is the caller's to answer. A write that
+is meant for one object carries its `metadata.uid`, so that another object of the same name gives a Conflict.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import aiohttp
+from kubernetes.aio import client, config
+
+from uwsgi_autopilot.errors import AutopilotError
+
+FIELD_MANAGER = "uwsgi-autopilot"
+REQUEST_SECONDS = 30.0
+CHUNK = 100
+# 429 says when to come again; more often than this in a row is an outage.
+MOST_PAUSES = 5
+LONGEST_PAUSE = 30.0
+LONGEST_MESSAGE = 1024
+
+Body = dict[str, Any]
+
+# kind: (path of its API, plural).
+KINDS: Mapping[str, tuple[str, str]] = {
+    "UwsgiApp": ("/apis/uwsgi-autopilot.dev/v1alpha1", "uwsgiapps"),
+    "Pod": ("/api/v1", "pods"),
+    "ConfigMap": ("/api/v1", "configmaps"),
+    "Service": ("/api/v1", "services"),
+    "ServiceAccount": ("/api/v1", "serviceaccounts"),
+    "PodTemplate": ("/api/v1", "podtemplates"),
+    "Deployment": ("/apis/apps/v1", "deployments"),
+    "ReplicaSet": ("/apis/apps/v1", "replicasets"),
+    "PodDisruptionBudget": ("/apis/policy/v1", "poddisruptionbudgets"),
+    "Event": ("/apis/events.k8s.io/v1", "events"),
+}
+
+
+class ApiError(AutopilotError):
+    """The API server said no. `reason` is its word, such as AlreadyExists; the message its sentence."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        self.status = status
+        self.reason = reason
+        super().__init__(message[:LONGEST_MESSAGE])
+
+
+class NotFound(ApiError):
+    pass
+
+
+class Conflict(ApiError):
+    """409: it exists already, another one of that name, or other fields' owner."""
+
+
+class Unreachable(AutopilotError):
+    """No answer: the API server is away, or the way to it."""
+
+
+class Kube:
+    """One connection pool. `writes` counts what was sent, by verb and kind."""
+
+    def __init__(self, api: Any) -> None:
+        self._api = api
+        self.writes: dict[tuple[str, str], int] = {}
+
+    @classmethod
+    async def connect(cls) -> "Kube":
+        """In a pod with its service account, else as kubectl would. Raises Unreachable when neither is there."""
+        settings = client.Configuration()
+        try:
+            if os.environ.get("KUBERNETES_SERVICE_HOST"):
+                config.load_incluster_config(client_configuration=settings)
+            else:
+                await config.load_kube_config(client_configuration=settings)
+        except (config.ConfigException, OSError) as error:
+            raise Unreachable(f"neither a service account nor a kubeconfig was found: {error}") from None
+        return cls(client.ApiClient(settings))
+
+    async def close(self) -> None:
+        await self._api.close()
+
+    async def get(self, kind: str, namespace: str, name: str) -> Body:
+        return await self._send("GET", path_of(kind, namespace, name))
+
+    async def list(self, kind: str, namespace: str | None, labels: str = "") -> AsyncIterator[Body]:
+        """Objects in chunks of 100; `namespace` None: of the whole cluster. `kind` is filled in."""
+        onward = ""
+        while True:
+            query = {"limit": str(CHUNK), "labelSelector": labels, "continue": onward}
+            page = await self._send("GET", path_of(kind, namespace), query={k: v for k, v in query.items() if v})
+            for item in page.get("items", ()):
+                yield {"kind": kind, **item}
+            onward = page.get("metadata", {}).get("continue", "")
+            if not onward:
+                return
+
+    async def create(self, body: Body) -> Body:
+        """POST. Conflict when the name is taken."""
+        meta = body["metadata"]
+        self._count("create", body["kind"])
+        return await self._send(
+            "POST", path_of(body["kind"], meta["namespace"]), body=body, query={"fieldManager": FIELD_MANAGER}
+        )
+
+    async def apply(self, body: Body, *, subresource: str = "", dry_run: bool = False) -> Body:
+        """Server-side apply. With `metadata.uid` in the body it is a Conflict when that object is gone."""
+        meta = body["metadata"]
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        if dry_run:
+            query["dryRun"] = "All"
+        else:
+            self._count("apply", body["kind"] + ("/" + subresource if subresource else ""))
+        path = path_of(body["kind"], meta["namespace"], meta["name"], subresource)
+        return await self._send("PATCH", path, body=body, query=query, content="application/apply-patch+yaml")
+
+    async def merge(self, kind: str, namespace: str, name: str, body: Body, *, subresource: str = "") -> Body:
+        """JSON merge patch."""
+        self._count("patch", kind + ("/" + subresource if subresource else ""))
+        path = path_of(kind, namespace, name, subresource)
+        query = {"fieldManager": FIELD_MANAGER}
+        return await self._send("PATCH", path, body=body, query=query, content="application/merge-patch+json")
+
+    async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
+        """Delete just the object with that uid; its own children follow in the background."""
+        self._count("delete", kind)
+        body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+        try:
+            await self._send("DELETE", path_of(kind, namespace, name), body=body)
+        except NotFound:
+            return
+
+    def _count(self, verb: str, kind: str) -> None:
+        self.writes[verb, kind] = self.writes.get((verb, kind), 0) + 1
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Body | None = None,
+        query: Mapping[str, str] | None = None,
+        content: str = "application/json",
+    ) -> Body:
+        for _ in range(MOST_PAUSES):
+            status, headers, data = await self._request(method, path, body, query or {}, content)
+            if status != 429:
+                break
+            await asyncio.sleep(_pause(headers.get("Retry-After")))
+        if 200 <= status < 300:
+            return data
+        raise _error(status, data, f"{method} {path}")
+
+    async def _request(
+        self, method: str, path: str, body: Body | None, query: Mapping[str, str], content: str
+    ) -> tuple[int, Mapping[str, str], Body]:
+        headers = {"Content-Type": content, "Accept": "application/json"}
+        try:
+            prepared = await self._api.param_serialize(
+                method, path, query_params=list(query.items()), header_params=headers, body=body,
+                auth_settings=["BearerToken"],
+            )  # fmt: skip
+            answer = await self._api.call_api(*prepared, _request_timeout=REQUEST_SECONDS)
+            text = await answer.read()
+        except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
+            raise Unreachable(f"{method} {path}: {type(error).__name__} {error}".rstrip()) from None
+        try:
+            data = json.loads(text)
+        except ValueError:
+            data = {"message": text[:LONGEST_MESSAGE].decode(errors="replace")}
+        return answer.status, answer.headers, data if isinstance(data, dict) else {}
+
+
+def path_of(kind: str, namespace: str | None, name: str = "", subresource: str = "") -> str:
+    api, plural = KINDS[kind]
+    parts = [api]
+    if namespace is not None:
+        parts.append(f"namespaces/{namespace}")
+    parts += [each for each in (plural, name, subresource) if each]
+    return "/".join(parts)
+
+
+def _pause(retry_after: str | None) -> float:
+    try:
+        return min(max(float(retry_after or 1.0), 0.1), LONGEST_PAUSE)
+    except ValueError:
+        return 1.0
+
+
+def _error(status: int, data: Body, what: str) -> ApiError:
+    reason, message = str(data.get("reason", "")), str(data.get("message", "")) or f"{what}: status {status}"
+    kind = {404: NotFound, 409: Conflict}.get(status, ApiError)
+    return kind(status, reason, message)

@@ -1,0 +1,201 @@
+"""`uwsgi-autopilot operator`: kopf's watches, the reconciles, the tuning loop and one HTTP port, in one event loop.
+
+Ends with a traceback when any of them does: a restart begins from what the cluster says, and the applications go on
+without an operator meanwhile.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import kopf
+from aiohttp import web
+
+from uwsgi_autopilot.controller import handlers, metrics
+from uwsgi_autopilot.controller.agents import Agents
+from uwsgi_autopilot.controller.children import Children
+from uwsgi_autopilot.controller.events import Events
+from uwsgi_autopilot.controller.kube import ApiError, Kube, NotFound, Unreachable
+from uwsgi_autopilot.controller.mirror import Mirror
+from uwsgi_autopilot.controller.reconcile import Chart, Reconciler
+from uwsgi_autopilot.controller.report import Reporter
+from uwsgi_autopilot.controller.tuning import Tuning
+from uwsgi_autopilot.errors import UsageError
+from uwsgi_autopilot.resources.labels import MANAGED_BY, MANAGER
+from uwsgi_autopilot.resources.objects import Settings
+
+log = logging.getLogger(__name__)
+
+RELIST_SECONDS = 300.0
+# An own check of the loop, and what the kubelet's probe asks for.
+LOOP_SECONDS = 30.0
+# Objects that the watch has not shown for two whole lists: it is dead, whatever it says of itself.
+MISSED_LISTS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """template, skeletons: names of the chart's objects in `namespace`. watch: namespaces; empty: the whole cluster."""
+
+    template: str
+    skeletons: str
+    namespace: str
+    agent_image: str
+    watch: Sequence[str] = ()
+    port: int = 8080
+
+
+def run_operator(options: Options) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    # kopf tells of each event and each watch; what goes wrong there still comes through.
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    asyncio.run(Operator(options).run())
+    return 0
+
+
+class Operator:
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.mirror = Mirror()
+        self.metrics = metrics.Metrics()
+        self.agents = Agents()
+        self.missed: set[str] = set()
+        self.misses = 0
+        self.listed = False
+
+    async def run(self) -> None:
+        kube = await Kube.connect()
+        await self._wait_for_crd(kube)
+        self.events = Events(kube, os.environ.get("HOSTNAME", "uwsgi-autopilot"))
+        self.tuning = Tuning(self.mirror, kube, self.agents, self.events, self.metrics)
+        chart = Chart(kube, self.options.namespace, self.options.template, self.options.skeletons)
+        self.reconciler = Reconciler(
+            kube=kube, mirror=self.mirror, tuning=self.tuning, chart=chart,
+            children=Children(kube, self.mirror), reporter=Reporter(kube, self.mirror, self.tuning),
+            settings=Settings(agent_image=self.options.agent_image), metrics=self.metrics,
+        )  # fmt: skip
+        self.kube = kube
+        await self.agents.open()
+        runner = await self._serve()
+        try:
+            await self._all_until_stopped(
+                kopf.operator(
+                    registry=handlers.registry_for(self.mirror),
+                    settings=handlers.settings(),
+                    clusterwide=not self.options.watch,
+                    namespaces=tuple(self.options.watch),
+                    standalone=True,
+                    stop_flag=asyncio.Event(),
+                ),
+                self.reconciler.run(),
+                self.tuning.run(),
+                self.events.run(),
+                self._relist(),
+            )
+        finally:
+            await runner.cleanup()
+            await self.agents.close()
+            await kube.close()
+
+    async def _all_until_stopped(self, *parts: Coroutine[Any, Any, None]) -> None:
+        """Until SIGTERM, or until one of them ends: then that one's error, if it has one, is ours."""
+        stop = asyncio.Event()
+        tasks = [asyncio.create_task(each) for each in parts]
+        waiting = asyncio.create_task(stop.wait())
+        # After kopf has set its own handlers, which would end only kopf.
+        await asyncio.sleep(0.5)
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signum, stop.set)
+        done, _ = await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
+        for task in (*tasks, waiting):
+            task.cancel()
+        await asyncio.wait([*tasks, waiting], timeout=10.0)
+        for task in done:
+            if task is not waiting:
+                task.result()
+                raise RuntimeError("a part of the operator has ended by itself")
+
+    async def _wait_for_crd(self, kube: Kube) -> None:
+        """kopf looks for the resource once, at its start. Raises UsageError when it is not there."""
+        namespace = self.options.watch[0] if self.options.watch else None
+        while True:
+            try:
+                async for _ in kube.list("UwsgiApp", namespace):
+                    break
+            except NotFound:
+                raise UsageError("the cluster has no UwsgiApp: install the chart's crds/ first") from None
+            except (Unreachable, ApiError) as error:
+                log.warning("waiting for the API server: %s", error)
+                await asyncio.sleep(2.0)
+            else:
+                return
+
+    # --- the mirror against whole lists
+
+    async def _relist(self) -> None:
+        """A watch that lost an end, or died without a word, shows here."""
+        while True:
+            await asyncio.sleep(5.0 if not self.listed else RELIST_SECONDS)
+            try:
+                unknown = set()
+                for kind, labels in (("UwsgiApp", ""), ("Pod", f"{MANAGED_BY}={MANAGER}")):
+                    known = self.mirror.uids(kind)
+                    found = await self._uids(kind, labels)
+                    self.mirror.forget(kind, known - found)
+                    unknown |= found - self.mirror.uids(kind)
+            except (ApiError, Unreachable) as error:
+                log.warning("the lists could not be read: %s", error)
+                continue
+            self.misses = self.misses + 1 if unknown & self.missed else 0
+            self.missed, self.listed = unknown, True
+
+    async def _uids(self, kind: str, labels: str) -> set[str]:
+        found = set()
+        for namespace in self.options.watch or (None,):
+            async for body in self.kube.list(kind, namespace, labels):
+                found.add(body["metadata"]["uid"])
+        return found
+
+    # --- what others may ask
+
+    async def _serve(self) -> web.AppRunner:
+        app = web.Application()
+        app.add_routes(
+            [web.get("/healthz", self._healthz), web.get("/ready", self._ready), web.get("/metrics", self._metrics)]
+        )
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, None, self.options.port).start()
+        return runner
+
+    async def _healthz(self, request: web.Request) -> web.Response:
+        """An API server that is away is no reason to die; a loop that stands still, or a deaf watch, is."""
+        late = time.monotonic() - self.tuning.ticked_at
+        if late > LOOP_SECONDS:
+            return web.Response(status=503, text=f"the tuning loop has stood still for {late:.0f} s\n")
+        if self.misses >= MISSED_LISTS:
+            return web.Response(status=503, text="a watch misses objects that the lists have\n")
+        return web.Response(text="ok\n")
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        return web.Response(text="ok\n") if self.listed else web.Response(status=503, text="reading the lists\n")
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        counts = metrics.Counts(
+            applications=len(self.mirror.apps),
+            pods=sum(len(each.pilot.pods) for each in self.tuning.apps.values()),
+            due=len(self.mirror.due),
+            polls=self.agents.polls,
+            poll_failures=self.agents.failures,
+            wrong_pods=self.agents.wrong_pods,
+            writes=dict(self.kube.writes),
+            events_dropped=self.events.dropped,
+        )
+        text = metrics.page(self.metrics, counts)
+        return web.Response(text=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})

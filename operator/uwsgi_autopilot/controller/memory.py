@@ -1,0 +1,97 @@
+"""What outlives the operator: two ConfigMaps of each application.
+
+NAME-promoted holds the wish that every pod is to follow and new ones start with: the truth. NAME-tuning holds what
+the tuner remembers, the trial that runs and the history; never mounted, and lost without harm.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from uwsgi_autopilot.api.wish import Wish, WishError, parse_wish
+from uwsgi_autopilot.controller.history import HISTORY, Entry
+from uwsgi_autopilot.controller.kube import Kube, NotFound
+from uwsgi_autopilot.controller.mirror import Key, owner_uid
+from uwsgi_autopilot.controller.pilot import Pilot
+from uwsgi_autopilot.controller.trial import Trial
+from uwsgi_autopilot.resources.labels import PROMOTED_KEY, TUNING_KEY, metadata, promoted_name, tuning_name
+from uwsgi_autopilot.tuner.memory import MAX_JSON_BYTES, Memory
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """`promoted` None: no wish was ever promoted. `seq`: the greatest that was known when it was written."""
+
+    promoted: Wish | None = None
+    memory: Memory = field(default_factory=Memory)
+    trial: Trial | None = None
+    history: tuple[Entry, ...] = ()
+    seq: int = 0
+
+
+async def load(kube: Kube, key: Key, uid: str) -> Remembered:
+    """What the ConfigMaps of this very application say; nothing where they are missing or not readable."""
+    promoted = await _get(kube, key, uid, promoted_name(key.name))
+    tuning = await _get(kube, key, uid, tuning_name(key.name))
+    return remembered(promoted, tuning)
+
+
+async def save_promoted(kube: Kube, key: Key, wish: Wish) -> None:
+    """Raises NotFound before the first reconcile has made the ConfigMap."""
+    body = {"data": {PROMOTED_KEY: wish.to_text()}}
+    await kube.merge("ConfigMap", key.namespace, promoted_name(key.name), body)
+
+
+async def save_tuning(kube: Kube, key: Key, uid: str, pilot: Pilot) -> None:
+    await kube.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": metadata(key.name, key.namespace, uid, tuning_name(key.name)),
+            "data": {TUNING_KEY: text_of(pilot)},
+        }
+    )
+
+
+def text_of(pilot: Pilot) -> str:
+    data = {
+        "memory": pilot.memory.to_json(),
+        "trial": pilot.trial.to_json() if pilot.trial else None,
+        "history": [each.to_json() for each in pilot.history],
+        "seq": pilot.wishes.seq,
+    }
+    text = json.dumps(data, separators=(",", ":"))
+    if len(text) > 2 * MAX_JSON_BYTES:
+        data["memory"] = Memory().to_json()
+        text = json.dumps(data, separators=(",", ":"))
+    return text
+
+
+def remembered(promoted: Body, tuning: Body) -> Remembered:
+    wish: Wish | None
+    try:
+        wish = parse_wish(promoted.get(PROMOTED_KEY, ""))
+    except WishError:
+        wish = None
+    try:
+        data = json.loads(tuning.get(TUNING_KEY, ""))
+        return Remembered(
+            promoted=wish,
+            memory=Memory.from_json(data["memory"]),
+            trial=Trial.from_json(data["trial"]) if data["trial"] else None,
+            history=tuple(Entry.from_json(each) for each in data["history"][-HISTORY:]),
+            seq=max(int(data["seq"]), wish.seq if wish else 0),
+        )
+    except (ValueError, KeyError, TypeError):
+        return Remembered(promoted=wish, seq=wish.seq if wish else 0)
+
+
+async def _get(kube: Kube, key: Key, uid: str, name: str) -> Body:
+    try:
+        found = await kube.get("ConfigMap", key.namespace, name)
+    except NotFound:
+        return {}
+    data: Body = found.get("data") or {}
+    return data if owner_uid(found) == uid else {}

@@ -1,0 +1,74 @@
+"""What the operator counts, and its page. The names are in report/operatormetrics.py."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from uwsgi_autopilot.report.metrics import Page
+from uwsgi_autopilot.report.operatormetrics import OPERATOR_METRICS
+
+PAGE_BYTES = 4096
+
+
+@dataclass(slots=True)
+class Metrics:
+    """Written by the parts as they work. lag and unreachable: of the last turn of the tuning loop."""
+
+    reconciles: dict[str, int] = field(default_factory=dict)
+    reconcile_seconds: float = 0.0
+    decisions: dict[tuple[str, str], int] = field(default_factory=dict)
+    unreachable: int = 0
+    loop_lag: float = 0.0
+    tuning_errors: int = 0
+
+    def reconciled(self, result: str, seconds: float) -> None:
+        self.reconciles[result] = self.reconciles.get(result, 0) + 1
+        self.reconcile_seconds += seconds
+
+    def decision(self, kind: str, reason: str) -> None:
+        self.decisions[kind, reason] = self.decisions.get((kind, reason), 0) + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What others count or hold, at the moment of the page."""
+
+    applications: int
+    pods: int
+    due: int
+    polls: int
+    poll_failures: int
+    wrong_pods: int
+    writes: dict[tuple[str, str], int]
+    events_dropped: int
+
+
+def page(metrics: Metrics, counts: Counts) -> str:
+    out = Page(OPERATOR_METRICS)
+    out.value("operator_applications", counts.applications)
+    out.value("operator_pods", counts.pods)
+    for result in ("ok", "refused", "failed"):
+        out.value("operator_reconciles_total", metrics.reconciles.get(result, 0), {"result": result})
+    out.value("operator_reconcile_seconds_total", metrics.reconcile_seconds)
+    out.value("operator_due", counts.due)
+    for (kind, reason), count in sorted(metrics.decisions.items()):
+        out.value("operator_decisions_total", count, {"kind": kind, "reason": reason})
+    out.value("operator_agents_unreachable", metrics.unreachable)
+    out.value("operator_polls_total", counts.polls - counts.poll_failures - counts.wrong_pods, {"result": "ok"})
+    out.value("operator_polls_total", counts.poll_failures, {"result": "failed"})
+    out.value("operator_polls_total", counts.wrong_pods, {"result": "other_pod"})
+    out.value("operator_loop_lag_seconds", metrics.loop_lag)
+    for (verb, kind), count in sorted(counts.writes.items()):
+        out.value("operator_writes_total", count, {"verb": verb, "kind": kind})
+    out.value("operator_events_dropped_total", counts.events_dropped)
+    out.value("operator_tuning_errors_total", metrics.tuning_errors)
+    out.value("operator_cpu_seconds_total", time.process_time())
+    out.value("operator_memory_bytes", resident_bytes())
+    return out.text()
+
+
+def resident_bytes() -> int | None:
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES
+    except (OSError, ValueError, IndexError):
+        return None

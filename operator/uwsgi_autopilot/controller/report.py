@@ -1,0 +1,156 @@
+"""Write an application's status: read what is there, let resources/ say what that means, write what is worth it."""
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from uwsgi_autopilot.controller.children import NameTaken
+from uwsgi_autopilot.controller.kube import ApiError, Conflict, Kube, NotFound
+from uwsgi_autopilot.controller.mirror import Key, Mirror
+from uwsgi_autopilot.controller.pilot import Pilot
+from uwsgi_autopilot.controller.tuning import NUMBERS_CALM_SECONDS, NUMBERS_HOT_SECONDS, Tuning
+from uwsgi_autopilot.errors import SpecError, TemplateError
+from uwsgi_autopilot.report.histogram import add, quantile
+from uwsgi_autopilot.report.reasons import Reason
+from uwsgi_autopilot.resources.app import App
+from uwsgi_autopilot.resources.causes import Cause, cause_of_server, cause_of_spec
+from uwsgi_autopilot.resources.conditions import Seen
+from uwsgi_autopilot.resources.labels import selector_text
+from uwsgi_autopilot.resources.status import status_of, worth_writing
+from uwsgi_autopilot.resources.tuned import Tuning as Told
+from uwsgi_autopilot.tuner.decision import Kind
+from uwsgi_autopilot.tuner.phases import Phase
+
+Body = dict[str, Any]
+
+MOST_PER_SECOND = 20
+# Some causes are told by time alone: a pod that is never ready.
+LOOK_AGAIN_SECONDS = 20.0
+PODS_READ = 50  # of a large application; the causes of the rest are the same
+
+
+@dataclass(slots=True)
+class Reporter:
+    kube: Kube
+    mirror: Mirror
+    tuning: Tuning
+    numbers_at: dict[Key, float] = field(default_factory=dict)
+    _next_slot: float = 0.0
+
+    async def report(self, key: Key, body: Body, problem: Exception | None) -> None:
+        """`problem`: what kept the objects from being written."""
+        app = _app_of(body)
+        seen = await self._seen(key, app, body["metadata"]["uid"], problem)
+        tuned = self.tuning.apps.get(key)
+        told = told_of(tuned.pilot, time.monotonic()) if tuned else Told()
+        status = status_of(body, app, seen, told, now=datetime.now(timezone.utc))
+        worth = worth_writing(body.get("status") or {}, status)
+        hot = tuned is not None and any(tuned.pilot.hot(view) for view in tuned.pilot.pods.values())
+        every = NUMBERS_HOT_SECONDS if hot else NUMBERS_CALM_SECONDS
+        now = time.monotonic()
+        if worth == "now" or (worth == "later" and now - self.numbers_at.get(key, -every) >= every):
+            self.numbers_at[key] = now
+            await self._write(body, status)
+        if any(each["type"] == "Ready" and each["status"] != "True" for each in status["conditions"]):
+            self.mirror.due.mark(key, after=LOOK_AGAIN_SECONDS)
+
+    def forget(self, key: Key) -> None:
+        self.numbers_at.pop(key, None)
+
+    async def _seen(self, key: Key, app: App | None, uid: str, problem: Exception | None) -> Seen:
+        cause = cause_of_problem(app, problem)
+        try:
+            deployment: Body | None = await self.kube.get("Deployment", key.namespace, key.name)
+        except NotFound:
+            deployment = None
+        owners = (deployment or {}).get("metadata", {}).get("ownerReferences", ())
+        if deployment is None or not any(each["uid"] == uid for each in owners):
+            return Seen(deployment=None, problem=cause)
+        labels = selector_text(key.name)
+        replicasets = [each async for each in self.kube.list("ReplicaSet", key.namespace, labels)]
+        pods: list[Body] = []
+        async for each in self.kube.list("Pod", key.namespace, labels):
+            if len(pods) < PODS_READ:
+                pods.append(each)
+        return Seen(deployment=deployment, replicasets=replicasets, pods=pods, problem=cause)
+
+    async def _write(self, body: Body, status: Body) -> None:
+        slot = max(self._next_slot, time.monotonic())
+        self._next_slot = slot + 1.0 / MOST_PER_SECOND
+        await asyncio.sleep(max(0.0, slot - time.monotonic()))
+        meta = {name: body["metadata"][name] for name in ("name", "namespace", "uid")}
+        written = {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": meta, "status": status}
+        try:
+            await self.kube.apply(written, subresource="status")
+        except (NotFound, Conflict):
+            return  # it went, or another one has its name: nobody to tell
+
+
+def told_of(pilot: Pilot, monotonic: float) -> Told:
+    """What the pilot knows, in the status' words."""
+    views = list(pilot.pods.values())
+    answering = [view for view in views if not view.silent(monotonic)]
+    shapes = Counter(view.shape for view in answering if view.shape is not None)
+    last, memory = pilot.last, pilot.memory
+    latest = pilot.history[-1] if pilot.history else None
+    recent = [figures for view in answering if (figures := view.figures(10.0)) is not None]
+    latencies: dict[int, int] = {}
+    for view in answering:
+        add(latencies, view.latencies())
+    limited = memory.said
+    if latest is not None and latest.kind == "refuse" and latest.reason == "MemoryLimit":
+        limited = Reason.MEMORY_LIMIT
+    recommended = next((each for each in reversed(pilot.history) if each.kind == Kind.RECOMMEND.value), None)
+    current = memory.recommended if recommended is not None else None
+    gain = last.numbers if last is not None else {}
+    return Told(
+        pods=len(views),
+        reachable=len(answering),
+        shape=shapes.most_common(1)[0][0] if shapes else None,
+        wanted=pilot.wishes.promoted,
+        reason=last.reason if last is not None else None,
+        message=last.message if last is not None and pilot.quiet is None else (pilot.quiet or ""),
+        settled=memory.phase is Phase.HOLD and pilot.trial is None,
+        limited=limited,
+        taken_back=latest.message if latest is not None and latest.kind == "back" else None,
+        recommendation=current,
+        recommendation_gain=_gain(gain),
+        recommendation_reason=recommended.reason if recommended and current else "",
+        recommendation_message=recommended.message if recommended and current else "",
+        decisions=[each.to_json() for each in pilot.history],
+        rps=_load(sum(each.rps for each in recent)) if recent else None,
+        p99_s=quantile(latencies, 0.99),
+    )
+
+
+def cause_of_problem(app: App | None, problem: Exception | None) -> Cause | None:
+    if problem is None:
+        return None
+    if isinstance(problem, SpecError):
+        return cause_of_spec(problem)
+    if isinstance(problem, TemplateError):
+        return Cause(reason="TemplateUnusable", message=str(problem))
+    if isinstance(problem, NameTaken):
+        return Cause(reason="NameTaken", message=str(problem))
+    assert isinstance(problem, ApiError)
+    return cause_of_server(app, str(problem))
+
+
+def _load(rps: float) -> float:
+    """The agents' own requests to idle applications, one in 10 s, are no load."""
+    return rps if rps >= 0.5 else 0.0
+
+
+def _gain(numbers: Any) -> float | None:
+    before, after = numbers.get("throughput_rps"), numbers.get("expected_rps")
+    return after / before - 1.0 if before and after else None
+
+
+def _app_of(body: Body) -> App | None:
+    try:
+        return App.from_body(body)
+    except SpecError:
+        return None

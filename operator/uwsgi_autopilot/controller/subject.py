@@ -1,0 +1,68 @@
+"""Which pod's samples count, and when no pod's do. Pure.
+
+The most loaded settled pod stands for the application: saturation is that of the worst pod. It keeps the part until
+another is clearly more loaded, so that the tuner sees one story.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.controller.podview import PodView
+
+Pods = Mapping[str, PodView]
+
+YOUNG_S = 30.0  # cold caches and pools; alone there is no other pod to take
+YOUNG_ALONE_S = 5.0
+REPLICAS_CHANGED_S = 60.0  # every pod's share of the load is another one now
+MUCH_MORE = 1.5
+A_LITTLE = 2.0
+
+
+@dataclass(slots=True)
+class Crowd:
+    """Watches how many pods are ready. `left_at`: when one went last, seconds since 1970."""
+
+    ready: int = 0
+    left_at: float = 0.0
+
+    def see(self, pods: Pods, now: float) -> None:
+        ready = sum(view.seen is not None and view.seen.ready and not view.seen.leaving for view in pods.values())
+        if ready < self.ready:
+            self.left_at = now
+        self.ready = ready
+
+    def disturbed(self, pods: Pods, now: float) -> str | None:
+        """Why the load of the pods is not to be compared with a minute ago; None: it may be."""
+        seen = [view.seen for view in pods.values() if view.seen is not None and not view.seen.leaving]
+        if len({each.revision for each in seen}) > 1:
+            return "a rollout is on its way"
+        if not all(each.ready for each in seen):
+            return "not every pod is ready"
+        if len(seen) < len(pods):
+            return "a pod is leaving"
+        born = sorted(each.ready_at or 0.0 for each in seen)
+        # The pods of a first rollout become ready within a short while; a later one changes the others' load.
+        if born and born[-1] - born[0] > REPLICAS_CHANGED_S and now - born[-1] < REPLICAS_CHANGED_S:
+            return f"a pod joined {now - born[-1]:.0f} s ago"
+        if now - self.left_at < REPLICAS_CHANGED_S:
+            return f"a pod left {now - self.left_at:.0f} s ago"
+        return None
+
+
+def choose(pods: Pods, shape: Shape, current: str | None, now: float, monotonic: float) -> str | None:
+    """The uid of the pod to judge by; None when there is none."""
+    young = YOUNG_ALONE_S if len(pods) == 1 else YOUNG_S
+    loads: dict[str, float] = {}
+    for uid, view in pods.items():
+        old_enough = view.seen is not None and view.seen.ready_at is not None and now - view.seen.ready_at >= young
+        if old_enough and view.settled and view.shape == shape and not view.silent(monotonic):
+            figures = view.figures()
+            if figures is not None:
+                loads[uid] = figures.inside
+    if not loads:
+        return None
+    most = max(loads, key=lambda uid: (loads[uid], uid))
+    if current in loads and loads[most] <= MUCH_MORE * loads[current] + A_LITTLE:
+        return current
+    return most

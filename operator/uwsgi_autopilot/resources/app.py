@@ -1,0 +1,75 @@
+"""One UwsgiApp as it lies in the cluster: checked, complete, frozen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from uwsgi_autopilot.api import schema
+from uwsgi_autopilot.api.complete import app_of
+from uwsgi_autopilot.api.rules import broken_rules
+from uwsgi_autopilot.api.sentences import wrong_field
+from uwsgi_autopilot.api.uwsgiapp import API_VERSION, KIND, UwsgiApp
+from uwsgi_autopilot.api.words import written
+from uwsgi_autopilot.errors import SpecError
+
+_SCHEMA = schema.json_schema()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """`spec`: as it is written, with every default filled in. `settings`: the same, parsed, without what has a meaning
+    on a cluster only."""
+
+    name: str
+    namespace: str
+    uid: str
+    generation: int
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    spec: Mapping[str, Any]
+    settings: UwsgiApp
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any]) -> "App":
+        """Read what the API server gives.
+
+        Raises SpecError for what the CRD should have refused: an object can be older than the CRD, and a CRD can be
+        edited.
+        """
+        metadata = body["metadata"]
+        data = {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "metadata": {"name": metadata["name"]},
+            "spec": body.get("spec", {}),
+        }
+        complete = schema.completed(data)
+        if problems := _problems_in(data, complete):
+            raise SpecError(problems)
+        return cls(
+            name=metadata["name"],
+            namespace=metadata["namespace"],
+            uid=metadata["uid"],
+            generation=metadata["generation"],
+            labels=dict(metadata.get("labels") or {}),
+            annotations=dict(metadata.get("annotations") or {}),
+            spec=complete["spec"],
+            settings=app_of(complete, ignored=()),
+        )
+
+    @property
+    def image(self) -> str | None:
+        """None: a manifest of local mode, which no cluster can run."""
+        return self.settings.image
+
+    @property
+    def replicas(self) -> int | None:
+        """None: nobody asked for a number; another owner, such as an autoscaler, may hold it."""
+        return self.spec.get("replicas")
+
+
+def _problems_in(data: dict[str, Any], complete: dict[str, Any]) -> list[tuple[str, str]]:
+    errors = schema.errors_in(data)
+    ill_formed = frozenset(path for path, name, _ in errors if name != "extra_forbidden")
+    wrong = [(path, wrong_field(_SCHEMA, path, name, value, None)) for path, name, value in errors]
+    return [(written(path), sentence) for path, sentence in wrong + broken_rules(complete, ill_formed)]

@@ -1,0 +1,179 @@
+"""The conditions Available, Ready and Progressing, from the Deployment and its pods.
+
+Available     clients are served, by whatever version
+Ready         this generation of the manifest is rolled out and serves: what `kubectl wait` and GitOps tools read
+Progressing   a rollout runs, waits or is stuck
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from uwsgi_autopilot.resources.causes import Cause, cause_of_pod, cause_of_replica_failure
+from uwsgi_autopilot.resources.text import safe
+
+Body = Mapping[str, Any]
+Answer = tuple[str, str, str]
+
+REVISION = "deployment.kubernetes.io/revision"
+HASH = "pod-template-hash"
+# The chart's fault: nothing is changed, and what runs is what the manifest asks for, as far as anyone knows.
+TEMPLATE_UNUSABLE = "TemplateUnusable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Live objects, read after the apply. `problem`: what kept the objects from being written; None: nothing did."""
+
+    deployment: Body | None
+    replicasets: Sequence[Body] = ()
+    pods: Sequence[Body] = ()
+    problem: Cause | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """How far a Deployment is. wanted: pods that it should have; there: that exist; updated: of this version.
+
+    serving: pods that clients are sent to, of any version; serving_old: those of an earlier one. known: the Deployment
+    controller has looked at the newest version. overdue: for longer than progressDeadlineSeconds nothing has moved.
+    """
+
+    wanted: int
+    there: int
+    updated: int
+    serving: int
+    serving_new: int
+    known: bool
+    overdue: bool
+
+    @property
+    def serving_old(self) -> int:
+        return max(0, self.serving - self.serving_new)
+
+    @property
+    def done(self) -> bool:
+        return self.known and self.updated == self.there == self.wanted == self.serving_new
+
+
+def rollout_of(seen: Seen) -> Rollout | None:
+    """None: there is no Deployment."""
+    if seen.deployment is None:
+        return None
+    meta, status = seen.deployment["metadata"], seen.deployment.get("status") or {}
+    known = status.get("observedGeneration", 0) >= meta.get("generation", 0)
+    newest = newest_replicaset(seen)
+    serving = status.get("availableReplicas", 0)
+    new = (newest.get("status") or {}).get("availableReplicas", 0) if newest else 0
+    conditions = {each["type"]: each for each in status.get("conditions") or ()}
+    return Rollout(
+        wanted=seen.deployment["spec"].get("replicas", 1),
+        there=status.get("replicas", 0),
+        updated=status.get("updatedReplicas", 0),
+        serving=serving,
+        serving_new=min(serving, new),
+        known=known,
+        overdue=conditions.get("Progressing", {}).get("reason") == "ProgressDeadlineExceeded",
+    )
+
+
+def newest_replicaset(seen: Seen) -> Body | None:
+    """The one of the Deployment's present version; None as long as it was not made."""
+    if seen.deployment is None:
+        return None
+    meta, status = seen.deployment["metadata"], seen.deployment.get("status") or {}
+    if status.get("observedGeneration", 0) < meta.get("generation", 0):
+        return None
+    revision = (meta.get("annotations") or {}).get(REVISION)
+    found = (each for each in seen.replicasets if (each["metadata"].get("annotations") or {}).get(REVISION) == revision)
+    return next(found, None)
+
+
+def cause_of(seen: Seen, *, now: datetime) -> Cause | None:
+    """The one thing to be told: what kept us from writing, what keeps pods from being made, what ails the newest."""
+    if seen.problem is not None:
+        return seen.problem
+    if seen.deployment is None:
+        return None
+    newest = newest_replicaset(seen)
+    if refused := cause_of_replica_failure(seen.deployment, [newest] if newest else ()):
+        return refused
+    version = newest["metadata"]["labels"].get(HASH) if newest else None
+    of_newest = [each for each in seen.pods if (each["metadata"].get("labels") or {}).get(HASH) == version]
+    if found := _of_pods(of_newest, now):
+        return found
+    rollout = rollout_of(seen)
+    if rollout is not None and rollout.overdue:
+        return Cause(reason="ProgressDeadlineExceeded", message="the rollout has not moved for its whole deadline")
+    return _of_pods(seen.pods, now)
+
+
+def conditions_of(seen: Seen, *, now: datetime) -> dict[str, Answer]:
+    """Available, Ready and Progressing as (status, reason, message)."""
+    rollout, cause = rollout_of(seen), cause_of(seen, now=now)
+    answers = {
+        "Available": _available(seen, rollout, cause),
+        "Ready": _ready(seen, rollout, cause),
+        "Progressing": _progressing(seen, rollout, cause),
+    }
+    return {kind: (status, reason, safe(message)) for kind, (status, reason, message) in answers.items()}
+
+
+def _available(seen: Seen, rollout: Rollout | None, cause: Cause | None) -> Answer:
+    if rollout is None:
+        reason, message = (cause.reason, cause.message) if cause else ("NotCreated", "no pod was made yet")
+        return "False", reason, message
+    if rollout.wanted == 0 and rollout.serving == 0:
+        return "False", "ScaledToZero", "no pods are asked for"
+    if rollout.serving == 0:
+        why = "; the condition Ready says why" if cause else ""
+        return "False", cause.reason if cause else "NotServing", f"{_of(0, rollout.wanted)} serve{why}"
+    refused = seen.problem is not None and seen.problem.reason != TEMPLATE_UNUSABLE
+    if refused or (rollout.serving_old and not rollout.serving_new):
+        return "True", "PreviousVersionServes", f"{_of(rollout.serving, rollout.wanted)} of the previous version serve"
+    return "True", "Serving", f"{_of(rollout.serving, rollout.wanted)} serve"
+
+
+def _ready(seen: Seen, rollout: Rollout | None, cause: Cause | None) -> Answer:
+    if seen.problem is not None or rollout is None:
+        return "False", cause.reason if cause else "NotCreated", cause.message if cause else "no pod was made yet"
+    if rollout.done and rollout.wanted == 0:
+        return "True", "ScaledToZero", "no pods are asked for"
+    if rollout.done:
+        return "True", "RolledOut", f"{_of(rollout.serving_new, rollout.wanted)} of this version serve"
+    if cause is not None:
+        return "False", cause.reason, cause.message
+    return "False", "RollingOut", _how_far(rollout)
+
+
+def _progressing(seen: Seen, rollout: Rollout | None, cause: Cause | None) -> Answer:
+    if seen.problem is not None:
+        return "False", seen.problem.reason, "nothing is rolled out: see the condition Ready"
+    if rollout is None:
+        return "True", "Creating", "the objects are being made"
+    if rollout.done:
+        return "False", "RolledOut", "no rollout runs"
+    if rollout.overdue:
+        return "False", "ProgressDeadlineExceeded", f"stuck: {_how_far(rollout)}"
+    if cause is not None:
+        return "True", cause.reason, f"{_how_far(rollout)}: it goes on when the cause in Ready is gone"
+    return "True", "RollingOut", _how_far(rollout)
+
+
+def _how_far(rollout: Rollout) -> str:
+    if not rollout.known:
+        return "the new version is about to be rolled out"
+    old = f", {rollout.serving_old} of the previous one" if rollout.serving_old else ""
+    return f"{_of(rollout.serving_new, rollout.wanted)} of this version serve{old}"
+
+
+def _of_pods(pods: Iterable[Body], now: datetime) -> Cause | None:
+    """That of the youngest pod that has one: what an older one suffered from may be mended."""
+    staying = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+    youngest = sorted(staying, key=lambda pod: pod["metadata"].get("creationTimestamp", ""), reverse=True)
+    return next((cause for pod in youngest if (cause := cause_of_pod(pod, now=now)) is not None), None)
+
+
+def _of(number: int, total: int) -> str:
+    return f"{number} of {total} pods"

@@ -1,0 +1,73 @@
+"""Every name, label and annotation that the objects of an application carry: written here and nowhere else."""
+
+from typing import Any
+
+from uwsgi_autopilot.api.uwsgiapp import API_VERSION, KIND
+
+DOMAIN = "uwsgi-autopilot.dev/"
+FIELD_MANAGER = "uwsgi-autopilot"
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGER = "uwsgi-autopilot"
+APP_NAME = "app.kubernetes.io/name"
+APP = DOMAIN + "app"
+"""Label: the application that an object belongs to."""
+
+WANTED = DOMAIN + "wanted"
+"""Annotation of a pod: the wish (api/wish.py), which the kubelet makes a file of."""
+TEMPLATE = DOMAIN + "template"
+"""Annotation of the Deployment: name of the chart's PodTemplate that its pods were made from."""
+
+# The one key of ConfigMap NAME-promoted, and so the name of the file in the pod.
+PROMOTED_KEY = "wanted"
+# Key of ConfigMap NAME-tuning.
+TUNING_KEY = "memory.json"
+
+
+def config_name(app: str, content_hash: str) -> str:
+    return f"{app}-config-{content_hash}"
+
+
+def promoted_name(app: str) -> str:
+    return f"{app}-promoted"
+
+
+def tuning_name(app: str) -> str:
+    return f"{app}-tuning"
+
+
+def selector_labels(app: str) -> dict[str, str]:
+    """What Deployment, Service and PodDisruptionBudget select by. A Deployment's selector can never be changed: nothing
+    may be added here."""
+    return {MANAGED_BY: MANAGER, APP: app}
+
+
+def selector_text(app: str) -> str:
+    """The same as one text, for a list request and for `status.selector`."""
+    return ",".join(f"{name}={value}" for name, value in selector_labels(app).items())
+
+
+def object_labels(app: str) -> dict[str, str]:
+    """Labels of every object of an application, its pods included."""
+    return {APP_NAME: app, **selector_labels(app)}
+
+
+def owner_reference(app: str, uid: str) -> dict[str, Any]:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "name": app,
+        "uid": uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def metadata(app: str, namespace: str, uid: str, name: str) -> dict[str, Any]:
+    """Metadata of a child called `name`."""
+    return {
+        "name": name,
+        "namespace": namespace,
+        "labels": object_labels(app),
+        "ownerReferences": [owner_reference(app, uid)],
+    }

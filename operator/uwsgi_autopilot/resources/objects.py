@@ -1,0 +1,118 @@
+"""The objects that serve one application, from its UwsgiApp, the chart's template and the chart's skeletons: pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import yaml
+
+from uwsgi_autopilot.api.wish import Wish
+from uwsgi_autopilot.errors import TemplateError
+from uwsgi_autopilot.resources import labels
+from uwsgi_autopilot.resources.app import App
+from uwsgi_autopilot.resources.configmaps import config_map, promoted_map
+from uwsgi_autopilot.resources.merge import merge
+from uwsgi_autopilot.resources.podtemplate import drain_seconds, pod_template, with_config
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the operator was started with. `agent_image` holds the zipapp that is copied into pods."""
+
+    agent_image: str
+
+
+def desired(
+    app: App,
+    *,
+    template: Mapping[str, Any],
+    skeletons: Mapping[str, str],
+    settings: Settings,
+    promoted: Wish | None,
+) -> list[Object]:
+    """Return the objects in the order in which they are to be written: what a pod needs comes before the pods.
+
+    `template`: the chart's PodTemplate object. `skeletons`: data of the chart's ConfigMap of skeletons. `promoted`: the
+    shape that new pods start from; None when nothing was decided yet. The same arguments give the same objects.
+
+    Raises:
+        SpecError: the application's own fields cannot be served; (path, sentence) for each.
+        TemplateError: the chart's template or a skeleton is not usable; nothing should be changed.
+    """
+    pod = pod_template(app, template=template, agent_image=settings.agent_image)
+    config = config_map(app, drain_seconds=drain_seconds(pod))
+    pod = with_config(pod, config["metadata"]["name"])
+    return [
+        _object(app, "v1", "ServiceAccount") | {"automountServiceAccountToken": False},
+        config,
+        promoted_map(app, promoted),
+        service(app, skeletons),
+        disruption_budget(app, skeletons),
+        deployment(app, skeletons, pod, template["metadata"]["name"]),
+    ]
+
+
+def deployment(app: App, skeletons: Mapping[str, str], pod: Mapping[str, Any], revision: str) -> Object:
+    """Without replicas, always: an apply that stops sending the field would set it to 1."""
+    spec = {"selector": {"matchLabels": labels.selector_labels(app.name)}, "template": pod}
+    made = _object(app, "apps/v1", "Deployment") | {"spec": spec}
+    made["metadata"]["annotations"] = {labels.TEMPLATE: revision}
+    return merge_skeleton(skeletons, "deployment", made)
+
+
+def service(app: App, skeletons: Mapping[str, str]) -> Object:
+    asked = app.spec["service"]
+    skeleton = skeleton_of(skeletons, "service")
+    ports = (skeleton.get("spec") or {}).get("ports") or [{"name": "http", "targetPort": "http", "protocol": "TCP"}]
+    port = {**ports[0], "port": asked["port"]}
+    if "nodePort" in asked:
+        port["nodePort"] = asked["nodePort"]
+    spec = {
+        "type": asked["type"],
+        "selector": labels.selector_labels(app.name),
+        "ports": [{"$patch": "replace"}, port],
+    }
+    made = _object(app, "v1", "Service") | {"spec": spec}
+    made["metadata"]["annotations"] = asked["annotations"]
+    return merge_skeleton(skeletons, "service", made)
+
+
+def disruption_budget(app: App, skeletons: Mapping[str, str]) -> Object:
+    made = _object(app, "policy/v1", "PodDisruptionBudget")
+    made["spec"] = {"selector": {"matchLabels": labels.selector_labels(app.name)}}
+    return merge_skeleton(skeletons, "poddisruptionbudget", made)
+
+
+def merge_skeleton(skeletons: Mapping[str, str], name: str, made: Object) -> Object:
+    """What we fill in wins over the skeleton."""
+    return {
+        "apiVersion": made["apiVersion"],
+        "kind": made["kind"],
+        **merge(skeleton_of(skeletons, name), made, path=made["kind"]),
+    }
+
+
+def skeleton_of(skeletons: Mapping[str, str], name: str) -> Object:
+    if name not in skeletons:
+        raise TemplateError(f"the chart's skeletons have no {name}")
+    return _parsed(name, skeletons[name])
+
+
+@lru_cache(maxsize=16)
+def _parsed(name: str, text: str) -> Object:
+    """Never changed by anybody: merge copies."""
+    try:
+        skeleton = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise TemplateError(f"the chart's skeleton {name} is not YAML: {error}") from None
+    if not isinstance(skeleton, dict):
+        raise TemplateError(f"the chart's skeleton {name} is not a mapping")
+    return skeleton
+
+
+def _object(app: App, version: str, kind: str) -> Object:
+    metadata = labels.metadata(app.name, app.namespace, app.uid, app.name)
+    return {"apiVersion": version, "kind": kind, "metadata": metadata}

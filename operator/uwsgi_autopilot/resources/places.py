@@ -1,0 +1,111 @@
+"""Where things lie, in a pod or in a run directory, and what the agent and nginx are told about it: pure.
+
+One builder for both worlds, so that an application that runs on one machine runs the same way on a cluster.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from uwsgi_autopilot.api.agentconfig import AgentConfig
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.api.uwsgiapp import StaticFiles, UwsgiApp
+from uwsgi_autopilot.resources.nginx import NginxSite
+
+# Beyond what nginx waits for an answer: a request that nginx has given up may still run.
+REQUEST_MARGIN_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Absolute paths. `run` is shared by nginx and the agent: app.sock, log.sock and draining lie there. `private` is
+    the agent's own. `temporary` is nginx's. `listen`: where the agent serves its state, "unix:/path" or "host:port";
+    `agent`: where nginx reaches it, in the same two forms. `promoted` None: nobody promotes a shape."""
+
+    run: str
+    private: str
+    temporary: str
+    wanted: str
+    promoted: str | None = None
+    listen: str
+    agent: str
+    nginx_listen: str
+    nginx_port: int
+    termination_log: str | None = None
+
+    @property
+    def socket(self) -> str:
+        return f"{self.run}/app.sock"
+
+    @property
+    def log_socket(self) -> str:
+        return f"{self.run}/log.sock"
+
+    @property
+    def draining(self) -> str:
+        return f"{self.run}/draining"
+
+
+def agent_config(
+    app: UwsgiApp,
+    places: Places,
+    *,
+    uwsgi: Sequence[str],
+    chdir: str,
+    start: Shape,
+    drain_seconds: float,
+    env: Sequence[tuple[str, str]] = (),
+    memory_limit: int | None = None,
+    cores: float | None = None,
+) -> AgentConfig:
+    """`uwsgi`: the command that starts uWSGI. `env`, `memory_limit` (bytes) and `cores`: what no container sets."""
+    tuning = app.tuning
+    return AgentConfig(
+        name=app.name,
+        uwsgi=tuple(uwsgi),
+        module=app.module,
+        chdir=chdir,
+        socket=places.socket,
+        private=places.private,
+        wanted=places.wanted,
+        promoted=places.promoted,
+        start=start,
+        listen=places.listen,
+        max_processes=max(tuning.processes.max, start.processes),
+        max_threads=max(tuning.threads.max, start.threads),
+        options=tuple((option.name, option.value) for option in app.options),
+        env=tuple(env),
+        log_socket=places.log_socket,
+        draining=places.draining,
+        nginx_port=places.nginx_port,
+        health_path=app.health.path,
+        health_host=app.health.host,
+        memory_limit=memory_limit,
+        cores=cores,
+        request_seconds=app.nginx.read_timeout_s + REQUEST_MARGIN_SECONDS,
+        drain_seconds=drain_seconds,
+        termination_log=places.termination_log,
+    )
+
+
+def nginx_site(
+    app: UwsgiApp,
+    places: Places,
+    *,
+    public_agent: bool = False,
+    user: str | None = None,
+    static: Sequence[StaticFiles] | None = None,
+) -> NginxSite:
+    """`static`: where nginx finds the static files when that is not where the manifest says."""
+    return NginxSite(
+        listen=(places.nginx_listen,),
+        socket=places.socket,
+        run=places.temporary,
+        log_socket=places.log_socket,
+        draining=places.draining,
+        agent=places.agent,
+        spec=app.nginx if static is None else replace(app.nginx, static=tuple(static)),
+        health_path=app.health.path,
+        health_host=app.health.host,
+        public_agent=public_agent,
+        user=user,
+    )

@@ -1,0 +1,125 @@
+"""The pod of an application: the chart's template, then the application's fields, then its overlay.
+
+    template ◄─ image, environment, resources … of the spec ◄─ spec.template ◄─ what nobody may change (protected.py)
+
+The chart's PodTemplate holds everything that a pod consists of; here only names, images and the application's own
+values are put into it.
+"""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+from uwsgi_autopilot.errors import SpecError, TemplateError
+from uwsgi_autopilot.resources import labels
+from uwsgi_autopilot.resources.app import App
+from uwsgi_autopilot.resources.configmaps import AGENT_FILE
+from uwsgi_autopilot.resources.merge import MergeError, merge
+from uwsgi_autopilot.resources.protected import missing_pieces, objections
+from uwsgi_autopilot.resources.staticfiles import copy_command
+
+# The path by which the merge table knows a pod template; what an overlay's error is reported under, too.
+PATH = "Deployment.spec.template"
+WHERE = "spec.template"
+AGENT_ZIPAPP = "/opt/uwsgi-autopilot/agent.pyz"
+# Of the termination grace: what uWSGI needs beyond the longest request, and to be killed when it does not end.
+GRACE_MARGIN_SECONDS = 15
+# The agent's own deadline lies so long before the kubelet's.
+DEADLINE_MARGIN_SECONDS = 5
+
+
+def pod_template(app: App, *, template: Mapping[str, Any], agent_image: str) -> dict[str, Any]:
+    """Return the pod template, complete but for the name of its configuration (`with_config`).
+
+    `template`: the chart's PodTemplate object.
+
+    Raises:
+        TemplateError: the chart's template lacks a piece, named in the sentence.
+        SpecError: spec.image is missing, or spec.template cannot be laid over the rest or changes what it must not.
+    """
+    name = template["metadata"]["name"]
+    if missing := missing_pieces(template.get("template") or {}):
+        raise TemplateError(f"the pod template {name} has no {missing[0]}: the chart's podTemplate values removed it")
+    if app.image is None:
+        raise SpecError([("spec.image", "expected the name of an image such as shop:1.4, found nothing")])
+    ours = merge(template["template"], _own_fields(app, agent_image), path=PATH)
+    pod = _overlaid(app, ours)
+    return _with_grace(app, pod)
+
+
+def with_config(pod: Mapping[str, Any], config_map: str) -> dict[str, Any]:
+    """The same pod, reading its configuration from `config_map`."""
+    volume = {"name": "config", "configMap": {"name": config_map}}
+    return merge(pod, {"spec": {"volumes": [volume]}}, path=PATH)
+
+
+def drain_seconds(pod: Mapping[str, Any]) -> float:
+    """How long the agent may take to stop."""
+    grace: float = pod["spec"]["terminationGracePeriodSeconds"]
+    return grace - DEADLINE_MARGIN_SECONDS
+
+
+def _own_fields(app: App, agent_image: str) -> dict[str, Any]:
+    spec = app.spec
+    image = {"image": app.image, "imagePullPolicy": spec["imagePullPolicy"]}
+    container: dict[str, Any] = {
+        "name": "app",
+        **image,
+        "command": [spec["python"], "-I", AGENT_ZIPAPP, AGENT_FILE],
+        "args": None,
+        "env": spec["env"],
+        "envFrom": spec["envFrom"],
+    }
+    if any(spec["resources"].values()):
+        container["resources"] = {"$patch": "replace", **_amounts_as_text(spec["resources"])}
+    static: dict[str, Any] = {"name": "static", "$patch": "delete"}
+    if app.settings.nginx.static:
+        static = {"name": "static", **image, "command": copy_command(app.settings, spec["python"]), "args": None}
+    return {
+        "metadata": {"labels": labels.object_labels(app.name)},
+        "spec": {
+            "serviceAccountName": app.name,
+            "imagePullSecrets": spec["imagePullSecrets"],
+            "initContainers": [{"name": "agent", "image": agent_image}, static],
+            "containers": [container],
+            "volumes": [{"name": "promoted", "configMap": {"name": labels.promoted_name(app.name)}}],
+        },
+    }
+
+
+def _amounts_as_text(resources: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """The API server's field types know quantities as texts."""
+    return {kind: {name: str(amount) for name, amount in amounts.items()} for kind, amounts in resources.items()}
+
+
+def _overlaid(app: App, ours: dict[str, Any]) -> dict[str, Any]:
+    overlay = app.spec["template"]
+    if not overlay:
+        return ours
+    try:
+        pod = merge(ours, overlay, path=PATH)
+    except MergeError as error:
+        raise SpecError([(f"{WHERE}.{error.path}", error.sentence)]) from None
+    problems = objections(ours, overlay, pod)
+    if problems:
+        raise SpecError([(f"{WHERE}.{path}", sentence) for path, sentence in problems])
+    return pod
+
+
+def _with_grace(app: App, pod: dict[str, Any]) -> dict[str, Any]:
+    """Time for clients to leave, for the longest request, and to end; more when the overlay asks for it.
+
+    The template's own value does not count: it cannot know the application's readTimeout.
+    """
+    nginx = next(each for each in pod["spec"]["containers"] if each["name"] == "nginx")
+    sleep = nginx.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
+    timeout = app.settings.nginx.read_timeout_s
+    least = sleep + timeout + GRACE_MARGIN_SECONDS
+    asked = (app.spec["template"].get("spec") or {}).get("terminationGracePeriodSeconds")
+    if asked is not None and asked < least:
+        why = f"{sleep} of nginx's preStop sleep, {timeout} of spec.nginx.readTimeout and {GRACE_MARGIN_SECONDS} more"
+        path = f"{WHERE}.spec.terminationGracePeriodSeconds"
+        raise SpecError([(path, f"expected at least {least} seconds ({why}), found {asked}")])
+    result = deepcopy(pod)
+    result["spec"]["terminationGracePeriodSeconds"] = least if asked is None else asked
+    return result

@@ -1,0 +1,49 @@
+"""What some values add: monitors, a network policy, a first application."""
+
+from typing import Any
+
+from tests.chart.helm import NAMESPACE, Object
+
+PROMETHEUS = ["monitoring.coreos.com/v1"]
+
+
+def of_kind(objects: list[Object], kind: str) -> list[Object]:
+    return [each for each in objects if each["kind"] == kind]
+
+
+def test_monitors_for_the_operator_and_for_applications(render: Any) -> None:
+    objects = render({"monitoring": {"podMonitor": {"enabled": True, "labels": {"release": "p"}}}}, apis=PROMETHEUS)
+    operator, apps = of_kind(objects, "PodMonitor")
+    assert operator["spec"]["podMetricsEndpoints"] == [{"port": "metrics", "interval": "15s"}]
+    assert apps["spec"]["namespaceSelector"] == {"any": True}
+    assert apps["spec"]["podMetricsEndpoints"] == [{"port": "agent", "interval": "15s"}]
+    assert {each["metadata"]["labels"]["release"] for each in (operator, apps)} == {"p"}
+
+
+def test_a_network_policy_for_each_namespace(render: Any) -> None:
+    monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    values = {"networkPolicy": {"enabled": True, "namespaces": ["blog", "shop"], "metricsFrom": [monitoring]}}
+    policies = of_kind(render(values), "NetworkPolicy")
+    assert [each["metadata"]["namespace"] for each in policies] == ["blog", "shop"]
+    clients, readers = policies[0]["spec"]["ingress"]
+    assert clients == {"ports": [{"port": "http", "protocol": "TCP"}]}
+    assert readers["ports"] == [{"port": "agent", "protocol": "TCP"}]
+    assert readers["from"][0]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": NAMESPACE}
+    assert readers["from"][1] == monitoring
+
+
+def test_without_a_namespace_the_policy_is_the_releases_own(render: Any) -> None:
+    (policy,) = of_kind(render({"networkPolicy": {"enabled": True}}), "NetworkPolicy")
+    assert policy["metadata"]["namespace"] == NAMESPACE
+
+
+def test_the_first_application_outlives_the_chart(render: Any, defaults: list[Object]) -> None:
+    assert of_kind(defaults, "UwsgiApp") == []
+    (app,) = of_kind(render({"firstApp": {"enabled": True}}), "UwsgiApp")
+    assert app["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    assert app["spec"]["module"] == "wsgi:app"
+
+
+def test_the_definition_is_no_template(render: Any) -> None:
+    """Helm deletes what it templates: with the definition every application would go."""
+    assert of_kind(render({"firstApp": {"enabled": True}}), "CustomResourceDefinition") == []

@@ -1,0 +1,194 @@
+"""What a cluster gets for a UwsgiApp. golden/*.yaml show it whole: run with UPDATE_GOLDEN=1 to write them anew, and
+read the difference."""
+
+import os
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.resources.making import SETTINGS, SKELETONS, TEMPLATE, app, named, objects, pod_of
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.api.wish import Wish, parse_wish
+from uwsgi_autopilot.errors import TemplateError
+from uwsgi_autopilot.resources.objects import desired
+
+HERE = Path(__file__).parent
+MANIFESTS = HERE.parent / "api"
+
+
+@pytest.mark.parametrize("name", ["full", "smallest"])
+def test_the_objects_of_a_manifest(name):
+    spec = yaml.safe_load((MANIFESTS / f"{name}.yaml").read_text(encoding="utf-8"))["spec"]
+    made = yaml.safe_dump_all(objects(**spec).values(), sort_keys=False, width=120)
+    golden = HERE / "golden" / f"{name}.yaml"
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.write_text(made, encoding="utf-8")
+    assert made == golden.read_text(encoding="utf-8")
+
+
+def test_every_object_is_the_applications_own():
+    for kind, each in objects().items():
+        assert each["metadata"]["namespace"] == "team", kind
+        assert (
+            each["metadata"]["labels"].items()
+            >= {
+                "app.kubernetes.io/managed-by": "uwsgi-autopilot",
+                "uwsgi-autopilot.dev/app": "shop",
+            }.items()
+        ), kind
+        owner = each["metadata"]["ownerReferences"]
+        assert [(one["kind"], one["uid"], one["controller"]) for one in owner] == [("UwsgiApp", "u-1", True)], kind
+
+
+def test_selectors_find_the_pods():
+    made = objects(template={"metadata": {"labels": {"tier": "front"}}})
+    labels = made["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    for selector in (
+        made["Deployment"]["spec"]["selector"]["matchLabels"],
+        made["Service"]["spec"]["selector"],
+        made["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"],
+    ):
+        assert selector.items() <= labels.items()
+        assert "tier" not in selector, "a selector that follows a person's labels could never change again"
+
+
+@pytest.mark.parametrize("replicas", [None, 0, 5])
+def test_replicas_are_never_in_what_is_applied(replicas):
+    spec = {} if replicas is None else {"replicas": replicas}
+    assert "replicas" not in objects(**spec)["Deployment"]["spec"]
+
+
+def test_the_service_has_one_port_whatever_the_skeleton_says():
+    ports = objects(service={"type": "NodePort", "port": 8000, "nodePort": 30088})["Service"]["spec"]["ports"]
+    assert ports == [
+        {
+            "name": "http",
+            "port": 8000,
+            "targetPort": "http",
+            "protocol": "TCP",
+            "appProtocol": "http",
+            "nodePort": 30088,
+        }
+    ]
+
+
+def test_annotations_of_the_service_join_those_of_the_chart():
+    skeletons = SKELETONS | {"service": "metadata: {annotations: {a: chart, b: chart}}"}
+    made = desired(
+        app(service={"annotations": {"b": "own"}}),
+        template=TEMPLATE,
+        skeletons=skeletons,
+        settings=SETTINGS,
+        promoted=None,
+    )
+    service = next(each for each in made if each["kind"] == "Service")
+    assert service["metadata"]["annotations"] == {"a": "chart", "b": "own"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "promoted", "expected"),
+    [
+        pytest.param({}, None, Wish(seq=0, shape=Shape(2, 4)), id="the default"),
+        pytest.param(
+            {"tuning": {"start": {"processes": 3, "threads": 2}}}, None, Wish(seq=0, shape=Shape(3, 2)), id="start"
+        ),
+        pytest.param({"tuning": {"processes": {"max": 1}}}, None, Wish(seq=0, shape=Shape(1, 4)), id="in the bounds"),
+        pytest.param({}, Wish(seq=7, shape=Shape(4, 16)), Wish(seq=7, shape=Shape(4, 16)), id="promoted"),
+        pytest.param(
+            {"tuning": {"threads": {"max": 8}}},
+            Wish(seq=7, shape=Shape(4, 16)),
+            Wish(seq=7, shape=Shape(4, 8)),
+            id="too wide",
+        ),
+        pytest.param(
+            {"tuning": {"pin": {"processes": 5, "threads": 1}}},
+            Wish(seq=7, shape=Shape(4, 16)),
+            Wish(seq=7, shape=Shape(5, 1)),
+            id="a pin",
+        ),
+    ],
+)
+def test_the_shape_that_a_new_pod_starts_from(spec, promoted, expected):
+    assert parse_wish(objects(promoted, **spec)["promoted"]["data"]["wanted"]) == expected
+
+
+def test_a_shape_restarts_no_pod():
+    """Neither a promoted shape nor the manifest's start, pin and mode are part of the pod."""
+    before = objects()
+    tuning = {"start": {"processes": 1, "threads": 1}, "pin": {"processes": 2, "threads": 2}, "mode": "Disabled"}
+    after = objects(Wish(seq=9, shape=Shape(8, 8)), tuning=tuning)
+    assert before["Deployment"] == after["Deployment"]
+    assert before["promoted"] != after["promoted"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"module": "other:app"}, {"nginx": {"bodySize": "1Mi"}}, {"uwsgi": {"options": [{"name": "lazy-apps"}]}}],
+    ids=str,
+)
+def test_another_configuration_has_another_name_and_the_pods_read_it(change):
+    before, after = objects(), objects(**change)
+    name = after["config"]["metadata"]["name"]
+    assert name != before["config"]["metadata"]["name"]
+    assert after["config"]["immutable"] is True
+    volumes = after["Deployment"]["spec"]["template"]["spec"]["volumes"]
+    assert named(volumes, "config")["configMap"]["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("skeletons", "words"),
+    [
+        ({}, "have no service"),
+        (SKELETONS | {"service": "[1"}, "skeleton service is not YAML"),
+        (SKELETONS | {"service": "text"}, "skeleton service is not a mapping"),
+    ],
+)
+def test_a_skeleton_that_cannot_be_used_is_named(skeletons, words):
+    with pytest.raises(TemplateError, match=words):
+        desired(app(), template=TEMPLATE, skeletons=skeletons, settings=SETTINGS, promoted=None)
+
+
+SPECS = st.fixed_dictionaries(
+    {},
+    optional={
+        "image": st.sampled_from(["shop:1", "registry.example/shop@sha256:ab"]),
+        "python": st.sampled_from(["python3", "/venv/bin/python"]),
+        "chdir": st.sampled_from(["/app", "/srv/x y"]),
+        "env": st.lists(
+            st.builds(lambda name, value: {"name": name, "value": value}, st.sampled_from("ABC"), st.text(max_size=5)),
+            unique_by=lambda each: each["name"],
+            max_size=3,
+        ).map(lambda env: [each for each in env if "\\0" not in each["value"]]),
+        "resources": st.sampled_from([{}, {"limits": {"cpu": 2, "memory": "1Gi"}}, {"requests": {"cpu": "100m"}}]),
+        "nginx": st.sampled_from(
+            [{}, {"readTimeout": "5m", "static": [{"path": "/a", "dir": "x"}, {"path": "/b/", "dir": "/y"}]}]
+        ),
+        "template": st.sampled_from(
+            [{}, {"spec": {"nodeSelector": {"disk": "ssd"}}}, {"metadata": {"labels": {"a": "b"}}}]
+        ),
+    },
+)
+
+
+@settings(deadline=None)
+@given(spec=SPECS)
+def test_the_same_manifest_gives_the_same_bytes_and_changes_none_of_its_sources(spec):
+    template = deepcopy(TEMPLATE)
+    first, second = (yaml.safe_dump_all(objects(**deepcopy(spec)).values()) for _ in range(2))
+    assert first == second
+    assert template == TEMPLATE
+
+
+def test_a_pod_has_what_its_agent_and_its_nginx_look_for():
+    spec = pod_of()
+    mounts = {mount["mountPath"] for mount in named(spec["containers"], "app")["volumeMounts"]}
+    config = objects()["config"]["data"]
+    for path in ("/run/uwsgi-autopilot", "/run/uwsgi-autopilot-private", "/etc/uwsgi-autopilot/promoted"):
+        assert path in mounts
+        assert path in config["agent.json"]
+    assert "/run/uwsgi-autopilot/app.sock" in config["nginx.conf"]
+    assert named(spec["containers"], "app")["command"][-1] == "/etc/uwsgi-autopilot/config/agent.json"
