@@ -1,4 +1,4 @@
-"""Every metric of the operator: name, type, help text. Written by controller/metrics.py with report/metrics.py's Page."""
+"""Every metric of the operator: name, type, help text. Rendered by the same page as those of the agent (metrics.py)."""
 
 # The one list: a name that is not here cannot be written.
 OPERATOR_METRICS: dict[str, tuple[str, str]] = {
