@@ -162,7 +162,7 @@ SPECS = st.fixed_dictionaries(
             st.builds(lambda name, value: {"name": name, "value": value}, st.sampled_from("ABC"), st.text(max_size=5)),
             unique_by=lambda each: each["name"],
             max_size=3,
-        ).map(lambda env: [each for each in env if "\\0" not in each["value"]]),
+        ).map(lambda env: [each for each in env if "\0" not in each["value"]]),
         "resources": st.sampled_from([{}, {"limits": {"cpu": 2, "memory": "1Gi"}}, {"requests": {"cpu": "100m"}}]),
         "nginx": st.sampled_from(
             [{}, {"readTimeout": "5m", "static": [{"path": "/a", "dir": "x"}, {"path": "/b/", "dir": "/y"}]}]
