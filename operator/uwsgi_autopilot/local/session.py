@@ -114,6 +114,7 @@ class Session:
                 reason = "\n".join(self.children.last_lines) or f"the agent ended with status {agent.returncode}"
                 raise NotServing(f"{self.app.module} could not be served from {self.folder}:\n{reason}")
             self.step()
+            self.poll()
             if self.state and self.state["ready"] and self._nginx_answers():
                 return
             time.sleep(0.05)
@@ -124,8 +125,7 @@ class Session:
         """Read the state, and start again what died."""
         now = time.monotonic()
         if now >= self._next_poll:
-            self._next_poll = now + POLL_SECONDS
-            self._poll()
+            self.poll()
         self.children.revive((self.state or {}).get("pids", []))
 
     def wish(self, shape: Shape) -> int:
@@ -144,6 +144,7 @@ class Session:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             self.step()
+            self.poll()
             state = self.state or {}
             accepted = state.get("accepted") or {}
             refused = state.get("refused")
@@ -192,7 +193,9 @@ class Session:
                     f"port {self.port} of {self.host} cannot be used{who}: {error.strerror}. Name another with --port"
                 ) from None
 
-    def _poll(self) -> None:
+    def poll(self) -> None:
+        """Read the state now; `step` does it twice a second."""
+        self._next_poll = time.monotonic() + POLL_SECONDS
         state = self._client.state(self._cursor) if self._client else None
         if state is None:
             return

@@ -50,6 +50,7 @@ class Served:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             self.session.step()
+            self.session.poll()
             if found := wanted():
                 return found
             time.sleep(0.05)

@@ -23,20 +23,22 @@ def shapes(count: int, threads: tuple[int, ...], seed: int) -> list[Shape]:
     return found
 
 
-@pytest.mark.timeout(280)
-def test_two_hundred_live_changes_under_load_lose_no_request(serve):
-    """Threads 1 and 4 in turn, so that both ways to retire a generation are used; slow requests are in flight."""
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_hundred_live_changes_under_load_lose_no_request(serve, seed):
+    """Twice, which makes the two hundred; threads 1 and 4, so that both ways to retire a generation are used; slow
+    requests are in flight all the time."""
     with serve() as served:
         load = [served.load(KEEP_ALIVE), served.load(ONE_CONNECTION_EACH), served.load("clients=2,path=/?ms=1000")]
-        for shape in shapes(200, (1, 4), seed=1):
+        for shape in shapes(100, (1, 4), seed=seed):
             served.session.wish(shape)
             served.until(lambda shape=shape: served.serves(shape), f"{shape} serves")
         state = served.session.state
         summaries = [each.stop() for each in load]
         assert [each["failures"] for each in summaries] == [{}, {}, {}]
         assert all(each["sent"] == each["answered"] > 0 for each in summaries)
-        assert state["swaps"] + state["resizes"] >= 200
-        assert state["swaps"] >= 60
+        assert state["swaps"] + state["resizes"] >= 100
+        assert state["swaps"] >= 30
         assert state["failed_starts"] == 0
 
 
