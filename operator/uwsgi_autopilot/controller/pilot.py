@@ -213,6 +213,10 @@ class Pilot:
                 # Another workload came in the middle: the shape from before is no better known for it.
                 self.trial = None
                 self.wishes.everyone(trial.shape)
+                message = f"{trial.shape} stays, no longer compared with {trial.before}"
+                if decision is not None:
+                    message = f"{message}: {decision.message}"
+                self._note(now, "promote", trial.before, trial.shape, "WorkloadChanged", message)
                 return
             self._undecided(now, why or (decision.message if decision else "dropped"))
 
