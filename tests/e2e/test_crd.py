@@ -58,11 +58,11 @@ def without_value(message: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def server(kubectl: Any) -> Iterator[Any]:
+def server(cluster: Any) -> Iterator[Any]:
     """Send a manifest's text as it stands, get an Answer. The definition in the cluster is the current one."""
-    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=crd_text())
-    kubectl("wait", "--for=condition=Established", f"crd/{NAME}", "--timeout=30s")
-    with kubectl.proxy() as base:
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=crd_text())
+    cluster.kubectl("wait", "--for=condition=Established", f"crd/{NAME}", "--timeout=30s")
+    with cluster.proxy() as base:
 
         def send(text: str) -> Answer:
             request = urllib.request.Request(
@@ -139,15 +139,15 @@ def test_a_field_without_a_value_is_absent(server: Any) -> None:
     assert "pin" not in answer.body["spec"]["tuning"]
 
 
-def test_kubectl_explains_the_fields(kubectl: Any, server: Any) -> None:
-    text = kubectl("explain", "uwsgiapp.spec.tuning")
+def test_kubectl_explains_the_fields(cluster: Any, server: Any) -> None:
+    text = cluster.kubectl("explain", "uwsgiapp.spec.tuning")
     assert "Never" not in text  # that is one level further down
     for words in ("pin\t<Object>", "Keep exactly this shape", "enum: Auto, Recommend, Disabled"):
         assert words in text
-    assert "Never more processes than this." in kubectl("explain", "uwsgiapp.spec.tuning.processes")
+    assert "Never more processes than this." in cluster.kubectl("explain", "uwsgiapp.spec.tuning.processes")
 
 
-def test_kubectl_get_has_our_columns(kubectl: Any, server: Any) -> None:
-    table = json.loads(kubectl("get", "crd", NAME, "-o", "json"))["spec"]["versions"][0]["additionalPrinterColumns"]
+def test_kubectl_get_has_our_columns(cluster: Any, server: Any) -> None:
+    table = cluster.json("get", "crd", NAME)["spec"]["versions"][0]["additionalPrinterColumns"]
     assert [column["name"] for column in table] == ["Ready", "Shape", "Wanted", "RPS", "P99", "Mode", "Age"]
-    assert "uapp" in kubectl("api-resources", "--api-group=uwsgi-autopilot.dev")
+    assert "uapp" in cluster.kubectl("api-resources", "--api-group=uwsgi-autopilot.dev")
