@@ -4,9 +4,6 @@ No test touches another cluster than that one, and each has a namespace of its o
 decisions and logs.
 """
 
-import json
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +13,7 @@ import pytest
 # The simulator and these helpers are imported as tests.…, whether pytest was started as a command or as a module.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.e2e.kubectl import CONTEXT, Kubectl
-
+from tests.e2e.cluster import CONTEXT, Cluster, missing
 from tests.e2e.place import NODE_PORT, Place, until
 from tests.e2e.release import Release
 
@@ -27,15 +23,11 @@ _counts: list[str] = []
 
 
 @pytest.fixture(scope="session")
-def kubectl() -> Kubectl:
-    missing = [program for program in ("docker", "kind", "helm", "kubectl") if not shutil.which(program)]
-    if missing:
-        pytest.skip(f"NO CLUSTER: {missing[0]} is not installed")
-    command = ["kubectl", "--context", CONTEXT, "get", "--raw", "/readyz"]
-    if subprocess.run(command, capture_output=True, check=False, timeout=30).returncode:
-        pytest.skip(f"NO CLUSTER: {CONTEXT} does not answer; make cluster")
-    found = Kubectl()
-    for node in json.loads(found("get", "nodes", "--output=json"))["items"]:
+def cluster() -> Cluster:
+    if sentence := missing():
+        pytest.skip(f"NO CLUSTER: {sentence}")
+    found = Cluster()
+    for node in found.json("get", "nodes")["items"]:
         maker = node["spec"].get("providerID", "")
         assert maker.startswith(f"kind://docker/{CLUSTER}/"), (
             f"{CONTEXT} is not the kind cluster of this project: {maker}"
@@ -44,27 +36,27 @@ def kubectl() -> Kubectl:
 
 
 @pytest.fixture(scope="session")
-def release(kubectl: Kubectl) -> Release:
-    release = Release.found_or_new(kubectl)
+def release(cluster: Cluster) -> Release:
+    release = Release.found_or_new(cluster)
     release.install()
     release.restart()
     return release
 
 
 @pytest.fixture
-def place(kubectl: Kubectl, release: Release, request: pytest.FixtureRequest) -> Iterator[Place]:
+def namespace(cluster: Cluster, release: Release, request: pytest.FixtureRequest) -> Iterator[Place]:
     """A namespace with the name of the test, removed afterwards, and the port of localhost:8088 free."""
     name = "e2e-" + request.node.name.replace("_", "-").replace("[", "-").replace("]", "").lower()[5:50].rstrip("-")
-    kubectl("delete", "namespace", name, "--ignore-not-found")
-    until(f"node port {NODE_PORT} is free", lambda: not _port_taken(kubectl), 60)
-    kubectl("create", "namespace", name)
-    kubectl("label", "namespace", name, RESTRICTED)
-    place = Place(kubectl, name)
+    cluster.kubectl("delete", "namespace", name, "--ignore-not-found")
+    until(f"node port {NODE_PORT} is free", lambda: not _port_taken(cluster), 60)
+    cluster.kubectl("create", "namespace", name)
+    cluster.kubectl("label", "namespace", name, RESTRICTED)
+    place = Place(cluster, name)
     yield place
     if getattr(request.node, "failed", False):
         print(place.report())
         print("operator:\n" + release.logs())
-    kubectl("delete", "namespace", name, seconds=180)
+    cluster.kubectl("delete", "namespace", name)
 
 
 @pytest.fixture
@@ -79,7 +71,7 @@ def figures(request: pytest.FixtureRequest) -> Iterator[list[str]]:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     report = yield
     if report.when == "call" and report.failed:
-        item.failed = True  # type: ignore[attr-defined]  # read by the fixture `place`
+        item.failed = True  # type: ignore[attr-defined]  # read by the fixture `namespace`
     return report
 
 
@@ -90,6 +82,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(line)
 
 
-def _port_taken(kubectl: Kubectl) -> bool:
-    services = json.loads(kubectl("get", "services", "--all-namespaces", "--output=json"))["items"]
+def _port_taken(cluster: Cluster) -> bool:
+    services = cluster.json("get", "services", "--all-namespaces")["items"]
     return any(port.get("nodePort") == NODE_PORT for each in services for port in each["spec"].get("ports", ()))
