@@ -25,6 +25,9 @@ RECORDED = [
     ("no-key", "ReferenceMissing", ["couldn't find key k in Secret"]),
     ("no-static", "InitFailed", ["spec.nginx.static: the image has no directory /nope"]),
     ("unschedulable", "Unschedulable", ["fits on no node", "2 Insufficient cpu"]),
+    ("as-root", "RunsAsRoot", ["uwsgi-autopilot-app:dev would run as root", "numeric USER"]),
+    ("too-small", "OOMKilled", ["container app was killed at its memory limit", "spec.resources.limits.memory"]),
+    ("over-quota", "QuotaRefused", ["exceeded quota: q"]),
     ("privileged", "PodSecurityRefused", ["pods cannot be made", "securityContext.privileged=true"]),
 ]
 
@@ -49,10 +52,33 @@ def test_what_a_cluster_showed(name, reason, words):
 
 
 def test_every_recorded_application_is_in_the_table():
-    assert {row[0] for row in RECORDED} | HEALTHY == set(AILING)
+    assert {row[0] for row in RECORDED} | {"demo", "old-serves"} == set(AILING)
 
 
-HEALTHY: set[str] = set()
+def test_one_that_serves():
+    answers = conditions_of(seen("demo"), now=NOW)
+    assert {kind: answer[:2] for kind, answer in answers.items()} == {
+        "Available": ("True", "Serving"),
+        "Ready": ("True", "RolledOut"),
+        "Progressing": ("False", "RolledOut"),
+    }
+
+
+def test_a_bad_image_while_the_version_before_serves():
+    answers = conditions_of(seen("old-serves"), now=NOW)
+    assert answers["Available"] == ("True", "PreviousVersionServes", "1 of 1 pods of the previous version serve")
+    assert answers["Ready"][:2] == ("False", "ImageNotPulled")
+    assert "image nope:2 of container app" in answers["Ready"][2]
+    assert answers["Progressing"][:2] == ("True", "ImageNotPulled")
+
+
+@pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff"])
+def test_the_two_messages_of_an_image_that_cannot_be_pulled_are_one(reason):
+    """They alternate every few seconds: each flip would be a write of the status."""
+    back_off = 'Back-off pulling image "shop:1": ErrImagePull: ' if reason == "ImagePullBackOff" else ""
+    cause = cause_of_pod(pod(**waiting(reason, f"{back_off}no such host")), now=NOW)
+    assert cause is not None
+    assert cause.message == "pod shop-x: the image shop:1 of container app cannot be pulled: no such host"
 
 
 def pod(name="app", image="shop:1", *, restarts=0, init=False, **status):
@@ -174,7 +200,7 @@ def test_a_pod_that_leaves_explains_nothing():
 
 
 REPLICA_FAILURES = [
-    ('pods "x" is forbidden: exceeded quota: small, requested: cpu=1, used: cpu=2, limited: cpu=2', "QuotaExceeded"),
+    ('pods "x" is forbidden: exceeded quota: small, requested: cpu=1, used: cpu=2, limited: cpu=2', "QuotaRefused"),
     ('pods "x" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi', "LimitRangeRefused"),
     ("admission webhook says no", "PodRefused"),
 ]

@@ -44,3 +44,22 @@ def test_the_frames_nearest_to_the_error_are_kept():
     assert "/app/m49.py" in told
     assert "/app/m1.py" not in told
     assert len(told.encode()) <= 200
+
+
+SPOKEN = [
+    ("", ""),
+    ("one line", "one line"),
+    ("*** no app loaded. GAME OVER ***", ""),
+    (
+        "the new generation ended with status 22 before it accepted requests: mapped 372 bytes (3 KB) for 64 cores\n"
+        "*** Operational MODE: preforking+threaded ***\n"
+        "unable to load app 0 (mountpoint='') (callable not found or import error)\n"
+        "*** no app loaded. GAME OVER ***",
+        "unable to load app 0 (mountpoint='') (callable not found or import error)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "told"), SPOKEN)
+def test_what_uwsgi_stumbled_over(text, told):
+    assert last_lines(text, 200) == told
