@@ -38,6 +38,12 @@ def test_helm_test_is_content(cluster: Any, release: str) -> None:
     assert "Phase:          Succeeded" in cluster.helm("test", release, "--namespace", SPACE)
 
 
+def test_the_notes_say_what_to_type_next(cluster: Any, release: str) -> None:
+    notes = cluster.helm("get", "notes", release, "--namespace", SPACE)
+    assert "kubectl apply --filename app/uwsgiapp.yaml" in notes
+    assert "kubectl get uwsgiapps --watch" in notes
+
+
 def test_an_upgrade_brings_the_definition_along(cluster: Any, release: str) -> None:
     older = '[{"op": "remove", "path": "/spec/versions/0/additionalPrinterColumns/0"}]'
     cluster.kubectl("patch", "crd", NAME, "--type=json", f"--patch={older}")
@@ -54,6 +60,15 @@ def test_the_upgrade_may_be_left_out(cluster: Any, release: str) -> None:
     before = cluster.json("get", "crd", NAME)["metadata"]["resourceVersion"]
     cluster.helm("upgrade", release, CHART, *VALUES, "--set", "crds.upgrade=false", "--wait", "--timeout", "2m")
     assert cluster.json("get", "crd", NAME)["metadata"]["resourceVersion"] == before
+
+
+@pytest.mark.parametrize("scenario", sorted((Path(CHART) / "ci").glob("*-values.yaml")), ids=lambda path: path.stem)
+def test_the_api_server_takes_what_the_chart_makes(cluster: Any, release: str, scenario: Path) -> None:
+    """As a dry run in namespaces that exist; unknown fields are refused."""
+    here = ("--set", f"networkPolicy.namespaces={{{SPACE}}}", "--set", f"operator.watchNamespaces={{{SPACE}}}")
+    text = cluster.helm("template", "other", CHART, "--namespace", SPACE, "--values", str(scenario), *here)
+    made = cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "--filename=-", input=text)
+    assert made.count("created (server dry run)") == text.count("\nkind: ")
 
 
 def test_uninstalling_leaves_the_definition(cluster: Any, release: str) -> None:
