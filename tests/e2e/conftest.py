@@ -56,7 +56,8 @@ def namespace(cluster: Cluster, release: Release, request: pytest.FixtureRequest
     if getattr(request.node, "failed", False):
         print(place.report())
         print("operator:\n" + release.logs())
-    cluster.kubectl("delete", "namespace", name)
+    # Pods take their time to drain; the next test waits only for the port.
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
 @pytest.fixture

@@ -122,6 +122,8 @@ class Pilot:
         """The tuner's answer; None where its newest sample was judged already."""
         samples = list(view.samples)
         at = self.memory.at
+        if samples and (samples[-1].seq, samples[-1].at) == (self.memory.seq, at):
+            return None
         if samples and at is not None and samples[-1].at < at:
             # Another pod's clock, or another poll's turn: a little behind is nothing, far behind a clock set back.
             if at - samples[-1].at < BACKWARDS_S:
