@@ -74,13 +74,13 @@ cluster: images  ## create or reuse a kind cluster with both images in it
 	kind load docker-image --name $(CLUSTER) $$images
 
 .PHONY: e2e
-e2e: setup  ## all of it on a real cluster: needs docker, kind, helm and kubectl (at most 20 minutes)
+e2e:  ## all of it on a real cluster: needs docker, kind, helm and kubectl (at most 20 minutes)
 	$(call need,docker,https://docs.docker.com/get-started/get-docker/)
 	$(call need,kind,https://kind.sigs.k8s.io)
 	$(call need,helm,https://helm.sh)
 	$(call need,kubectl,https://kubernetes.io/docs/tasks/tools/)
-	@$(MAKE) --no-print-directory cluster
-	$(BIN)/pytest tests/e2e
+	@$(MAKE) --no-print-directory setup cluster
+	$(BIN)/pytest tests/chart tests/e2e
 
 .PHONY: clean
 clean:  ## remove what the verbs above made

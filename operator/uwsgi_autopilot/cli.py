@@ -50,14 +50,20 @@ def _crd_print(_: argparse.Namespace) -> int:
     return 0
 
 
+def _crd_apply(_: argparse.Namespace) -> int:
+    try:
+        from uwsgi_autopilot.controller.definition import run_crd_apply
+    except ImportError as error:
+        raise _without_operator(error) from None
+    return run_crd_apply()
+
+
 def _operator(asked: argparse.Namespace) -> int:
     try:
         from uwsgi_autopilot.controller.main import Options as OperatorOptions
         from uwsgi_autopilot.controller.main import run_operator
     except ImportError as error:
-        raise UsageError(
-            f"the operator needs more packages ({error.name} is missing): pip install 'uwsgi-autopilot[operator]'"
-        ) from None
+        raise _without_operator(error) from None
     return run_operator(
         OperatorOptions(
             template=asked.template,
@@ -67,6 +73,12 @@ def _operator(asked: argparse.Namespace) -> int:
             watch=tuple(asked.watch_namespace),
             port=asked.port,
         )
+    )
+
+
+def _without_operator(error: ImportError) -> UsageError:
+    return UsageError(
+        f"the operator needs more packages ({error.name} is missing): pip install 'uwsgi-autopilot[operator]'"
     )
 
 
@@ -145,6 +157,10 @@ def _parser() -> argparse.ArgumentParser:
     crd_commands = crd.add_subparsers(required=True, metavar="WHAT")
     crd_print = crd_commands.add_parser("print", help="write it to standard output as YAML, for kubectl apply -f -")
     crd_print.set_defaults(run=_crd_print)
+    crd_apply = crd_commands.add_parser(
+        "apply", help="bring the cluster's to this version; the chart's upgrade runs this"
+    )
+    crd_apply.set_defaults(run=_crd_apply)
     return parser
 
 

@@ -4,6 +4,7 @@ Counters restart with each generation, and two run during an overlap. So every c
 only what it grew is added: sums never go backwards.
 """
 
+import os
 import time
 
 from uwsgi_autopilot.agent.accesslog import AccessLog, LogWindow
@@ -101,7 +102,7 @@ class Observer:
             # The connections of an nginx in another network namespace cannot be seen; the stats know the requests.
             busies = [in_request]
             self.in_service = in_request
-        quota = self.config.cores or self.cgroup.cpu_quota()
+        cores = usable_cores(self.config.cores or self.cgroup.cpu_quota())
         self._seq += 1
         shape, before = fleet.shape, self._last_shape
         self._last_shape = shape
@@ -122,9 +123,9 @@ class Observer:
             worker_cpu=worker_cpu / seconds,
             runqueue_s=self._runqueue.take() if self._runqueue_seen else None,
             throttled_s=self._throttled_growth(),
-            foreign_cpu=foreign,
+            foreign_cpu=felt(foreign, cores),
             steal=steal,
-            cores=usable_cores(quota),
+            cores=cores,
             oldest_s=oldest,
             memory_bytes=self._memory_used(),
             memory_limit=self.config.memory_limit or self.cgroup.memory_limit(),
@@ -264,3 +265,11 @@ def _open_diagnostics() -> SocketDiagnostics | None:
         return SocketDiagnostics()
     except OSError:
         return None
+
+
+def felt(foreign: float, cores: float, machine: float | None = None) -> float:
+    """How many of the `cores` that the application may use others take, when they use `foreign` cores of the machine.
+
+    They use what we may not first: with a limit of 1 core on a node of 64, neighbours that use 10 are not felt.
+    """
+    return max(0.0, foreign - max(0.0, (machine or os.cpu_count() or 1) - cores))

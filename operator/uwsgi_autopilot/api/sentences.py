@@ -78,7 +78,7 @@ def _hint(node: Schema, value: Any, text: str | None) -> str:
         return "".join(f", did you mean {name}?" for name in names if name.lower() in nearest)
     if isinstance(value, float) and node.get("x-kubernetes-int-or-string"):
         return f' (write "{text}" in quotes)'
-    if isinstance(value, int) and str(node.get("default", "")).removesuffix("s").isdigit():
+    if isinstance(value, int) and kind == "string" and str(node.get("default", "")).removesuffix("s").isdigit():
         return f" (write {text}s for seconds)"
     if isinstance(value, int | float) and not isinstance(value, bool) and kind == "string":
         return f' (write "{text}" in quotes)'

@@ -21,23 +21,24 @@ class Entry:
     message: str
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "at": written(self.at),
+        """As it stands in status.decisions."""
+        told: dict[str, Any] = {
+            "time": written(self.at),
             "kind": self.kind,
-            "from": str(self.from_shape) if self.from_shape else "",
-            "to": str(self.to_shape),
+            "to": self.to_shape.to_json(),
             "reason": self.reason,
             "message": self.message[:256],
         }
+        return told if self.from_shape is None else {**told, "from": self.from_shape.to_json()}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Entry":
         """Raises KeyError, ValueError."""
         return cls(
-            at=datetime.fromisoformat(data["at"]).timestamp(),
+            at=datetime.fromisoformat(data["time"]).timestamp(),
             kind=str(data["kind"]),
-            from_shape=Shape.parse(data["from"]) if data["from"] else None,
-            to_shape=Shape.parse(data["to"]),
+            from_shape=Shape.from_json(data["from"]) if "from" in data else None,
+            to_shape=Shape.from_json(data["to"]),
             reason=str(data["reason"]),
             message=str(data["message"]),
         )

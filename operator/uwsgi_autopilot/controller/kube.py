@@ -37,6 +37,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "ReplicaSet": ("/apis/apps/v1", "replicasets"),
     "PodDisruptionBudget": ("/apis/policy/v1", "poddisruptionbudgets"),
     "Event": ("/apis/events.k8s.io/v1", "events"),
+    "CustomResourceDefinition": ("/apis/apiextensions.k8s.io/v1", "customresourcedefinitions"),
 }
 
 
@@ -115,7 +116,7 @@ class Kube:
             query["dryRun"] = "All"
         else:
             self._count("apply", body["kind"] + ("/" + subresource if subresource else ""))
-        path = path_of(body["kind"], meta["namespace"], meta["name"], subresource)
+        path = path_of(body["kind"], meta.get("namespace"), meta["name"], subresource)
         return await self._send("PATCH", path, body=body, query=query, content="application/apply-patch+yaml")
 
     async def merge(self, kind: str, namespace: str, name: str, body: Body, *, subresource: str = "") -> Body:

@@ -186,6 +186,9 @@ def owner_uid(body: Body) -> str:
 
 
 def child_seen(body: Body) -> ChildSeen:
+    if body["kind"] == "Deployment":
+        # Whoever scales it changes nothing of what we apply.
+        body = {**body, "spec": {name: value for name, value in body["spec"].items() if name != "replicas"}}
     return ChildSeen(
         uid=body["metadata"]["uid"],
         owner=owner_uid(body),

@@ -122,6 +122,8 @@ class Pilot:
         """The tuner's answer; None where its newest sample was judged already."""
         samples = list(view.samples)
         at = self.memory.at
+        if samples and (samples[-1].seq, samples[-1].at) == (self.memory.seq, at):
+            return None
         if samples and at is not None and samples[-1].at < at:
             # Another pod's clock, or another poll's turn: a little behind is nothing, far behind a clock set back.
             if at - samples[-1].at < BACKWARDS_S:
@@ -213,6 +215,10 @@ class Pilot:
                 # Another workload came in the middle: the shape from before is no better known for it.
                 self.trial = None
                 self.wishes.everyone(trial.shape)
+                message = f"{trial.shape} stays, no longer compared with {trial.before}"
+                if decision is not None:
+                    message = f"{message}: {decision.message}"
+                self._note(now, "promote", trial.before, trial.shape, "WorkloadChanged", message)
                 return
             self._undecided(now, why or (decision.message if decision else "dropped"))
 

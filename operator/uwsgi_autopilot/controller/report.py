@@ -11,6 +11,7 @@ from uwsgi_autopilot.controller.children import NameTaken
 from uwsgi_autopilot.controller.kube import ApiError, Conflict, Kube, NotFound
 from uwsgi_autopilot.controller.mirror import Key, Mirror
 from uwsgi_autopilot.controller.pilot import Pilot
+from uwsgi_autopilot.controller.podview import PodView
 from uwsgi_autopilot.controller.tuning import NUMBERS_CALM_SECONDS, NUMBERS_HOT_SECONDS, Tuning
 from uwsgi_autopilot.errors import SpecError, TemplateError
 from uwsgi_autopilot.report.histogram import add, quantile
@@ -97,9 +98,7 @@ def told_of(pilot: Pilot, monotonic: float) -> Told:
     last, memory = pilot.last, pilot.memory
     latest = pilot.history[-1] if pilot.history else None
     recent = [figures for view in answering if (figures := view.figures(10.0)) is not None]
-    latencies: dict[int, int] = {}
-    for view in answering:
-        add(latencies, view.latencies())
+    worst = max((p99 for view in answering if (p99 := _p99(view)) is not None), default=None)
     limited = memory.said
     if latest is not None and latest.kind == "refuse" and latest.reason == "MemoryLimit":
         limited = Reason.MEMORY_LIMIT
@@ -122,7 +121,7 @@ def told_of(pilot: Pilot, monotonic: float) -> Told:
         recommendation_message=recommended.message if recommended and current else "",
         decisions=[each.to_json() for each in pilot.history],
         rps=_load(sum(each.rps for each in recent)) if recent else None,
-        p99_s=quantile(latencies, 0.99),
+        p99_s=worst,
     )
 
 
@@ -137,6 +136,12 @@ def cause_of_problem(app: App | None, problem: Exception | None) -> Cause | None
         return Cause(reason="NameTaken", message=str(problem))
     assert isinstance(problem, ApiError)
     return cause_of_server(app, str(problem))
+
+
+def _p99(view: PodView) -> float | None:
+    latencies: dict[int, int] = {}
+    add(latencies, view.latencies())
+    return quantile(latencies, 0.99)
 
 
 def _load(rps: float) -> float:

@@ -85,12 +85,11 @@ def image_not_pulled(each: Container) -> Cause | None:
     reasons = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
     if each.waiting.get("reason") not in reasons:
         return None
-    # Of the two that alternate only the first tells why; the back-off repeats the image's name.
-    why = each.waiting.get("message", "")
-    told = "" if why.startswith("Back-off pulling image") and "ErrImagePull" not in why else f": {why}"
-    return Cause(
-        reason="ImageNotPulled", message=f"the image {each.image} of container {each.name} cannot be pulled{told}"
-    )
+    # Two messages alternate: the reason itself, and the back-off, which repeats it or only the image's name.
+    why = each.waiting.get("message", "").rpartition("ErrImagePull: ")[2]
+    told = "" if not why or why.startswith("Back-off pulling image") else f": {why}"
+    what = f"the image {each.image} of container {each.name} cannot be pulled"
+    return Cause(reason="ImageNotPulled", message=f"{what}{told}")
 
 
 def runs_as_root(each: Container) -> Cause | None:
@@ -216,7 +215,8 @@ def cause_of_replica_failure(deployment: Body, replicasets: Iterable[Body]) -> C
             continue
         message = failure.get("message", "")
         kinds = (
-            ("exceeded quota", "QuotaExceeded"),
+            ("exceeded quota", "QuotaRefused"),
+            ("failed quota", "QuotaRefused"),
             ("violates PodSecurity", "PodSecurityRefused"),
             ("LimitRange", "LimitRangeRefused"),
             ("usage per Container", "LimitRangeRefused"),

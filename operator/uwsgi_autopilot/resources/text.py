@@ -41,7 +41,8 @@ def last_lines(text: str, limit: int) -> str:
     """The end of uWSGI's output on one line: what it stumbled over, then the frames that led there, newest last."""
     _, found, rest = text.rpartition("Traceback (most recent call last):")
     lines = [line.strip() for line in (rest if found else _AGENT.sub("", text)).splitlines()]
-    told = [line for line in lines if line and not _NOISE.match(line)] or [line for line in lines if line]
+    told = [line for line in lines if line and not _NOISE.match(line)]
+    told = told or [line for line in lines if line and not line.startswith("***")]
     if not told:
         return ""
     headline, frames = safe(told[-1], limit), told[:-1] if found else []

@@ -43,8 +43,8 @@ class Sample:
     (uWSGI's running_time: credited at the end of a request).
     cpu_s: CPU seconds of the workers. worker_cpu: the busiest worker's CPU cores (1.0 = bound by its interpreter
     lock). runqueue_s: seconds that worker threads were ready but waited for a CPU; None where it cannot be seen.
-    throttled_s: seconds the cgroup's quota stopped us. foreign_cpu: cores used on this machine by others than the
-    application, nginx and the agent. steal: share of the machine's CPU time that the hypervisor took.
+    throttled_s: seconds the cgroup's quota stopped us. foreign_cpu: of the cores that the application may use, those
+    that others than it, nginx and the agent use. steal: share of the machine's CPU time that the hypervisor took.
     cores: CPU cores the application may use. oldest_s: age of the oldest request in service.
     memory_bytes: what the application uses of memory_limit. worker_bytes: the worst PSS of a worker seen so far.
     """

@@ -144,3 +144,13 @@ def test_sequence_numbers_only_grow(tmp_path, pods):
             seq = agent.wishes.accepted.seq if agent.wishes.accepted else -1
             assert seq >= last[uid]
             last[uid] = seq
+
+
+def test_a_second_without_a_new_sample_is_no_second_decision(tmp_path):
+    """A poll may come between two samples, or fail: the tuner's last answer is not asked for again."""
+    fleet = Fleet(tmp_path, workload.IO, pods=1, clients=64)
+    while "try" not in fleet.kinds():
+        fleet.run(1)
+    fleet.agents["pod-0"].silent = True
+    fleet.run(3)
+    assert fleet.kinds() == ["try"]

@@ -1,0 +1,79 @@
+"""The life of the chart's definition: installed, brought along by an upgrade, never taken away.
+
+A release of its own, whose operator looks at its own empty namespace only.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from uwsgi_autopilot.api.crd import COLUMNS, NAME
+
+CHART = str(Path(__file__).parents[2] / "chart")
+SPACE = "e2e-upgrade"
+VALUES = ("--namespace", SPACE, "--set", f"operator.watchNamespaces={{{SPACE}}}")
+
+
+@pytest.fixture(scope="module")
+def release(cluster: Any) -> Iterator[str]:
+    """Installed into a namespace that enforces Pod Security `restricted`."""
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    cluster.kubectl("delete", "namespace", SPACE, "--ignore-not-found")
+    cluster.kubectl("create", "namespace", SPACE)
+    cluster.kubectl("label", "namespace", SPACE, *(f"{key}={value}" for key, value in labels.items()))
+    cluster.helm("install", "spare", CHART, *VALUES, "--wait", "--timeout", "2m")
+    yield "spare"
+    cluster.helm("uninstall", "spare", "--namespace", SPACE, "--ignore-not-found")
+    cluster.kubectl("delete", "namespace", SPACE, "--wait=false")
+
+
+def columns(cluster: Any) -> list[str]:
+    (version,) = cluster.json("get", "crd", NAME)["spec"]["versions"]
+    return [column["name"] for column in version["additionalPrinterColumns"]]
+
+
+def test_helm_test_is_content(cluster: Any, release: str) -> None:
+    assert "Phase:          Succeeded" in cluster.helm("test", release, "--namespace", SPACE)
+
+
+def test_the_notes_say_what_to_type_next(cluster: Any, release: str) -> None:
+    notes = cluster.helm("get", "notes", release, "--namespace", SPACE)
+    assert "kubectl apply --filename app/uwsgiapp.yaml" in notes
+    assert "kubectl get uwsgiapps --watch" in notes
+
+
+def test_an_upgrade_brings_the_definition_along(cluster: Any, release: str) -> None:
+    older = '[{"op": "remove", "path": "/spec/versions/0/additionalPrinterColumns/0"}]'
+    cluster.kubectl("patch", "crd", NAME, "--type=json", f"--patch={older}")
+    assert columns(cluster) != [name for name, _, _ in COLUMNS]
+
+    cluster.helm("upgrade", release, CHART, *VALUES, "--wait", "--timeout", "2m")
+
+    assert columns(cluster) == [name for name, _, _ in COLUMNS]
+    left = cluster.kubectl("get", "job,clusterrole,clusterrolebinding", "--all-namespaces", "-o", "name")
+    assert f"{release}-{SPACE}-crd" not in left
+
+
+def test_the_upgrade_may_be_left_out(cluster: Any, release: str) -> None:
+    before = cluster.json("get", "crd", NAME)["metadata"]["resourceVersion"]
+    cluster.helm("upgrade", release, CHART, *VALUES, "--set", "crds.upgrade=false", "--wait", "--timeout", "2m")
+    assert cluster.json("get", "crd", NAME)["metadata"]["resourceVersion"] == before
+
+
+@pytest.mark.parametrize("scenario", sorted((Path(CHART) / "ci").glob("*-values.yaml")), ids=lambda path: path.stem)
+def test_the_api_server_takes_what_the_chart_makes(cluster: Any, release: str, scenario: Path) -> None:
+    """As a dry run in namespaces that exist; unknown fields are refused."""
+    here = ("--set", f"networkPolicy.namespaces={{{SPACE}}}", "--set", f"operator.watchNamespaces={{{SPACE}}}")
+    text = cluster.helm("template", "other", CHART, "--namespace", SPACE, "--values", str(scenario), *here)
+    made = cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "--filename=-", input=text)
+    assert made.count("created (server dry run)") == text.count("\nkind: ")
+
+
+def test_uninstalling_leaves_the_definition(cluster: Any, release: str) -> None:
+    uid = cluster.json("get", "crd", NAME)["metadata"]["uid"]
+    cluster.helm("uninstall", release, "--namespace", SPACE, "--wait")
+    assert cluster.json("get", "crd", NAME)["metadata"]["uid"] == uid
+    left = cluster.kubectl("get", "clusterrole,clusterrolebinding,podtemplate", "--namespace", SPACE, "-o", "name")
+    assert release not in left

@@ -1,0 +1,82 @@
+"""The operator is away, is killed, is uninstalled: the applications do not notice."""
+
+import json
+
+import pytest
+
+from tests.e2e.place import Place, until
+from tests.e2e.release import Release
+from tests.e2e.traffic import Traffic, breathe
+
+POOR = {"start": {"processes": 1, "threads": 2}}
+
+
+@pytest.fixture
+def away(release: Release):
+    """Whatever happens in the test, the operator is there again after it."""
+    yield release
+    release.install()
+
+
+def wanted_by(pod: dict) -> dict:
+    return json.loads(pod["metadata"].get("annotations", {}).get("uwsgi-autopilot.dev/wanted", "{}"))
+
+
+def test_nothing_happens_to_an_application_while_the_operator_is_gone(
+    namespace: Place, away: Release, figures: list[str]
+) -> None:
+    namespace.make(tuning=POOR)
+    with Traffic("/io?ms=100", kept=32, fresh=16) as load:
+        until("a shape was found", lambda: any(each["kind"] == "promote" for each in namespace.decisions()))
+        until("every pod serves it", lambda: len(set(namespace.shapes())) == 1 and "1x2" not in namespace.shapes())
+        found = namespace.shapes()
+        away.scale(0)
+        namespace.kubectl("delete", "pod", namespace.pods()[0]["metadata"]["name"])
+        until("its replacement serves", lambda: len(namespace.items("pods")) == 2 and namespace.shapes() == found)
+        assert wanted_by(namespace.pods()[0]) == {} or wanted_by(namespace.pods()[1]) == {}, "born without a wish"
+        away.scale(1)
+        breathe(20)
+    figures.append(f"{found[0]} before, while and after the operator was away; {load.count}")
+    load.nothing_lost()
+    assert namespace.shapes() == found
+    assert namespace.restarts() == 0
+
+
+@pytest.mark.timeout(300)
+def test_an_operator_killed_in_a_trial_leaves_no_trial_behind(namespace: Place, away: Release) -> None:
+    namespace.make(replicas=1, tuning=POOR)
+
+    def trying() -> bool:
+        return any(wanted_by(pod).get("trialSeconds") for pod in namespace.pods())
+
+    with Traffic("/io?ms=100", kept=8, fresh=4) as load:
+        until("a trial begins", trying, every=0.1)
+        away.scale(0)
+        assert trying()
+        until("the shape is tried", lambda: namespace.shapes() != ["1x2"])
+        until("the pod has returned by itself", lambda: namespace.shapes() == ["1x2"], 150)
+    load.nothing_lost()
+    assert namespace.restarts() == 0
+
+
+@pytest.mark.timeout(300)
+def test_uninstalling_keeps_applications_and_installing_takes_them_over(namespace: Place, away: Release) -> None:
+    namespace.make(tuning={"pin": {"processes": 1, "threads": 3}})
+
+    def uids() -> set[str]:
+        kinds = "uwsgiapps,deployments,replicasets,pods,services,configmaps,poddisruptionbudgets"
+        return {each["metadata"]["uid"] for each in namespace.items(kinds)}
+
+    until("the pin is served", lambda: namespace.shapes() == ["1x3", "1x3"])
+    breathe(5)
+    before = uids()
+    with Traffic("/io?ms=50") as load:
+        away.uninstall()
+        breathe(5)
+        assert uids() == before
+        away.install()
+        namespace.ready()
+        breathe(10)
+    load.nothing_lost()
+    assert uids() == before
+    assert namespace.restarts() == 0

@@ -1,0 +1,138 @@
+"""What is written, and what is left alone, when an application's objects are brought to what is desired."""
+
+import asyncio
+import copy
+from types import SimpleNamespace
+
+import pytest
+
+from tests.unit.controller.fakes import FakeKube
+from uwsgi_autopilot.controller.children import Children, NameTaken
+from uwsgi_autopilot.controller.mirror import Key, Mirror
+from uwsgi_autopilot.resources import labels
+
+APP = SimpleNamespace(name="shop", namespace="web", uid="u1", replicas=None)
+
+
+def wanted(config: str = "one", image: str = "shop:1") -> list[dict]:
+    def made(kind: str, name: str, **fields: object) -> dict:
+        return {"apiVersion": "v1", "kind": kind, "metadata": labels.metadata("shop", "web", "u1", name), **fields}
+
+    return [
+        made("ConfigMap", f"shop-config-{config}", data={"a": config}),
+        made("Service", "shop", spec={"ports": [{"port": 80}]}),
+        made("Deployment", "shop", spec={"template": {"spec": {"containers": [{"name": "app", "image": image}]}}}),
+    ]
+
+
+class Scene:
+    """The watch shows every write at once."""
+
+    def __init__(self) -> None:
+        self.kube = FakeKube()
+        self.mirror = Mirror()
+        self.children = Children(self.kube, self.mirror)
+
+    def bring(self, bodies: list[dict], app: SimpleNamespace = APP) -> list[tuple[str, str, str]]:
+        before = len(self.kube.log)
+        asyncio.run(self.children.bring(app, bodies))
+        self.watch()
+        return self.kube.log[before:]
+
+    def watch(self) -> None:
+        self.mirror.children.clear()
+        for body in self.kube.objects.values():
+            self.mirror.child(copy.deepcopy(body))
+
+
+def test_the_first_time_everything_is_made_and_the_deployment_last() -> None:
+    scene = Scene()
+    done = scene.bring(wanted())
+    assert [(verb, kind) for verb, kind, _ in done] == [
+        ("create", "ConfigMap"),
+        ("create", "Service"),
+        ("create", "Deployment"),
+    ]
+    assert scene.kube.objects["Deployment", "web", "shop"]["spec"]["replicas"] == 1
+
+
+def test_the_second_time_nothing_is_written() -> None:
+    scene = Scene()
+    scene.bring(wanted())
+    assert scene.bring(wanted()) == []
+
+
+def test_only_what_differs_is_applied_and_never_the_replicas() -> None:
+    scene = Scene()
+    scene.bring(wanted())
+    scene.kube.objects["Deployment", "web", "shop"]["spec"]["replicas"] = 5
+    scene.watch()
+    assert ("apply", "Deployment", "shop") in scene.bring(wanted(image="shop:2"))
+    assert "Service" not in scene.kube.writes("apply")
+
+
+def test_what_somebody_changed_is_applied_again() -> None:
+    scene = Scene()
+    scene.bring(wanted())
+    scene.kube.objects["Service", "web", "shop"]["spec"] = {"ports": [{"port": 81}]}
+    scene.watch()
+    assert scene.bring(wanted()) == [("apply", "Service", "shop")]
+    assert scene.kube.objects["Service", "web", "shop"]["spec"] == {"ports": [{"port": 80}]}
+
+
+def test_what_somebody_deleted_is_made_again() -> None:
+    scene = Scene()
+    scene.bring(wanted())
+    del scene.kube.objects["Service", "web", "shop"]
+    scene.watch()
+    assert scene.bring(wanted()) == [("create", "Service", "shop")]
+
+
+def test_a_foreign_object_of_that_name_is_left_alone() -> None:
+    scene = Scene()
+    foreign = {"kind": "Service", "metadata": {"name": "shop", "namespace": "web"}, "spec": {"theirs": True}}
+    scene.kube.put(foreign)
+    with pytest.raises(NameTaken, match="Service shop exists already"):
+        scene.bring(wanted())
+    assert scene.kube.objects["Service", "web", "shop"]["spec"] == {"theirs": True}
+
+
+def test_an_old_configuration_goes_when_no_replicaset_names_it() -> None:
+    scene = Scene()
+    scene.bring(wanted("one"))
+    volumes = [{"name": "config", "configMap": {"name": "shop-config-one"}}]
+    old = {"kind": "ReplicaSet", "metadata": {"name": "shop-1", "namespace": "web"}}
+    scene.kube.put({**old, "spec": {"template": {"spec": {"volumes": volumes}}}})
+    assert not any(verb == "delete" for verb, _, _ in scene.bring(wanted("two")))
+    del scene.kube.objects["ReplicaSet", "web", "shop-1"]
+    assert ("delete", "ConfigMap", "shop-config-one") in scene.bring(wanted("two"))
+
+
+def test_what_the_tuner_remembers_is_never_pruned() -> None:
+    scene = Scene()
+    scene.kube.put({"kind": "ConfigMap", "metadata": labels.metadata("shop", "web", "u1", "shop-tuning")})
+    scene.watch()
+    scene.bring(wanted())
+    assert ("ConfigMap", "web", "shop-tuning") in scene.kube.objects
+
+
+def test_replicas_are_written_only_when_the_manifest_has_them_and_they_differ() -> None:
+    scene = Scene()
+    scene.bring(wanted())
+    three = SimpleNamespace(**{**vars(APP), "replicas": 3})
+    assert ("merge", "Deployment", "shop") in scene.bring(wanted(), three)
+    assert scene.bring(wanted(), three) == []
+
+
+def test_the_mirror_marks_an_application_due_only_for_news() -> None:
+    mirror = Mirror()
+    body = {"kind": "UwsgiApp", "metadata": {"name": "shop", "namespace": "web", "uid": "u1", "generation": 1}}
+
+    async def story() -> int:
+        mirror.app(body)
+        await mirror.due.take()
+        mirror.due.done(Key("web", "shop"))
+        mirror.app({**body, "status": {"replicas": 1}})
+        return len(mirror.due)
+
+    assert asyncio.run(story()) == 0
