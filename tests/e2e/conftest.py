@@ -86,3 +86,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _port_taken(cluster: Cluster) -> bool:
     services = cluster.json("get", "services", "--all-namespaces")["items"]
     return any(port.get("nodePort") == NODE_PORT for each in services for port in each["spec"].get("ports", ()))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A rollout on a busy machine, and a load before and after it, take longer than a unit test may."""
+    for item in items:
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(420))
