@@ -17,6 +17,7 @@ from tests.e2e.cluster import CONTEXT, Cluster, missing
 from tests.e2e.place import NODE_PORT, Place, until
 from tests.e2e.release import Release
 
+HERE = Path(__file__).resolve().parent
 CLUSTER = CONTEXT.removeprefix("kind-")
 RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
 _counts: list[str] = []
@@ -86,3 +87,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _port_taken(cluster: Cluster) -> bool:
     services = cluster.json("get", "services", "--all-namespaces")["items"]
     return any(port.get("nodePort") == NODE_PORT for each in services for port in each["spec"].get("ports", ()))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A rollout on a busy machine, and a load before and after it, take longer than a unit test may."""
+    for item in items:
+        if HERE in item.path.parents and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(420))
