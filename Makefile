@@ -52,7 +52,7 @@ chart: setup  ## what helm makes of the chart: needs helm, no cluster
 
 .PHONY: component
 component: setup  ## real uWSGI and nginx, no cluster
-	$(BIN)/pytest -n 3 --dist worksteal tests/component
+	$(BIN)/pytest -n 3 tests/component
 
 .PHONY: bench
 bench: setup  ## the screen: the autopilot against a grid of fixed shapes (about 10 minutes)

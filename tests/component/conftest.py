@@ -69,6 +69,11 @@ def uwsgi_program(request: pytest.FixtureRequest) -> UwsgiProgram:
 _built: list[Path | CannotBuild] = []
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests first: with several workers the others run beside them, and not after."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say it in the last lines, where a run without a compiler would otherwise look complete."""
     if _built and isinstance(_built[0], CannotBuild):

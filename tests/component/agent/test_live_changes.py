@@ -23,6 +23,7 @@ def shapes(count: int, threads: tuple[int, ...], seed: int) -> list[Shape]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_hundred_live_changes_under_load_lose_no_request(serve, seed):
