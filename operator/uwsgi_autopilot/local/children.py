@@ -94,13 +94,15 @@ class Children:
     def end(self, name: str, signum: signal.Signals, timeout: float) -> None:
         """Signal and wait; after `timeout` seconds kill."""
         child = self._processes.get(name)
-        if child is None or child.poll() is not None:
-            return
-        child.send_signal(signum)
-        try:
-            child.wait(timeout)
-        except subprocess.TimeoutExpired:
-            child.send_signal(signal.SIGKILL)
+        if child is not None and child.poll() is None:
+            child.send_signal(signum)
+            try:
+                child.wait(timeout)
+            except subprocess.TimeoutExpired:
+                child.send_signal(signal.SIGKILL)
+        if name == "nginx":
+            # Of a master that was killed the workers keep the port, and the agent's drain waits for the port.
+            self._quit_orphans_of_nginx()
 
     def end_all_now(self) -> None:
         """What still runs is ended without waiting for requests; the janitor takes away the rest and the files."""

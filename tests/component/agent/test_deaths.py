@@ -7,6 +7,7 @@ import time
 import pytest
 
 from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.kernel.process import children_of
 
 pytestmark = pytest.mark.component
 
@@ -74,8 +75,6 @@ def test_a_generation_killed_while_it_starts_never_replaces_the_one_that_serves(
 
 def _masters(served) -> set[int]:
     """Children of the agent that are uWSGI masters."""
-    from uwsgi_autopilot.kernel.process import children_of
-
     return set(children_of(served.child("agent")))
 
 
@@ -136,3 +135,16 @@ def test_a_stopped_master_leaves_readings_out_and_comes_back(serve):
             os.kill(master, signal.SIGCONT)
         served.until(lambda: served.session.state["serving"] and served.serves(Shape(2, 2)), "readings are back")
         assert served.session.state["restarts"] == 0
+
+
+def test_an_nginx_killed_just_before_the_end_leaves_no_worker_behind(serve):
+    """Its workers hold the port, on which the agent's drain waits."""
+    with serve(start=Shape(1, 2)) as served:
+        nginx = served.child("nginx")
+        workers = children_of(nginx)
+        run = served.session.run
+        os.kill(nginx, signal.SIGKILL)
+        began = time.monotonic()
+    assert time.monotonic() - began < 30, "the drain did not wait for its deadline"
+    assert not any(os.path.exists(f"/proc/{pid}/exe") for pid in workers)
+    assert not run.exists()
