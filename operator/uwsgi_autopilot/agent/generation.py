@@ -159,10 +159,6 @@ class Generation:
                 with suppress(ProcessLookupError):
                     os.kill(worker.pid, signal.SIGHUP)
 
-    def interrupt(self) -> None:
-        """Stop now: requests in flight are cut."""
-        kill_group(self.pid, signal.SIGINT)
-
     def kill(self) -> None:
         """SIGKILL master and workers at once."""
         kill_group(self.pid)

@@ -50,7 +50,7 @@ class _Growth:
 class Observer:
     """`tick` ten times a second, `sample` once a second; both from the main loop."""
 
-    def __init__(self, config: AgentConfig, fleet: Fleet | None = None) -> None:
+    def __init__(self, config: AgentConfig) -> None:
         self.config = config
         self.cgroup = Cgroup()
         self.access_log = AccessLog(config.log_socket) if config.log_socket else None

@@ -1,9 +1,8 @@
 """What the agent is told: one JSON file, written by the operator or by local mode, read by the agent at start."""
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from uwsgi_autopilot.api.shape import Shape
 
@@ -59,7 +58,6 @@ class AgentConfig:
     request_seconds: float = 75.0
     drain_seconds: float = 85.0
     termination_log: str | None = None
-    extra: dict[str, Any] = field(default_factory=dict)
 
     def to_text(self) -> str:
         data = asdict(self)
