@@ -164,8 +164,11 @@ class Session:
 
     @property
     def settled(self) -> bool:
-        """No change is in progress."""
-        return self.state is not None and self.state["serving"] and self.state["change"] is None
+        """It serves and no change is in progress. What an agent said that has died since does not count."""
+        state = self.state
+        if state is None or state["pid"] != self.children["agent"].pid:
+            return False
+        return state["serving"] and state["change"] is None
 
     def stop(self, *, gracefully: bool = True) -> None:
         """End everything: nginx first, so that nobody sends any more, then the application. A second Ctrl-C, which
