@@ -150,9 +150,7 @@ class Fleet:
 
     def _start(self, shape: Shape, now: float) -> None:
         self._last_number += 1
-        # As high as allowed, so that more workers never need a new generation: an unused slot costs 52 KiB a thread
-        # of memory that is touched only when used, and no process.
-        ceiling = min(max(shape.processes, self.config.max_processes), most_workers(self.config))
+        ceiling = min(max(shape.processes, self.config.ceiling), most_workers(self.config))
         try:
             self.starting = Generation(self.config, self._last_number, shape, ceiling, self._listener.fileno())
         except (OSError, ValueError) as error:

@@ -18,7 +18,9 @@ class AgentConfig:
     options: (name, value) lines of the person's own uWSGI options, in order; value None is a flag.
     socket: where nginx connects. private: directory for FIFO, stats and ini files, mode 0700.
     wanted: the wish's file; promoted: the wish that a new pod starts from, read once.
-    start: the first shape when there is no promoted one. max_processes, max_threads: bounds of every wish.
+    start: the first shape when there is no promoted one. max_processes, max_threads: bounds of every wish; on a cluster
+    those of the schema, because the manifest's own are kept by the operator and editing them must restart no pod.
+    ceiling: worker slots of each generation; more processes than these take a new one.
     listen: where state is served: "unix:/path" or "host:port".
     log_socket: datagrams of nginx's access log arrive here; None: no latency histogram.
     nginx_port: the drain waits until nothing listens there; None: it looks at the unix socket alone.
@@ -39,9 +41,10 @@ class AgentConfig:
     start: Shape
     listen: str
     min_processes: int = 1
-    max_processes: int = 16
+    max_processes: int = 1024
     min_threads: int = 1
-    max_threads: int = 64
+    max_threads: int = 1024
+    ceiling: int = 16
     options: tuple[tuple[str, str | None], ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     promoted: str | None = None

@@ -31,7 +31,8 @@ def places_of(run: Path, host: str, port: int) -> places.Places:
 
 def agent_config(app: UwsgiApp, where: places.Places, *, folder: Path, uwsgi: str, start: Shape) -> AgentConfig:
     """Limits of the manifest are budgets here: memory and cores that the tuner and the agent keep to."""
-    return places.agent_config(
+    tuning = app.tuning
+    config = places.agent_config(
         app,
         where,
         uwsgi=[uwsgi],
@@ -41,6 +42,12 @@ def agent_config(app: UwsgiApp, where: places.Places, *, folder: Path, uwsgi: st
         env=app.env,
         memory_limit=app.limits.memory,
         cores=app.limits.cpu,
+    )
+    processes = max(tuning.processes.max, start.processes)
+    # As many slots as may ever be wanted, so that more workers never need a new generation: an unused slot costs
+    # 52 KiB a thread of memory that is touched only when used, and no process.
+    return replace(
+        config, max_processes=processes, max_threads=max(tuning.threads.max, start.threads), ceiling=processes
     )
 
 

@@ -6,7 +6,6 @@ from dataclasses import MISSING, asdict, fields
 from typing import Any
 
 from uwsgi_autopilot.api.agentconfig import AgentConfig
-from uwsgi_autopilot.api.complete import DEFAULT_START
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import TuningSpec
 from uwsgi_autopilot.api.wish import Wish
@@ -76,8 +75,8 @@ def _agent_config(app: App, drain_seconds: float) -> AgentConfig:
         PLACES,
         uwsgi=["uwsgi"],
         chdir=app.settings.chdir or ".",
-        # Not the manifest's start, which lies in the promoted ConfigMap: editing it must not restart pods.
-        start=inside(DEFAULT_START, app.settings.tuning),
+        # For a promoted ConfigMap that holds nonsense. The manifest's own lies there: editing it restarts no pod.
+        start=Shape(1, 1),
         drain_seconds=drain_seconds,
     )
 

@@ -58,7 +58,6 @@ def agent_config(
     cores: float | None = None,
 ) -> AgentConfig:
     """`uwsgi`: the command that starts uWSGI. `env`, `memory_limit` (bytes) and `cores`: what no container sets."""
-    tuning = app.tuning
     return AgentConfig(
         name=app.name,
         uwsgi=tuple(uwsgi),
@@ -70,8 +69,6 @@ def agent_config(
         promoted=places.promoted,
         start=start,
         listen=places.listen,
-        max_processes=max(tuning.processes.max, start.processes),
-        max_threads=max(tuning.threads.max, start.threads),
         options=tuple((option.name, option.value) for option in app.options),
         env=tuple(env),
         log_socket=places.log_socket,

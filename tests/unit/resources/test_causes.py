@@ -16,7 +16,7 @@ AILING = yaml.safe_load((Path(__file__).parent / "ailing.yaml").read_text(encodi
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)
 
 RECORDED = [
-    ("bad-image", "ImageNotPulled", ["image nope:1 of container app", "registry-1.docker.io"]),
+    ("bad-image", "ImageNotPulled", ["image nope:1 of container app", "registry.example.com"]),
     ("import-fails", "ImportFailed", ["does not import: ModuleNotFoundError: No module named 'nope'"]),
     ("no-python", "NoPython", ["has no python3", "Python 3.10 or newer and uWSGI", "spec.python"]),
     ("no-uwsgi", "NoUwsgi", ["uwsgi-autopilot:dev has no uwsgi", "install the package uwsgi or pyuwsgi"]),

@@ -116,10 +116,18 @@ def test_the_shape_that_a_new_pod_starts_from(spec, promoted, expected):
     assert parse_wish(objects(promoted, **spec)["promoted"]["data"]["wanted"]) == expected
 
 
-def test_a_shape_restarts_no_pod():
-    """Neither a promoted shape nor the manifest's start, pin and mode are part of the pod."""
+def test_tuning_restarts_no_pod():
+    """Neither a promoted shape nor anything of the manifest's `tuning` is part of the pod."""
     before = objects()
-    tuning = {"start": {"processes": 1, "threads": 1}, "pin": {"processes": 2, "threads": 2}, "mode": "Disabled"}
+    tuning = {
+        "start": {"processes": 3, "threads": 3},
+        "pin": {"processes": 3, "threads": 3},
+        "mode": "Disabled",
+        "processes": {"min": 3, "max": 200},
+        "threads": {"min": 3, "max": 500},
+        "maxConnections": 900,
+        "connectionsPerProcess": 3,
+    }
     after = objects(Wish(seq=9, shape=Shape(8, 8)), tuning=tuning)
     assert before["Deployment"] == after["Deployment"]
     assert before["promoted"] != after["promoted"]
