@@ -81,6 +81,8 @@ def _main(site: NginxSite) -> list[str]:
         "daemon off;",
         *([f"user {site.user};"] if site.user else []),
         f"worker_processes {site.workers};",
+        # Two descriptors for each request; containers of containerd 2 begin with 1,024, which a process may raise.
+        "worker_rlimit_nofile 16384;",
         f"pid {_quoted(site.run + '/nginx.pid')};",
         # Not `warn`: a burst that finds the agent's log socket full (10 datagrams) would write a line for each request.
         "error_log stderr error;",
@@ -141,7 +143,7 @@ def _server(site: NginxSite) -> list[str]:
         "    keepalive_timeout 0;",
         *_indented(_pass(site)),
         "}",
-        *(line for files in site.spec.static for line in _static(files.path, files.dir)),
+        *(line for files in site.spec.static for line in _static(files.path, files.dir, drain)),
         *_own_locations(site),
     ]
 
@@ -154,23 +156,39 @@ def _pass(site: NginxSite) -> list[str]:
         # `timeout` here would repeat slow requests on an application that is overloaded already.
         "uwsgi_next_upstream error;",
         "uwsgi_next_upstream_tries 2;",
+        # A session cookie of 4 KB is legal and does not fit into the default of one page: 502.
+        "uwsgi_buffer_size 32k;",
+        "uwsgi_buffers 8 32k;",
+        "uwsgi_busy_buffers_size 64k;",
+        # Of one answer while its client reads slowly. A pod that overfills its bounded volume is evicted.
+        "uwsgi_max_temp_file_size 64m;",
         f"uwsgi_read_timeout {timeout};",
         f"uwsgi_send_timeout {timeout};",
     ]
 
 
-def _static(path: str, directory: str) -> list[str]:
-    prefix = "/" + path.strip("/")
+def _static(path: str, directory: str, drain: list[str]) -> list[str]:
+    """Twice: connections that are kept for files alone empty before we go, too."""
+    prefix = "/" + path.strip("/") + "/"
+    files = [f"alias {_quoted(directory.rstrip('/') + '/')};", "access_log off;"]
     return [
-        f"location {_quoted(prefix + '/')} {{",
-        f"    alias {_quoted(directory.rstrip('/') + '/')};",
-        "    access_log off;",
+        f"location {_quoted(prefix)} {{",
+        *_indented(drain),
+        "    error_page 418 = /_autopilot/draining$uri;",
+        *_indented(files),
+        "}",
+        f"location {_quoted('/_autopilot/draining' + prefix)} {{",
+        "    internal;",
+        "    keepalive_timeout 0;",
+        *_indented(files),
         "}",
     ]
 
 
 def _own_locations(site: NginxSite) -> list[str]:
-    host = site.health_host or "$host"
+    host = site.health_host or "localhost"
+    # A redirect too: the kubelet would follow it, to https or to a Host that the application does not know.
+    fine = " ".join(str(status) for status in range(300, 500) if status not in (304, 499))
     lines = [
         "location = /_autopilot/nginx { access_log off; return 200 'ok\\n'; }",
         "location = /_autopilot/ready { access_log off; proxy_pass http://autopilot_agent/ready; }",
@@ -178,7 +196,7 @@ def _own_locations(site: NginxSite) -> list[str]:
         "    # Any answer of the application below 500 means that it is up: Django answers 400 to an unknown Host.",
         "    access_log off;",
         "    uwsgi_intercept_errors on;",
-        "    error_page 400 401 402 403 404 405 406 410 421 422 426 428 429 = @up;",
+        f"    error_page {fine} = @up;",
         *(
             f"    uwsgi_param {name} {value};"
             for name, value in UWSGI_PARAMS

@@ -14,7 +14,16 @@ from typing import Any
 import pytest
 
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.uwsgiapp import Mode, NginxSpec, ResourceLimits, TuningSpec, UwsgiApp, UwsgiOption
+from uwsgi_autopilot.api.uwsgiapp import (
+    HealthSpec,
+    Mode,
+    NginxSpec,
+    ResourceLimits,
+    StaticFiles,
+    TuningSpec,
+    UwsgiApp,
+    UwsgiOption,
+)
 from uwsgi_autopilot.local.loadprocess import LoadProcess
 from uwsgi_autopilot.local.programs import Programs, find_nginx
 from uwsgi_autopilot.local.session import Session
@@ -96,6 +105,8 @@ def serve(tmp_path: Path, free_port: Callable[[], int], uwsgi_programs: Sequence
         program: Any = None,
         memory: int | None = None,
         read_timeout_s: int = 30,
+        static: Sequence[StaticFiles] = (),
+        health_path: str = "/",
         ready: bool = True,
     ) -> Iterator[Served]:
         app = UwsgiApp(
@@ -104,7 +115,8 @@ def serve(tmp_path: Path, free_port: Callable[[], int], uwsgi_programs: Sequence
             env=(("FAULTS", str(tmp_path)),),
             limits=ResourceLimits(memory=memory),
             options=tuple(UwsgiOption(name=name, value=value) for name, value in options),
-            nginx=NginxSpec(read_timeout_s=read_timeout_s),
+            nginx=NginxSpec(read_timeout_s=read_timeout_s, static=tuple(static)),
+            health=HealthSpec(path=health_path),
             tuning=TuningSpec(mode=Mode.DISABLED),
         )
         uwsgi = str((program or uwsgi_programs[0]).path)

@@ -20,7 +20,12 @@ def app(environ, start_response):
         KEPT.append(bytearray(int(query["hog"]) * 1024 * 1024))
     body = f"{os.getpid()}\n".encode()
     status = f"{query.get('status', '200')} because it was asked for"
-    start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))]
+    if "cookie" in query:
+        headers.append(("Set-Cookie", "session=" + "x" * int(query["cookie"])))
+    if status.startswith("3"):
+        headers.append(("Location", "https://elsewhere.example/"))
+    start_response(status, headers)
     return [body]
 
 

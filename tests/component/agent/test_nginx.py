@@ -1,0 +1,65 @@
+"""What our nginx.conf makes of answers and clients that a plain one stumbles over."""
+
+import http.client
+import resource
+import time
+
+import pytest
+
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.api.uwsgiapp import StaticFiles
+
+pytestmark = pytest.mark.component
+
+
+@pytest.mark.parametrize("status", [200, 204, 301, 302, 400, 404, 409, 451, 500, 503])
+def test_any_answer_below_500_means_that_the_application_has_started(serve, status):
+    """A redirect too: whoever followed it would ask another host."""
+    with serve(start=Shape(1, 1), health_path=f"/?status={status}") as served:
+        client = http.client.HTTPConnection(served.session.host, served.session.port, timeout=20)
+        client.request("GET", "/_autopilot/startup")
+        found = client.getresponse().status
+        assert found == status if status >= 500 else found < 300
+        client.close()
+
+
+def test_a_session_cookie_of_four_kilobytes_arrives(serve):
+    with serve(start=Shape(1, 1)) as served:
+        status, _, headers = served.get("/?cookie=4060")
+        assert status == 200
+        assert len(headers["Set-Cookie"]) == 4060 + len("session=")
+
+
+def test_files_are_served_and_kept_connections_for_them_end_with_the_drain(serve):
+    with serve(start=Shape(1, 1), static=[StaticFiles(path="/files", dir=".")]) as served:
+
+        def fetched():
+            client = http.client.HTTPConnection(served.session.host, served.session.port, timeout=20)
+            client.request("GET", "/files/app.py")
+            answer = client.getresponse()
+            text = answer.read()
+            client.close()
+            return answer.status, b"def app(environ" in text, answer.headers["Connection"]
+
+        assert fetched() == (200, True, "keep-alive")
+        (served.session.run / "draining").touch()
+        assert fetched() == (200, True, "close")
+        assert served.get("/_autopilot/draining/files/app.py")[0] == 404, "nobody asks for it directly"
+
+
+def test_more_clients_than_the_usual_limit_of_descriptors_allows(serve):
+    """Each request needs two in nginx; containers begin with 1,024 on newer nodes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 16384:
+        pytest.skip(f"NOT TESTED: this user may have {hard} descriptors at most, 16,384 are needed")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+    try:
+        with serve(start=Shape(1, 2)) as served:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+            load = served.load("clients=900,path=/?ms=20", seconds=30)
+            time.sleep(5)
+            summary = load.stop()
+            assert summary["answered"] > 900
+            assert summary["failed"] == 0, summary["failures"]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
