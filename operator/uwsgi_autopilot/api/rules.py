@@ -76,6 +76,11 @@ RULES: tuple[Rule | Unique, ...] = (
         r"UWSGI_(?s:.*)",
         "uWSGI reads variables that begin with UWSGI_ as options: write it under spec.uwsgi.options",
     ),
+    looks_not_like(
+        "spec.env[].name",
+        r"AUTOPILOT_(?s:.*)",
+        "names that begin with AUTOPILOT_ belong to the autopilot: take another one",
+    ),
     Rule(
         path="spec.env[]",
         cel="!has(self.value) || !has(self.valueFrom)",

@@ -39,7 +39,7 @@ def pod_template(app: App, *, template: Mapping[str, Any], agent_image: str) -> 
     """
     name = template["metadata"]["name"]
     if missing := missing_pieces(template.get("template") or {}):
-        raise TemplateError(f"the pod template {name} has no {missing[0]}: the chart's podTemplate values removed it")
+        raise TemplateError(f"the pod template {name} has no {missing[0]}: the chart's values removed it")
     if app.image is None:
         raise SpecError([("spec.image", "expected the name of an image such as shop:1.4, found nothing")])
     ours = merge(template["template"], _own_fields(app, agent_image), path=PATH)
