@@ -65,8 +65,12 @@ class WishFile:
             # The kubelet writes an empty file for a pod that carries no wish yet. One that becomes empty is refused.
             self._changed()
         found: list[Wish] = []
+        before = self._signature
+        self._changed()
         for path in (self.config.promoted, self.config.wanted):
             wish = self._parse(path) if path else None
+            if path == self.config.wanted and not (isinstance(wish, Wish) and wish.trial_seconds is not None):
+                self._signature = before  # only a trial is passed over: `poll` is to look at anything else
             if isinstance(wish, Wish) and wish.trial_seconds is None and not objection(wish, self.config, -1):
                 found.append(wish)
         if not found:

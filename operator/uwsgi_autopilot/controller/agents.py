@@ -60,7 +60,7 @@ class Agents:
                 pod.take(json.loads(text), wall=time.time(), monotonic=time.monotonic())
             except WrongPod:
                 self.wrong_pods += 1
-            except (aiohttp.ClientError, OSError, asyncio.TimeoutError, ValueError, RecursionError):
+            except Exception:  # whatever a pod answers concerns that pod alone
                 self.failures += 1
             else:
                 return True
@@ -71,7 +71,8 @@ class Agents:
         assert self._session is not None
         host = f"[{pod.ip}]" if ":" in pod.ip else pod.ip
         url = f"http://{host}:{self._port}/v1/state?since={pod.cursor}"
-        most = FIRST_BYTES if pod.cursor < 0 else MOST_BYTES
+        # After a silence it has as much to tell as at first; refused for its size once, it would be so for ever.
+        most = FIRST_BYTES if pod.cursor < 0 or pod.failed_since is not None else MOST_BYTES
         async with self._session.get(url, allow_redirects=False) as answer:
             if answer.status != 200:
                 raise ValueError(f"status {answer.status}")

@@ -75,8 +75,9 @@ class Children:
         metadata = {**body["metadata"], "uid": uid}
         try:
             return await self.kube.apply({**body, "metadata": metadata})
-        except Conflict:
-            # It went in between, or the mirror is behind: the next turn knows.
+        except (Conflict, NotFound):
+            # It went in between, or the watch has missed its end: the next turn makes it.
+            self.mirror.children.get(Key(app.namespace, app.name), {}).pop(name_of(body), None)
             self.mirror.due.mark(Key(app.namespace, app.name), after=1.0)
             raise
 

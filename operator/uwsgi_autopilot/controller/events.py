@@ -40,7 +40,7 @@ class Events:
             "metadata": {"name": f"{key.name}.{uuid.uuid4().hex[:16]}", "namespace": key.namespace},
             "regarding": about,
             "reason": reason,
-            "note": note[:LONGEST_NOTE],
+            "note": note.encode()[:LONGEST_NOTE].decode(errors="ignore"),
             "action": action,
             "type": "Warning" if warning else "Normal",
             "eventTime": micro_time(time.time()),
@@ -67,7 +67,8 @@ class Events:
         what = (key, body["regarding"]["uid"], body["reason"])
         if body["type"] == "Warning" and what in self._last:
             name, count, since = self._last[what]
-            series = {"series": {"count": count + 1, "lastObservedTime": micro_time(now)}, "note": body["note"]}
+            # The note can never be changed: the API server refuses such a write.
+            series = {"series": {"count": count + 1, "lastObservedTime": micro_time(now)}}
             try:
                 await self._kube.merge("Event", key.namespace, name, series)
             except NotFound:

@@ -36,6 +36,7 @@ RELIST_SECONDS = 300.0
 LOOP_SECONDS = 30.0
 # Objects that the watch has not shown for two whole lists: it is dead, whatever it says of itself.
 MISSED_LISTS = 2
+CHILD_KINDS = ("Deployment", "Service", "ConfigMap", "ServiceAccount", "PodDisruptionBudget")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +145,8 @@ class Operator:
             await asyncio.sleep(5.0 if not self.listed else RELIST_SECONDS)
             try:
                 unknown = set()
-                for kind, labels in (("UwsgiApp", ""), ("Pod", f"{MANAGED_BY}={MANAGER}")):
+                for kind in ("UwsgiApp", "Pod", *CHILD_KINDS):
+                    labels = "" if kind == "UwsgiApp" else f"{MANAGED_BY}={MANAGER}"
                     known = self.mirror.uids(kind)
                     found = await self._uids(kind, labels)
                     self.mirror.forget(kind, known - found)

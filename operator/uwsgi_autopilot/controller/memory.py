@@ -10,7 +10,7 @@ from typing import Any
 
 from uwsgi_autopilot.api.wish import Wish, WishError, parse_wish
 from uwsgi_autopilot.controller.history import HISTORY, Entry
-from uwsgi_autopilot.controller.kube import Kube, NotFound
+from uwsgi_autopilot.controller.kube import Conflict, Kube, NotFound
 from uwsgi_autopilot.controller.mirror import Key, owner_uid
 from uwsgi_autopilot.controller.pilot import Pilot
 from uwsgi_autopilot.controller.trial import Trial
@@ -45,14 +45,22 @@ async def save_promoted(kube: Kube, key: Key, wish: Wish) -> None:
 
 
 async def save_tuning(kube: Kube, key: Key, uid: str, pilot: Pilot) -> None:
-    await kube.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": metadata(key.name, key.namespace, uid, tuning_name(key.name)),
-            "data": {TUNING_KEY: text_of(pilot)},
-        }
-    )
+    """Raises Conflict when an object of that name belongs to somebody else."""
+    name = tuning_name(key.name)
+    body = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata(key.name, key.namespace, uid, name),
+        "data": {TUNING_KEY: text_of(pilot)},
+    }
+    try:
+        found = await kube.get("ConfigMap", key.namespace, name)
+    except NotFound:
+        await kube.create(body)
+        return
+    if owner_uid(found) != uid:
+        raise Conflict(409, "NameTaken", f"ConfigMap {name} does not belong to this application: it stays as it is")
+    await kube.merge("ConfigMap", key.namespace, name, {"metadata": {"uid": found["metadata"]["uid"]}, "data": body["data"]})
 
 
 def text_of(pilot: Pilot) -> str:
@@ -67,6 +75,15 @@ def text_of(pilot: Pilot) -> str:
         data["memory"] = Memory().to_json()
         text = json.dumps(data, separators=(",", ":"))
     return text
+
+
+def mark_of(pilot: Pilot) -> str:
+    """Changes when something was learnt or decided, not with every second that was looked at."""
+    known = pilot.memory.to_json()
+    for name in ("points", "reference", "seq", "at", "decision"):
+        del known[name]
+    trial = pilot.trial.to_json() if pilot.trial else None
+    return json.dumps([known, trial, [each.to_json() for each in pilot.history], pilot.wishes.seq])
 
 
 def remembered(promoted: Body, tuning: Body) -> Remembered:

@@ -83,7 +83,9 @@ class Due:
         self._news.set()
 
     def __len__(self) -> int:
-        return len(self._at)
+        """Those whose moment has come."""
+        now = time.monotonic()
+        return sum(at <= now for at in self._at.values())
 
     async def take(self) -> Key:
         """The next one that is due; call `done` with it after the work."""
@@ -158,7 +160,9 @@ class Mirror:
     def uids(self, kind: str) -> set[str]:
         if kind == "Pod":
             return {uid for pods in self.pods.values() for uid in pods}
-        return {seen.uid for seen in self.apps.values()}
+        if kind == "UwsgiApp":
+            return {seen.uid for seen in self.apps.values()}
+        return {seen.uid for each in self.children.values() for (is_a, _), seen in each.items() if is_a == kind}
 
     def forget(self, kind: str, gone: set[str]) -> None:
         """Drop what a complete list no longer has: the watch has missed its end."""
@@ -171,6 +175,10 @@ class Mirror:
         for key, seen in list(self.apps.items()) if kind == "UwsgiApp" else ():
             if seen.uid in gone:
                 del self.apps[key]
+                self.due.mark(key)
+        for key, children in list(self.children.items()) if kind not in ("Pod", "UwsgiApp") else ():
+            for name in [name for name, child in children.items() if name[0] == kind and child.uid in gone]:
+                del children[name]
                 self.due.mark(key)
 
 

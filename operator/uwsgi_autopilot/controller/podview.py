@@ -6,11 +6,12 @@ can move only its own application's shape.
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, fields, replace
 from typing import Any
 
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.controller.mirror import PodSeen
+from uwsgi_autopilot.report.histogram import LAST
 from uwsgi_autopilot.tuner.sample import Sample
 
 # State JSON's versions that this operator reads: its own and the one before.
@@ -23,6 +24,9 @@ CLOCK_STEP_S = 5.0
 # The agent makes a sample a second. None for so long: its container began anew, and counts from the start again.
 NO_SAMPLES_S = 10.0
 SILENT_S = 15.0
+MOST = 1024  # processes, threads: the manifest's own bound
+NOT_NUMBERS = frozenset({"shape", "settled", "census", "latency", "upstream"})
+MAY_BE_UNKNOWN = frozenset({"queue_mean", "queue_max", "runqueue_s", "memory_bytes", "memory_limit", "worker_bytes"})
 
 
 class WrongPod(ValueError):
@@ -171,14 +175,14 @@ def parse_state(data: Any, uid: str) -> AgentState:
         raise WrongPod(f"expected the pod {uid}, found {str(data.get('uid'))[:64]}")
     accepted = data.get("accepted")
     now = data.get("now")
-    if not isinstance(now, int | float):
+    if not _number(now):
         raise ValueError("now: expected seconds")
     return AgentState(
         now=float(now),
         serving=bool(data.get("serving")),
         draining=bool(data.get("draining")),
-        shape=Shape.from_json(data["shape"]) if data.get("shape") else None,
-        target=Shape.from_json(data.get("target")),
+        shape=_shape(data["shape"]) if data.get("shape") else None,
+        target=_shape(data.get("target")),
         seq=_whole(accepted.get("seq")) if isinstance(accepted, dict) else 0,
         changing=bool(data.get("change")),
         refused=_refused(data.get("refused")),
@@ -192,14 +196,21 @@ def parse_samples(data: Any, *, after: int) -> list[Sample]:
         raise ValueError("samples: expected a list")
     try:
         found = [Sample.from_json(each) for each in data[-KEEP:]]
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"samples: {type(error).__name__} {error}") from None
-    numbers = ("seq", "at", "seconds", "requests", "errors", "busy", "service_s", "cpu_s", "worker_cpu", "cores")
     for sample in found:
-        for name in numbers:
-            value = getattr(sample, name)
-            if not isinstance(value, int | float) or not 0 <= value < 1e12:
-                raise ValueError(f"samples: {name}: expected a number, found {str(value)[:32]}")
+        for each in fields(Sample):
+            value = getattr(sample, each.name)
+            if each.name in NOT_NUMBERS or (value is None and each.name in MAY_BE_UNKNOWN):
+                continue
+            if not _number(value):
+                raise ValueError(f"samples: {each.name}: expected a number, found {str(value)[:32]}")
+        if max(sample.shape.processes, sample.shape.threads) > MOST:
+            raise ValueError(f"samples: shape: expected at most {MOST} of each")
+        if sample.census is not None and not all(map(_number, astuple(sample.census))):
+            raise ValueError("samples: census: expected numbers")
+        if len(sample.latency) > LAST + 1 or not all(0 <= n <= LAST and 0 <= k < 2**31 for n, k in sample.latency):
+            raise ValueError(f"samples: latency: expected counts of buckets 0 to {LAST}")
         if sample.seconds == 0:
             raise ValueError("samples: seconds: expected more than 0")
     return [each for each in found if each.seq > after]
@@ -212,8 +223,19 @@ def _refused(data: Any) -> Refused | None:
         reason=plain(str(data.get("reason", "")), 64),
         message=plain(str(data.get("message", "")), 256),
         seq=_whole(data.get("seq")) if data.get("seq") is not None else None,
-        shape=Shape.from_json(data["shape"]) if data.get("shape") else None,
+        shape=_shape(data["shape"]) if data.get("shape") else None,
     )
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 <= value < 1e15
+
+
+def _shape(data: Any) -> Shape:
+    shape = Shape.from_json(data)
+    if max(shape.processes, shape.threads) > MOST:
+        raise ValueError(f"a shape: expected at most {MOST} of each")
+    return shape
 
 
 def _whole(value: Any) -> int:

@@ -85,37 +85,41 @@ class Reconciler:
     async def _guarded(self, key: Key) -> str:
         """One application's trouble is no reason to leave the others alone."""
         try:
-            await self.reconcile(key)
+            result = await self.reconcile(key)
         except (ApiError, Unreachable) as error:
             log.warning("reconcile will be tried again app=%s error=%s", key, error)
         except Exception:
             log.exception("reconcile failed, will be tried again app=%s", key)
         else:
             self.failures.pop(key, None)
-            return "ok"
+            return result
         tries = self.failures[key] = self.failures.get(key, 0) + 1
         self.mirror.due.mark(key, after=min(RETRY_SECONDS * 2 ** (tries - 1), LONGEST_RETRY_SECONDS))
         return "failed"
 
-    async def reconcile(self, key: Key) -> None:
+    async def reconcile(self, key: Key) -> str:
+        """ok, or refused: the objects could not be brought to what is desired, and the status says why."""
         try:
             body = await self.kube.get("UwsgiApp", key.namespace, key.name)
         except NotFound:
             self._forget(key)
-            return
+            return "ok"
         if body["metadata"].get("deletionTimestamp"):
-            return  # its children follow it by their owner references
+            return "ok"  # its children follow it by their owner references
         problem = await self._bring(key, body)
         await self.reporter.report(key, body, problem)
         self.mirror.due.mark(key, after=AGAIN_SECONDS)
+        return "ok" if problem is None else "refused"
 
     async def _bring(self, key: Key, body: dict[str, Any]) -> Exception | None:
         """What kept us from bringing the objects to what is desired; None: nothing did."""
-        tuned = self.tuning.apps.get(key)
-        promoted = tuned.pilot.wishes.promoted if tuned else await self.tuning.stored(key, body["metadata"]["uid"])
+        stored = None if key in self.tuning.apps else await self.tuning.stored(key, body["metadata"]["uid"])
         try:
             app = App.from_body(body)
             template, skeletons = await self.chart.read()
+            # Looked up last: what is promoted while we wait for the API server must not be written over.
+            tuned = self.tuning.apps.get(key)
+            promoted = tuned.pilot.wishes.promoted if tuned else stored
             wanted = desired(
                 app,
                 template=template,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
+from uwsgi_autopilot.api.uwsgiapp import Mode
 from uwsgi_autopilot.controller.children import NameTaken
 from uwsgi_autopilot.controller.kube import ApiError, Conflict, Kube, NotFound
 from uwsgi_autopilot.controller.mirror import Key, Mirror
@@ -103,13 +104,15 @@ def told_of(pilot: Pilot, monotonic: float) -> Told:
     if latest is not None and latest.kind == "refuse" and latest.reason == "MemoryLimit":
         limited = Reason.MEMORY_LIMIT
     recommended = next((each for each in reversed(pilot.history) if each.kind == Kind.RECOMMEND.value), None)
-    current = memory.recommended if recommended is not None else None
+    mode = pilot.spec.tuning.mode
+    current = memory.recommended if recommended is not None and mode is Mode.RECOMMEND else None
     gain = last.numbers if last is not None else {}
     return Told(
         pods=len(views),
         reachable=len(answering),
         shape=shapes.most_common(1)[0][0] if shapes else None,
-        wanted=pilot.wishes.promoted,
+        # Of a single pod its own wish, a trial's too: nobody else is asked for anything.
+        wanted=pilot.wishes.of(views[0].uid) if len(views) == 1 else pilot.wishes.promoted,
         reason=last.reason if last is not None else None,
         message=last.message if last is not None and pilot.quiet is None else (pilot.quiet or ""),
         settled=memory.phase is Phase.HOLD and pilot.trial is None,

@@ -49,6 +49,7 @@ class Tuned:
     saved_text: str = ""
     numbers_at: float = 0.0
     unsaved: bool = False
+    work: asyncio.Task[None] | None = None
 
 
 class Tuning:
@@ -77,12 +78,12 @@ class Tuning:
         await self.agents.poll(due_polls(views, now))
         self.metrics.unreachable = sum(view.seen is not None and view.seen.running and view.silent(now)
                                        and view.failed_since is not None for view, _ in views)  # fmt: skip
-        writes = []
         for key, tuned in list(self.apps.items()):
-            if now - tuned.stepped_at >= STEP_SECONDS - 0.1:
+            # Not awaited: an API server that is slow for one application is no reason to leave the others alone.
+            busy = tuned.work is not None and not tuned.work.done()
+            if not busy and now - tuned.stepped_at >= STEP_SECONDS - 0.1:
                 tuned.stepped_at = now
-                writes.append(self._guarded_step(key, tuned))
-        await asyncio.gather(*writes)
+                tuned.work = asyncio.create_task(self._guarded_step(key, tuned))
 
     # --- who is there
 
@@ -95,9 +96,11 @@ class Tuning:
             if key not in self.apps and seen.spec is not None and self.mirror.pods.get(key)
         ]
         await asyncio.gather(*(self._load(key, self.mirror.apps[key]) for key in new[:LOADS_AT_ONCE]))
-        for key, tuned in self.apps.items():
-            seen = self.mirror.apps[key]
-            assert seen.spec is not None
+        for key, tuned in list(self.apps.items()):
+            seen = self._seen(key, tuned.uid)
+            if seen is None or seen.spec is None:
+                del self.apps[key]  # it went while others were loaded
+                continue
             tuned.pilot.spec = seen.spec
             self._follow_pods(key, tuned.pilot)
 
@@ -159,10 +162,11 @@ class Tuning:
         for entry in pilot.said:
             self._tell(key, tuned, entry)
         said, pilot.said = bool(pilot.said), []
+        tuned.unsaved = tuned.unsaved or said
         self._tell_late(key, tuned, now)
         try:
             await self._write(key, tuned, now)
-            await self._save(key, tuned, now, said)
+            await self._save(key, tuned, now)
         except (ApiError, Unreachable) as error:
             log.warning("not written, will be tried again app=%s error=%s", key, error)
         changed = before != (pilot.quiet, pilot.last.reason if pilot.last else None, pilot.memory.phase)
@@ -193,11 +197,10 @@ class Tuning:
                 continue  # another pod of that name, or none: the watch will say so
             wishes.wrote(view, wish, now)
 
-    async def _save(self, key: Key, tuned: Tuned, now: float, said: bool) -> None:
-        tuned.unsaved = tuned.unsaved or said
+    async def _save(self, key: Key, tuned: Tuned, now: float) -> None:
         if not tuned.unsaved and now - tuned.saved_at < SAVE_SECONDS:
             return
-        text = memory.text_of(tuned.pilot)
+        text = memory.mark_of(tuned.pilot)
         if text != tuned.saved_text:
             await memory.save_tuning(self.kube, key, tuned.uid, tuned.pilot)
             tuned.saved_text = text

@@ -13,6 +13,8 @@ from uwsgi_autopilot.controller.trial import NOT_DELIVERED_SECONDS, TRIAL_SECOND
 
 Pods = Mapping[str, PodView]
 
+MOST_TOLD = 2**52
+
 
 @dataclass(slots=True)
 class Wishes:
@@ -51,7 +53,9 @@ class Wishes:
         """Start above every seq that any pod has ever seen: what this operator remembers may be older."""
         for view in pods.values():
             seen = seq_of(view.seen.wanted if view.seen else None)
-            self.seq = max(self.seq, seen, view.state.seq if view.state else 0)
+            told = view.state.seq if view.state else 0
+            # A pod that claims the last number there is must not leave none for the others.
+            self.seq = max(self.seq, seen, told if told < MOST_TOLD else 0)
 
     def forget(self, uids: set[str]) -> None:
         self.own = {uid: wish for uid, wish in self.own.items() if uid in uids}

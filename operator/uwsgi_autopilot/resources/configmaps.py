@@ -53,10 +53,11 @@ def start_wish(app: App, promoted: Wish | None) -> Wish:
     """What a new pod starts from: the pin, else what was promoted, else the manifest's start; always in its bounds,
     because an agent refuses anything else."""
     tuning = app.settings.tuning
-    seq = promoted.seq if promoted else 0
-    if tuning.pin is not None:
-        return Wish(seq=seq, shape=tuning.pin)
-    return Wish(seq=seq, shape=inside(promoted.shape if promoted else tuning.start, tuning))
+    if promoted is None:
+        return Wish(seq=1, shape=tuning.pin) if tuning.pin else Wish(seq=0, shape=inside(tuning.start, tuning))
+    shape = tuning.pin or inside(promoted.shape, tuning)
+    # Another shape is another wish: pods that follow the promoted one would take the same number for done.
+    return Wish(seq=promoted.seq + (shape != promoted.shape), shape=shape)
 
 
 def inside(shape: Shape, tuning: TuningSpec) -> Shape:

@@ -36,6 +36,13 @@ class Limits:
     def clamp(self, shape: Shape) -> Shape:
         return Shape(self.processes.clamp(shape.processes), self.threads.clamp(shape.threads))
 
+    def connected(self, shape: Shape) -> Shape:
+        """With so few processes, at least the least allowed, that the connections open now keep the manifest's bound."""
+        if self.max_connections is None:
+            return shape
+        most = self.max_connections // (self.connections_per_process or shape.threads)
+        return Shape(max(self.processes.min, min(shape.processes, most), 1), shape.threads)
+
     def usable_cores(self, measured: float) -> float:
         return max(0.05, measured if self.cores is None else min(self.cores, measured))
 
