@@ -5,7 +5,7 @@ can move only its own application's shape.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -142,6 +142,9 @@ class PodView:
         for sample in self.samples:
             if sample.at > newest - LATENCY_S and sample.latency_lost < 0.05:
                 yield from sample.latency
+
+
+Pods = Mapping[str, PodView]  # by uid
 
 
 def figures_of(samples: Iterable[Sample]) -> Figures | None:
