@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from uwsgi_autopilot.api.wish import Wish, WishError, parse_wish
-from uwsgi_autopilot.controller.history import HISTORY, Entry
+from uwsgi_autopilot.controller import history
 from uwsgi_autopilot.controller.kube import Conflict, Kube, NotFound
 from uwsgi_autopilot.controller.mirror import Key, owner_uid
 from uwsgi_autopilot.controller.pilot import Pilot
 from uwsgi_autopilot.controller.trial import Trial
 from uwsgi_autopilot.resources.labels import PROMOTED_KEY, TUNING_KEY, metadata, promoted_name, tuning_name
+from uwsgi_autopilot.tuner.decision import Entry
 from uwsgi_autopilot.tuner.memory import MAX_JSON_BYTES, Memory
 
 Body = dict[str, Any]
@@ -60,14 +61,16 @@ async def save_tuning(kube: Kube, key: Key, uid: str, pilot: Pilot) -> None:
         return
     if owner_uid(found) != uid:
         raise Conflict(409, "NameTaken", f"ConfigMap {name} does not belong to this application: it stays as it is")
-    await kube.merge("ConfigMap", key.namespace, name, {"metadata": {"uid": found["metadata"]["uid"]}, "data": body["data"]})
+    await kube.merge(
+        "ConfigMap", key.namespace, name, {"metadata": {"uid": found["metadata"]["uid"]}, "data": body["data"]}
+    )
 
 
 def text_of(pilot: Pilot) -> str:
     data = {
         "memory": pilot.memory.to_json(),
         "trial": pilot.trial.to_json() if pilot.trial else None,
-        "history": [each.to_json() for each in pilot.history],
+        "history": [history.to_json(each) for each in pilot.history],
         "seq": pilot.wishes.seq,
     }
     text = json.dumps(data, separators=(",", ":"))
@@ -83,7 +86,7 @@ def mark_of(pilot: Pilot) -> str:
     for name in ("points", "reference", "seq", "at", "decision"):
         del known[name]
     trial = pilot.trial.to_json() if pilot.trial else None
-    return json.dumps([known, trial, [each.to_json() for each in pilot.history], pilot.wishes.seq])
+    return json.dumps([known, trial, [history.to_json(each) for each in pilot.history], pilot.wishes.seq])
 
 
 def remembered(promoted: Body, tuning: Body) -> Remembered:
@@ -98,7 +101,7 @@ def remembered(promoted: Body, tuning: Body) -> Remembered:
             promoted=wish,
             memory=Memory.from_json(data["memory"]),
             trial=Trial.from_json(data["trial"]) if data["trial"] else None,
-            history=tuple(Entry.from_json(each) for each in data["history"][-HISTORY:]),
+            history=tuple(history.from_json(each) for each in data["history"][-history.HISTORY :]),
             seq=max(int(data["seq"]), wish.seq if wish else 0),
         )
     except (ValueError, KeyError, TypeError):

@@ -5,7 +5,7 @@ can move only its own application's shape.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field, fields, replace
 from typing import Any
 
@@ -148,6 +148,9 @@ class PodView:
                 yield from sample.latency
 
 
+Pods = Mapping[str, PodView]  # by uid
+
+
 def figures_of(samples: Iterable[Sample]) -> Figures | None:
     chosen = list(samples)
     seconds = sum(each.seconds for each in chosen)
@@ -175,7 +178,7 @@ def parse_state(data: Any, uid: str) -> AgentState:
         raise WrongPod(f"expected the pod {uid}, found {str(data.get('uid'))[:64]}")
     accepted = data.get("accepted")
     now = data.get("now")
-    if not _number(now):
+    if not isinstance(now, int | float) or not _number(now):
         raise ValueError("now: expected seconds")
     return AgentState(
         now=float(now),

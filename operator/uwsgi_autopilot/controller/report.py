@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from uwsgi_autopilot.api.uwsgiapp import Mode
+from uwsgi_autopilot.controller import history
 from uwsgi_autopilot.controller.children import NameTaken
 from uwsgi_autopilot.controller.kube import ApiError, Conflict, Kube, NotFound
 from uwsgi_autopilot.controller.mirror import Key, Mirror
@@ -122,7 +123,7 @@ def told_of(pilot: Pilot, monotonic: float) -> Told:
         recommendation_gain=_gain(gain),
         recommendation_reason=recommended.reason if recommended and current else "",
         recommendation_message=recommended.message if recommended and current else "",
-        decisions=[each.to_json() for each in pilot.history],
+        decisions=[history.to_json(each) for each in pilot.history],
         rps=_load(sum(each.rps for each in recent)) if recent else None,
         p99_s=worst,
     )

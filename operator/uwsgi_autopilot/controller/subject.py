@@ -1,22 +1,25 @@
-"""Which pod's samples count, and when no pod's do. Pure.
+"""Which pod's samples count, when no pod's do, and what the tuner says to them. Pure.
 
 The most loaded settled pod stands for the application: saturation is that of the worst pod. It keeps the part until
 another is clearly more loaded, so that the tuner sees one story.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.controller.podview import PodView
-
-Pods = Mapping[str, PodView]
+from uwsgi_autopilot.api.uwsgiapp import Mode, UwsgiApp
+from uwsgi_autopilot.controller.podview import Pods, PodView, Refused
+from uwsgi_autopilot.report.reasons import WishReason
+from uwsgi_autopilot.tuner.decide import Step, decide, recommend
+from uwsgi_autopilot.tuner.limits import Limits
+from uwsgi_autopilot.tuner.memory import Asked, Memory
 
 YOUNG_S = 30.0  # cold caches and pools; alone there is no other pod to take
 YOUNG_ALONE_S = 5.0
 REPLICAS_CHANGED_S = 60.0  # every pod's share of the load is another one now
 MUCH_MORE = 1.5
 A_LITTLE = 2.0
+BACKWARDS_S = 30.0
 
 
 @dataclass(slots=True)
@@ -66,3 +69,29 @@ def choose(pods: Pods, shape: Shape, current: str | None, now: float, monotonic:
     if current in loads and loads[most] <= MUCH_MORE * loads[current] + A_LITTLE:
         return current
     return most
+
+
+def refusal_of(view: PodView, asked: Asked | None, seq: int) -> Refused | None:
+    """Why the agent would not take the shape that was asked for with the wish `seq`; None: it has not refused."""
+    said = view.state.refused if view.state else None
+    if said is None or asked is None or said.reason == WishReason.TRIAL_ENDED:
+        return None
+    # What could not be carried out has no seq: it counts once the wish itself was accepted.
+    newest = said.seq == seq or (said.seq is None and view.state is not None and view.state.seq >= seq)
+    return said if said.shape == asked.shape and newest else None
+
+
+def ask(memory: Memory, view: PodView, app: UwsgiApp, limits: Limits, refused: Shape | None) -> Step | None:
+    """The tuner's answer; None where its newest sample was judged already."""
+    samples = list(view.samples)
+    at = memory.at
+    if samples and (samples[-1].seq, samples[-1].at) == (memory.seq, at):
+        return None
+    if samples and at is not None and samples[-1].at < at:
+        # Another pod's clock, or another poll's turn: a little behind is nothing, far behind a clock set back.
+        if at - samples[-1].at < BACKWARDS_S:
+            return None
+        memory = replace(memory, at=None, since=None, not_before=None)
+    if app.tuning.mode is Mode.RECOMMEND:
+        return recommend(memory, samples, limits)
+    return decide(memory, samples, limits, refused=refused)

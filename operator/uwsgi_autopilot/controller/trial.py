@@ -1,29 +1,25 @@
 """One pod tries a shape: what ends the trial, and how. Pure.
 
-    trying ─► promote       the tuner keeps it, and the pod is not worse off than the others
-           ─► back          the tuner takes it back, or the pod is worse off
-           ─► undecided     its pod went, a rollout or a change of replicas began: the figures mean nothing
-           ─► renew         half of its time is over: a new wish, else the agent ends the trial by itself
-
-A Service gives every pod the same arrivals, so the throughput of a pod that tries a good shape need not rise. What
-tells is the time that a request spends in the pod (requests inside / throughput, Little's law), against the other
-pods in the same seconds and against before.
+trying ─► promote       the tuner keeps it, and the pod is not worse off than the others
+       ─► back          the tuner takes it back, or the pod is worse off
+       ─► undecided     its pod went, a rollout or a change of replicas began: the figures mean nothing
+       ─► renew         half of its time is over: a new wish, else the agent ends the trial by itself
 """
 
-import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.controller.podview import Figures
+from uwsgi_autopilot.controller.compare import Baseline
+from uwsgi_autopilot.controller.podview import PodView
+from uwsgi_autopilot.report.reasons import WishReason
+from uwsgi_autopilot.tuner.decision import Decision
+from uwsgi_autopilot.tuner.memory import Memory
+from uwsgi_autopilot.tuner.phases import Phase
 
 # Long enough for a generation to start and be measured; renewed at half of it, so a longer start does no harm.
 TRIAL_SECONDS = 90.0
-# ln of how much longer requests stay in the trying pod, compared with the others, before it is taken back at once.
-HURTS = 0.25
-FEWEST_REQUESTS = 50.0
-MORE_ERRORS = 0.02
 NOT_DELIVERED_SECONDS = 90.0
 
 
@@ -42,27 +38,6 @@ class Verdict(str, Enum):
     KEPT = "kept"
     TAKEN_BACK = "taken back"
     DROPPED = "dropped"  # refused, lost, or another workload in the middle of it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Baseline:
-    """Just before: seconds that a request spends in the trying pod and in the others, and the shares of errors."""
-
-    tried_s: float
-    others_s: float
-    tried_errors: float
-    others_errors: float
-
-    @classmethod
-    def of(cls, tried: Figures | None, others: Figures | None) -> "Baseline | None":
-        if tried is None or others is None or tried.time_inside_s is None or others.time_inside_s is None:
-            return None
-        return cls(
-            tried_s=max(tried.time_inside_s, 1e-6),
-            others_s=max(others.time_inside_s, 1e-6),
-            tried_errors=tried.errors,
-            others_errors=others.errors,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +84,7 @@ class Trial:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """there: the pod lives. disturbed: why its figures mean nothing; None: nothing. followed: the agent has reported
-    the newest wish. ended: the agent ended the trial by itself. worse: from `worse_off`."""
+    the newest wish. ended: the agent ended the trial by itself. worse: from `compare.worse_off`."""
 
     now: float
     there: bool
@@ -118,6 +93,22 @@ class Seen:
     followed: bool = True
     ended: bool = False
     worse: str | None = None
+
+    @classmethod
+    def of(
+        cls, trial: Trial, view: PodView, now: float, *, verdict: Verdict, disturbed: str | None, worse: str | None
+    ) -> "Seen":
+        state = view.state
+        said = state.refused if state else None
+        return cls(
+            now=now,
+            there=view.seen is not None and not view.seen.leaving,
+            verdict=verdict,
+            disturbed=disturbed,
+            followed=state is not None and state.seq >= trial.seq,
+            ended=said is not None and said.reason == WishReason.TRIAL_ENDED and said.seq == trial.seq,
+            worse=worse,
+        )
 
 
 def next_of(trial: Trial, seen: Seen) -> tuple[Next, str]:
@@ -146,29 +137,13 @@ def next_of(trial: Trial, seen: Seen) -> tuple[Next, str]:
     return Next.WAIT, ""
 
 
-def worse_off(baseline: Baseline | None, tried: Figures | None, others: Figures | None) -> str | None:
-    """A sentence when the trying pod serves clearly worse than the others do, compared with before; else None."""
-    now = Baseline.of(tried, others)
-    if baseline is None or now is None or tried is None or others is None:
-        return None
-    if min(tried.requests, others.requests) < FEWEST_REQUESTS:
-        return None
-    errors = (now.tried_errors - now.others_errors) - (baseline.tried_errors - baseline.others_errors)
-    if errors > MORE_ERRORS and tried.errors * tried.requests >= 3:
-        return f"{tried.errors:.0%} of its requests fail, {others.errors:.0%} of the other pods'"
-    longer = math.log(now.tried_s / baseline.tried_s) - math.log(now.others_s / baseline.others_s)
-    if longer > HURTS and now.tried_s > baseline.tried_s * 1.1:
-        return (
-            f"requests spend {now.tried_s * 1000:.0f} ms in it ({baseline.tried_s * 1000:.0f} ms before), "
-            f"{now.others_s * 1000:.0f} ms in the other pods ({baseline.others_s * 1000:.0f} ms before)"
-        )
-    return None
-
-
-def hurt_now(figures: Figures | None) -> bool:
-    """Requests wait longer than anyone should: over a second, and over five times what serving them takes."""
-    if figures is None or figures.queue < 5:
-        return False
-    if figures.rps <= 0:
-        return True
-    return figures.queue / figures.rps > max(1.0, 5.0 * (figures.service_s or 0.0))
+def verdict_of(before: Memory, after: Memory, decision: Decision | None) -> Verdict:
+    """From the tuner's memory before and after its answer; None: it was not asked."""
+    if before.asked is None or before.phase is not Phase.VERIFY or decision is None:
+        return Verdict.OPEN if after.asked is not None else Verdict.DROPPED
+    if after.phase is Phase.BACK:
+        return Verdict.TAKEN_BACK
+    if after.asked is not None:
+        return Verdict.OPEN
+    kept = after.phase is Phase.REFINE and after.shape == before.asked.shape
+    return Verdict.KEPT if kept else Verdict.DROPPED

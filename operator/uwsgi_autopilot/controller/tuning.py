@@ -13,7 +13,6 @@ from uwsgi_autopilot.api.wish import Wish
 from uwsgi_autopilot.controller import memory
 from uwsgi_autopilot.controller.agents import Agents, due_polls
 from uwsgi_autopilot.controller.events import Events
-from uwsgi_autopilot.controller.history import Entry
 from uwsgi_autopilot.controller.kube import ApiError, Conflict, Kube, NotFound, Unreachable
 from uwsgi_autopilot.controller.metrics import Metrics
 from uwsgi_autopilot.controller.mirror import AppSeen, Key, Mirror
@@ -21,6 +20,7 @@ from uwsgi_autopilot.controller.pilot import Pilot
 from uwsgi_autopilot.controller.podview import PodView
 from uwsgi_autopilot.controller.wishes import Wishes
 from uwsgi_autopilot.resources.labels import WANTED
+from uwsgi_autopilot.tuner.decision import Entry
 
 log = logging.getLogger(__name__)
 
@@ -202,7 +202,11 @@ class Tuning:
             return
         text = memory.mark_of(tuned.pilot)
         if text != tuned.saved_text:
-            await memory.save_tuning(self.kube, key, tuned.uid, tuned.pilot)
+            try:
+                await memory.save_tuning(self.kube, key, tuned.uid, tuned.pilot)
+            except Conflict as error:
+                # Somebody else's: a restart of ours will learn anew.
+                log.warning("what was learnt is not kept app=%s: %s", key, error)
             tuned.saved_text = text
         tuned.saved_at, tuned.unsaved = now, False
 

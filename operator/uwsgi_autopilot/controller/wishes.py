@@ -3,15 +3,12 @@
 Level-triggered: each look compares every pod with its target, so a write that failed is made again.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.wish import Wish, WishError, parse_wish
-from uwsgi_autopilot.controller.podview import PodView
+from uwsgi_autopilot.controller.podview import Pods, PodView
 from uwsgi_autopilot.controller.trial import NOT_DELIVERED_SECONDS, TRIAL_SECONDS
-
-Pods = Mapping[str, PodView]
 
 MOST_TOLD = 2**52
 

@@ -3,51 +3,29 @@
 It decides nothing: that is tuner/decide.py. It looks at no clock but the samples'.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.uwsgiapp import Mode, UwsgiApp
+from uwsgi_autopilot.api.uwsgiapp import Mode
 from uwsgi_autopilot.local.session import Session
 from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.tuner.decide import decide, recommend
-from uwsgi_autopilot.tuner.decision import Decision, Kind
+from uwsgi_autopilot.tuner.decision import Decision, Entry, Kind
 from uwsgi_autopilot.tuner.limits import Limits
 from uwsgi_autopilot.tuner.memory import Memory
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One line of the history. kind: change, refuse or recommend. at_s: seconds since the session served."""
-
-    at_s: float
-    kind: str
-    from_shape: Shape | None
-    to_shape: Shape
-    reason: str
-    message: str
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "at_s": round(self.at_s, 1),
-            "kind": self.kind,
-            "from": self.from_shape.to_json() if self.from_shape else None,
-            "to": self.to_shape.to_json(),
-            "reason": self.reason,
-            "message": self.message,
-        }
-
-
-def limits_of(app: UwsgiApp) -> Limits:
-    tuning = app.tuning
-    return Limits(
-        processes=tuning.processes,
-        threads=tuning.threads,
-        cores=app.limits.cpu,
-        memory_limit=app.limits.memory,
-        max_connections=tuning.max_connections,
-        connections_per_process=tuning.connections_per_process,
-    )
+def entry_json(entry: Entry) -> dict[str, Any]:
+    """As it stands in a report's `decisions`."""
+    return {
+        "at_s": round(entry.at, 1),
+        "kind": entry.kind,
+        "from": entry.from_shape.to_json() if entry.from_shape else None,
+        "to": entry.to_shape.to_json(),
+        "reason": entry.reason,
+        "message": entry.message,
+    }
 
 
 class Pilot:
@@ -60,7 +38,7 @@ class Pilot:
         self.history: list[Entry] = []
         self.last: Decision | None = None
         self.memory = Memory()
-        self.limits = limits_of(session.app)
+        self.limits = Limits.of(session.app)
         self._seen = 0
         self._began: float | None = None
         self._refusal_seen: dict[str, Any] | None = None
@@ -110,16 +88,12 @@ class Pilot:
             self._add(state, "change", decision)
 
     def _add(self, state: dict[str, Any], kind: str, decision: Decision) -> None:
-        self.history.append(
-            Entry(
-                at_s=state["now"] - (self._began or 0.0),
-                kind=kind,
-                from_shape=decision.from_shape,
-                to_shape=decision.to_shape,
-                reason=decision.reason.value,
-                message=decision.message,
-            )
-        )
+        self.history.append(Entry.of(decision, at=self._at(state), kind=kind))
+
+    def _at(self, state: dict[str, Any]) -> float:
+        """Seconds since the session served."""
+        now: float = state["now"]
+        return now - (self._began or 0.0)
 
     def _note_refusal(self, state: dict[str, Any]) -> None:
         """The agent's refusal of a wish is part of the history, and the tuner must not ask again."""
@@ -133,7 +107,7 @@ class Pilot:
         self._refused_shape = shape
         self.history.append(
             Entry(
-                at_s=state["now"] - (self._began or 0.0),
+                at=self._at(state),
                 kind="refuse",
                 from_shape=self.session.shape,
                 to_shape=shape,

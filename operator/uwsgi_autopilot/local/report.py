@@ -7,7 +7,7 @@ from typing import Any
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.errors import UsageError
 from uwsgi_autopilot.local.loadprocess import LoadProcess
-from uwsgi_autopilot.local.pilot import Pilot
+from uwsgi_autopilot.local.pilot import Pilot, entry_json
 from uwsgi_autopilot.report import histogram
 from uwsgi_autopilot.tuner.sample import Sample
 
@@ -47,7 +47,7 @@ def build_report(
         "shape": shape.to_json() if shape else None,
         "throughput_rps": round(rps, 1),
         "latency_ms": {"p50": _ms(p50), "p99": _ms(p99)},
-        "decisions": [entry.to_json() for entry in pilot.history],
+        "decisions": [entry_json(entry) for entry in pilot.history],
         "swaps": state.get("swaps", 0),
         "queue_max": pilot.session.queue_max,
     }

@@ -14,10 +14,11 @@ from uwsgi_autopilot.api.uwsgiapp import Mode, UwsgiApp
 from uwsgi_autopilot.errors import UsageError
 from uwsgi_autopilot.local.loadplan import parse_load
 from uwsgi_autopilot.local.loadprocess import LoadProcess
-from uwsgi_autopilot.local.pilot import Entry, Pilot
+from uwsgi_autopilot.local.pilot import Pilot
 from uwsgi_autopilot.local.programs import Programs
 from uwsgi_autopilot.local.report import build_report, check_writable, write_report
 from uwsgi_autopilot.local.session import Session
+from uwsgi_autopilot.tuner.decision import Entry
 
 STEP_SECONDS = 0.1
 # A load without --for ends by itself all the same: nothing here runs without bound.

@@ -1,4 +1,4 @@
-"""What the tuner answers: one Decision, and the Memory to hand in next time."""
+"""What the tuner answers, and what became of it: a Decision, and the Entry that stays in the history."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -52,4 +52,31 @@ class Decision:
             reason=Reason(data["reason"]),
             message=data["message"],
             numbers=dict(data["numbers"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of the history that a pilot keeps: what was done with a decision, or without one.
+
+    at: seconds, since 1970 on a cluster, since the application served in local mode. kind: change, refuse or
+    recommend; on a cluster try, promote, back, everywhere or undecided as well. reason: also the agent's and ours.
+    """
+
+    at: float
+    kind: str
+    from_shape: Shape | None
+    to_shape: Shape
+    reason: str
+    message: str
+
+    @classmethod
+    def of(cls, decision: Decision, *, at: float, kind: str) -> "Entry":
+        return cls(
+            at=at,
+            kind=kind,
+            from_shape=decision.from_shape,
+            to_shape=decision.to_shape,
+            reason=decision.reason.value,
+            message=decision.message,
         )

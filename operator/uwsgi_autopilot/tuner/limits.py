@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.uwsgiapp import Bounds
+from uwsgi_autopilot.api.uwsgiapp import Bounds, UwsgiApp
 from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.tuner.load import Load
 
@@ -33,11 +33,25 @@ class Limits:
     max_connections: int | None = None
     connections_per_process: int | None = None
 
+    @classmethod
+    def of(cls, app: UwsgiApp, pods: int = 1) -> "Limits":
+        """Of one pod: `maxConnections` counts for all of them together."""
+        tuning = app.tuning
+        most = tuning.max_connections
+        return cls(
+            processes=tuning.processes,
+            threads=tuning.threads,
+            cores=app.limits.cpu,
+            memory_limit=app.limits.memory,
+            max_connections=None if most is None else max(1, most // max(1, pods)),
+            connections_per_process=tuning.connections_per_process,
+        )
+
     def clamp(self, shape: Shape) -> Shape:
         return Shape(self.processes.clamp(shape.processes), self.threads.clamp(shape.threads))
 
     def connected(self, shape: Shape) -> Shape:
-        """With so few processes, at least the least allowed, that the connections open now keep the manifest's bound."""
+        """With so few processes, at least the least allowed, that all connections keep to the manifest's bound."""
         if self.max_connections is None:
             return shape
         most = self.max_connections // (self.connections_per_process or shape.threads)

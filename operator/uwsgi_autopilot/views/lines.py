@@ -8,8 +8,9 @@ from rich.console import Console
 
 from uwsgi_autopilot.local.demo import Outcome
 from uwsgi_autopilot.local.loadprocess import LoadProcess
-from uwsgi_autopilot.local.pilot import Entry, Pilot
+from uwsgi_autopilot.local.pilot import Pilot
 from uwsgi_autopilot.local.session import Session
+from uwsgi_autopilot.tuner.decision import Entry
 from uwsgi_autopilot.views.table import print_outcome
 from uwsgi_autopilot.views.words import entry_line, numbers
 

@@ -1,9 +1,9 @@
 """How numbers and facts are said to a person. Pure; shared by the terminal view, the lines and the tables."""
 
 from uwsgi_autopilot.local.loadprocess import LoadProcess
-from uwsgi_autopilot.local.pilot import Entry
 from uwsgi_autopilot.local.report import latency_of
 from uwsgi_autopilot.report import histogram
+from uwsgi_autopilot.tuner.decision import Entry
 from uwsgi_autopilot.tuner.sample import Sample
 
 ARROW = {"change": "→", "refuse": "✗", "recommend": "⇢"}
@@ -28,7 +28,7 @@ def entry_line(entry: Entry) -> str:
     """One decision on one line: when, from where to where, why."""
     before = f"{entry.from_shape} " if entry.from_shape else ""
     verb = {"change": "changed", "refuse": "refused", "recommend": "would change"}[entry.kind]
-    return f"{entry.at_s:6.1f} s  {verb} {before}{ARROW[entry.kind]} {entry.to_shape}  {entry.reason}: {entry.message}"
+    return f"{entry.at:6.1f} s  {verb} {before}{ARROW[entry.kind]} {entry.to_shape}  {entry.reason}: {entry.message}"
 
 
 def numbers(samples: list[Sample], load: LoadProcess | None) -> dict[str, str]:

@@ -101,13 +101,13 @@ def test_annotations_of_the_service_join_those_of_the_chart():
         pytest.param(
             {"tuning": {"threads": {"max": 8}}},
             Wish(seq=7, shape=Shape(4, 16)),
-            Wish(seq=7, shape=Shape(4, 8)),
+            Wish(seq=8, shape=Shape(4, 8)),
             id="too wide",
         ),
         pytest.param(
             {"tuning": {"pin": {"processes": 5, "threads": 1}}},
             Wish(seq=7, shape=Shape(4, 16)),
-            Wish(seq=7, shape=Shape(5, 1)),
+            Wish(seq=8, shape=Shape(5, 1)),
             id="a pin",
         ),
     ],
