@@ -60,6 +60,16 @@ def test_the_schema_refuses(render: Any, values: dict[str, Any], says: list[str]
             id="monitors without the Prometheus operator",
         ),
         pytest.param(
+            {"rollout": {"minReadySeconds": 600}},
+            ["rollout.progressDeadlineSeconds", "rollout.minReadySeconds"],
+            id="a rollout that ends before it may",
+        ),
+        pytest.param(
+            {"disruption": {"maxUnavailable": "0%"}}, ["disruption.maxUnavailable"], id="no node to be emptied"
+        ),
+        pytest.param({"fullnameOverride": "1shop"}, ["1shop", "fullnameOverride"], id="no name of a Service"),
+        pytest.param({"pod": {"nginx": {"image": {"tag": ""}}}}, ["pod.nginx.image"], id="an image of no version"),
+        pytest.param(
             {"operator": {"image": {"tag": "latest"}}}, ["operator.image.tag"], id="an operator of any version"
         ),
         pytest.param(

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, asdict, fields, replace
 from typing import Any
 
 from uwsgi_autopilot.api.agentconfig import AgentConfig
@@ -34,10 +34,10 @@ AGENT_FILE = "/etc/uwsgi-autopilot/config/agent.json"
 HASH_LENGTH = 10
 
 
-def config_map(app: App, *, drain_seconds: float) -> dict[str, Any]:
+def config_map(app: App, *, drain_seconds: float, start_seconds: float) -> dict[str, Any]:
     """Immutable, and named by its content: a pod of an earlier version keeps the configuration it was made for."""
     data = {
-        "agent.json": _compact(_agent_config(app, drain_seconds)),
+        "agent.json": _compact(_agent_config(app, drain_seconds, start_seconds)),
         "nginx.conf": nginx_conf(nginx_site(app.settings, PLACES, static=served_from(app.settings))),
     }
     name = labels.config_name(app.name, content_hash(data))
@@ -70,8 +70,8 @@ def content_hash(data: dict[str, str]) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:HASH_LENGTH]
 
 
-def _agent_config(app: App, drain_seconds: float) -> AgentConfig:
-    return agent_config(
+def _agent_config(app: App, drain_seconds: float, start_seconds: float) -> AgentConfig:
+    config = agent_config(
         app.settings,
         PLACES,
         uwsgi=["uwsgi"],
@@ -80,6 +80,7 @@ def _agent_config(app: App, drain_seconds: float) -> AgentConfig:
         start=Shape(1, 1),
         drain_seconds=drain_seconds,
     )
+    return replace(config, start_seconds=start_seconds)
 
 
 def _compact(config: AgentConfig) -> str:

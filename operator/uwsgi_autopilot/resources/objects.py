@@ -13,7 +13,7 @@ from uwsgi_autopilot.resources import labels
 from uwsgi_autopilot.resources.app import App
 from uwsgi_autopilot.resources.configmaps import config_map, promoted_map
 from uwsgi_autopilot.resources.merge import merge
-from uwsgi_autopilot.resources.podtemplate import drain_seconds, pod_template, with_config
+from uwsgi_autopilot.resources.podtemplate import drain_seconds, pod_template, start_seconds, with_config
 
 Object = dict[str, Any]
 
@@ -43,7 +43,7 @@ def desired(
         TemplateError: the chart's template or a skeleton is not usable; nothing should be changed.
     """
     pod = pod_template(app, template=template, agent_image=settings.agent_image)
-    config = config_map(app, drain_seconds=drain_seconds(pod))
+    config = config_map(app, drain_seconds=drain_seconds(pod), start_seconds=start_seconds(pod))
     pod = with_config(pod, config["metadata"]["name"])
     return [
         _object(app, "v1", "ServiceAccount") | {"automountServiceAccountToken": False},

@@ -59,6 +59,13 @@ def drain_seconds(pod: Mapping[str, Any]) -> float:
     return grace - DEADLINE_MARGIN_SECONDS
 
 
+def start_seconds(pod: Mapping[str, Any]) -> float:
+    """How long the application may take to answer for the first time: what its startup probe gives it."""
+    container = next(each for each in pod["spec"]["containers"] if each["name"] == "app")
+    probe = container.get("startupProbe") or {}
+    return float(probe.get("failureThreshold", 30) * probe.get("periodSeconds", 10))
+
+
 def _own_fields(app: App, agent_image: str) -> dict[str, Any]:
     spec = app.spec
     image = {"image": app.image, "imagePullPolicy": spec["imagePullPolicy"]}

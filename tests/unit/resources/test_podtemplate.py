@@ -189,6 +189,13 @@ def test_the_agent_is_done_before_the_kubelet_kills(spec, grace, tmp_path):
     file.write_text(made["config"]["data"]["agent.json"], encoding="utf-8")
     config = read_agent_config(file)
     assert config.drain_seconds == grace - 5
+    assert config.start_seconds == 300
+
+
+def test_the_agent_waits_for_a_start_as_long_as_the_probe_does(tmp_path):
+    slow = {"containers": [{"name": "app", "startupProbe": {"periodSeconds": 2, "failureThreshold": 450}}]}
+    (tmp_path / "agent.json").write_text(objects(template={"spec": slow})["config"]["data"]["agent.json"])
+    assert read_agent_config(tmp_path / "agent.json").start_seconds == 900
 
 
 # --- static files
