@@ -4,6 +4,9 @@ No test touches another cluster than that one, and each has a namespace of its o
 decisions and logs.
 """
 
+import fcntl
+import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +17,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.e2e.cluster import CONTEXT, Cluster, missing
-from tests.e2e.place import NODE_PORT, Place, until
+from tests.e2e.place import Place
 from tests.e2e.release import Release
 
 HERE = Path(__file__).resolve().parent
 CLUSTER = CONTEXT.removeprefix("kind-")
-RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
 _counts: list[str] = []
 
 
@@ -37,28 +39,40 @@ def cluster() -> Cluster:
 
 
 @pytest.fixture(scope="session")
-def release(cluster: Cluster) -> Release:
+def release(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Release:
+    """Installed by the first who asks, where tests run side by side."""
     release = Release.found_or_new(cluster)
-    release.install()
-    release.restart()
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", "alone")
+    mark = tmp_path_factory.getbasetemp().parent / f"release-{run}"
+    with open(f"{mark}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if run == "alone" or not mark.exists():
+            release.install()
+            release.restart()
+            mark.touch()
     return release
 
 
 @pytest.fixture
 def namespace(cluster: Cluster, release: Release, request: pytest.FixtureRequest) -> Iterator[Place]:
-    """A namespace with the name of the test, removed afterwards, and the port of localhost:8088 free."""
-    name = "e2e-" + request.node.name.replace("_", "-").replace("[", "-").replace("]", "").lower()[5:50].rstrip("-")
-    cluster.kubectl("delete", "namespace", name, "--ignore-not-found")
-    until(f"node port {NODE_PORT} is free", lambda: not _port_taken(cluster), 60)
-    cluster.kubectl("create", "namespace", name)
-    cluster.kubectl("label", "namespace", name, RESTRICTED)
-    place = Place(cluster, name)
+    """A namespace with the name of the test, removed afterwards."""
+    yield from _namespace(cluster, release, request, front=False)
+
+
+@pytest.fixture
+def front(cluster: Cluster, release: Release, request: pytest.FixtureRequest) -> Iterator[Place]:
+    """The same, and what is made there is at localhost:8088."""
+    yield from _namespace(cluster, release, request, front=True)
+
+
+def _namespace(cluster: Cluster, release: Release, request: pytest.FixtureRequest, *, front: bool) -> Iterator[Place]:
+    name = re.sub("[^a-z0-9]+", "-", request.node.name.lower())
+    place = Place.fresh(cluster, "e2e-" + name[5:50].strip("-"), front=front)
     yield place
     if getattr(request.node, "failed", False):
         print(place.report())
         print("operator:\n" + release.logs())
-    # Pods take their time to drain; the next test waits only for the port.
-    cluster.kubectl("delete", "namespace", name, "--wait=false")
+    place.remove()
 
 
 @pytest.fixture
@@ -82,11 +96,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("figures")
     for line in _counts:
         terminalreporter.write_line(line)
-
-
-def _port_taken(cluster: Cluster) -> bool:
-    services = cluster.json("get", "services", "--all-namespaces")["items"]
-    return any(port.get("nodePort") == NODE_PORT for each in services for port in each["spec"].get("ports", ()))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

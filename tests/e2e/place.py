@@ -4,6 +4,7 @@ Every namespace enforces Pod Security `restricted`: each test shows that the cha
 """
 
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ Body = dict[str, Any]
 IMAGE = "uwsgi-autopilot-app:dev"
 # Of the cluster's one mapped port, see kind-config.yaml.
 NODE_PORT = 30088
+RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
 URL = "http://127.0.0.1:8088"
 
 
@@ -28,10 +30,41 @@ def until(what: str, check: Callable[[], Any], seconds: float = 120.0, every: fl
         time.sleep(every)
 
 
+def metric(page: str, name: str) -> float:
+    """The sum over all labels."""
+    rows = [line.rsplit(" ", 1) for line in page.splitlines() if re.match(rf"{name}[{{ ]", line)]
+    assert rows, f"{name} is not in the page"
+    return sum(float(value) for _, value in rows)
+
+
 class Place:
-    def __init__(self, cluster: Cluster, name: str) -> None:
+    """`front`: its application is at localhost:8088, which only one can be at a time."""
+
+    def __init__(self, cluster: Cluster, name: str, *, front: bool = False) -> None:
         self._cluster = cluster
+        self._service = {"type": "NodePort", "nodePort": NODE_PORT} if front else {"type": "ClusterIP"}
         self.name = name
+
+    @classmethod
+    def fresh(cls, cluster: Cluster, name: str, *, front: bool = False) -> "Place":
+        """Whatever an earlier run has left of that name is gone, and of the port too."""
+        cluster.kubectl("delete", "namespace", name, "--ignore-not-found")
+        place = cls(cluster, name, front=front)
+        if front:
+            until(f"node port {NODE_PORT} is free", place._port_is_free, 60)
+        cluster.kubectl("create", "namespace", name)
+        cluster.kubectl("label", "namespace", name, RESTRICTED)
+        return place
+
+    def remove(self) -> None:
+        """Without waiting for the pods, which take their time to drain; the port is free at once."""
+        self.kubectl("delete", "uwsgiapps", "--all")
+        self.kubectl("delete", "services", "--all")
+        self._cluster.kubectl("delete", "namespace", self.name, "--wait=false")
+
+    def _port_is_free(self) -> bool:
+        services = self._cluster.json("get", "services", "--all-namespaces")["items"]
+        return not any(port.get("nodePort") == NODE_PORT for each in services for port in each["spec"].get("ports", ()))
 
     def kubectl(self, *args: str, input: str | None = None) -> str:
         return self._cluster.kubectl("--namespace", self.name, *args, input=input)
@@ -50,12 +83,12 @@ class Place:
         self.kubectl("apply", "--filename=-", input=body if isinstance(body, str) else json.dumps(body))
 
     def make(self, name: str = "shop", *, wait: bool = True, **spec: Any) -> None:
-        """A UwsgiApp of the example's image behind localhost:8088, 2 pods of 50m CPU each unless `spec` says else."""
+        """A UwsgiApp of the example's image, 2 pods of 50m CPU each unless `spec` says else."""
         full = {
             "image": IMAGE,
             "module": "wsgi:app",
             "replicas": 2,
-            "service": {"type": "NodePort", "nodePort": NODE_PORT},
+            "service": self._service,
             "health": {"path": "/healthz"},
             "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}},
             **spec,
@@ -65,6 +98,10 @@ class Place:
         )
         if wait:
             self.ready(name)
+
+    def fetch(self, path: str, name: str = "shop") -> str:
+        """What the application answers inside of the cluster; through the API server."""
+        return self.kubectl("get", "--raw", f"/api/v1/namespaces/{self.name}/services/{name}:80/proxy{path}")
 
     def change(self, patch: Body, name: str = "shop") -> None:
         self.kubectl("patch", "uwsgiapp", name, "--type=merge", f"--patch={json.dumps({'spec': patch})}")
@@ -110,6 +147,13 @@ class Place:
         path = f"/api/v1/namespaces/{self.name}/pods/{pod}:9117/proxy/v1/state?since=999999999"
         data: Body = json.loads(self._cluster.kubectl("get", "--raw", path))
         return data
+
+    def agent_usage(self, pod: str) -> tuple[float, float]:
+        """Of the agent, the container's first process: CPU seconds since its start, proportional set size in MiB."""
+        path = f"/api/v1/namespaces/{self.name}/pods/{pod}:9117/proxy/metrics"
+        page = self._cluster.kubectl("get", "--raw", path)
+        memory = self.kubectl("exec", pod, "--container=app", "--", "grep", "^Pss:", "/proc/1/smaps_rollup")
+        return metric(page, "uwsgi_autopilot_agent_cpu_seconds_total"), int(memory.split()[1]) / 1024
 
     def shapes(self, name: str = "shop") -> list[str]:
         """Of each pod, by its agent."""

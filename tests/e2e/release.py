@@ -54,6 +54,11 @@ class Release:
     def logs(self) -> str:
         return self.place.kubectl("logs", f"deployment/{self.name}", "--tail=60")
 
+    def metrics(self) -> str:
+        """The operator's page for Prometheus, through the API server."""
+        path = f"/api/v1/namespaces/{self.place.name}/services/{self.name}:metrics/proxy/metrics"
+        return self.place.kubectl("get", "--raw", path)
+
     def _selector(self) -> str:
         labels = self.place.json("deployment", self.name)["spec"]["selector"]["matchLabels"]
         return ",".join(f"{name}={value}" for name, value in labels.items())

@@ -20,6 +20,8 @@ from uwsgi_autopilot.api.crd import NAME, crd_text
 from uwsgi_autopilot.api.manifest import parse_manifest
 from uwsgi_autopilot.errors import SpecError
 
+pytestmark = pytest.mark.xdist_group("definition")
+
 ROOT = Path(__file__).parents[2]
 APPS = "/apis/uwsgi-autopilot.dev/v1alpha1/namespaces/default/uwsgiapps"
 

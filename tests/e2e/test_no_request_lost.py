@@ -5,6 +5,8 @@ Each with clients that keep their connection and clients that open one per reque
 
 import subprocess
 
+import pytest
+
 from tests.e2e.cluster import Cluster
 from tests.e2e.place import Place, until
 from tests.e2e.traffic import Traffic, breathe
@@ -14,87 +16,92 @@ WORKER = "uwsgi-autopilot-worker"
 NODES = (WORKER, "uwsgi-autopilot-control-plane")
 
 
-def test_a_new_image_rolls_out(namespace: Place, figures: list[str]) -> None:
+@pytest.mark.alone
+def test_a_new_image_rolls_out(front: Place, figures: list[str]) -> None:
     for node in NODES:
         tag = ["ctr", "--namespace=k8s.io", "images", "tag", "--force"]
         names = ["docker.io/library/uwsgi-autopilot-app:dev", "docker.io/library/uwsgi-autopilot-app:next"]
         subprocess.run(["docker", "exec", node, *tag, *names], check=True, capture_output=True, timeout=60)
-    namespace.make(tuning=SHAPE)
+    front.make(tuning=SHAPE)
     with Traffic("/io?ms=50") as load:
         breathe(3)
-        namespace.change({"image": "uwsgi-autopilot-app:next"})
-        namespace.ready()
-        until("only new pods are left", lambda: len(namespace.items("pods")) == 2)
+        front.change({"image": "uwsgi-autopilot-app:next"})
+        front.ready()
+        until("only new pods are left", lambda: len(front.items("pods")) == 2)
         breathe(3)
     figures.append(str(load.count))
     load.nothing_lost()
-    images = {pod["spec"]["containers"][0]["image"] for pod in namespace.pods()}
+    images = {pod["spec"]["containers"][0]["image"] for pod in front.pods()}
     assert images == {"uwsgi-autopilot-app:next"}
 
 
-def test_a_pod_is_deleted(namespace: Place, figures: list[str]) -> None:
-    namespace.make(tuning=SHAPE)
+@pytest.mark.alone
+def test_a_pod_is_deleted(front: Place, figures: list[str]) -> None:
+    front.make(tuning=SHAPE)
     with Traffic("/io?ms=50") as load:
         breathe(3)
-        namespace.kubectl("delete", "pod", namespace.pods()[0]["metadata"]["name"])
-        namespace.ready()
+        front.kubectl("delete", "pod", front.pods()[0]["metadata"]["name"])
+        front.ready()
         breathe(3)
     figures.append(str(load.count))
     load.nothing_lost()
 
 
-def test_a_node_is_emptied(namespace: Place, cluster: Cluster, figures: list[str]) -> None:
-    namespace.make(tuning=SHAPE)
+@pytest.mark.alone
+def test_a_node_is_emptied(front: Place, cluster: Cluster, figures: list[str]) -> None:
+    front.make(tuning=SHAPE)
     with Traffic("/io?ms=50") as load:
         breathe(3)
         try:
             cluster.kubectl("drain", WORKER, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=120s",
                             "--pod-selector=uwsgi-autopilot.dev/app=shop")  # fmt: skip
-            namespace.ready()
+            front.ready()
             breathe(3)
         finally:
             cluster.kubectl("uncordon", WORKER)
     figures.append(str(load.count))
     load.nothing_lost()
-    assert {pod["spec"]["nodeName"] for pod in namespace.pods()} == {NODES[1]}
+    assert {pod["spec"]["nodeName"] for pod in front.pods()} == {NODES[1]}
 
 
-def test_it_is_scaled_up_and_down(namespace: Place, figures: list[str]) -> None:
-    namespace.make(tuning=SHAPE)
+@pytest.mark.alone
+def test_it_is_scaled_up_and_down(front: Place, figures: list[str]) -> None:
+    front.make(tuning=SHAPE)
     with Traffic("/io?ms=50") as load:
-        for replicas in (4, 1, 2):
-            namespace.kubectl("scale", "uwsgiapp/shop", f"--replicas={replicas}")
-            until(f"{replicas} pods", lambda number=replicas: len(namespace.items("pods")) == number)
-            namespace.ready()
+        for replicas in (3, 1):
+            front.kubectl("scale", "uwsgiapp/shop", f"--replicas={replicas}")
+            until(f"{replicas} pods", lambda number=replicas: len(front.items("pods")) == number)
+            front.ready()
             breathe(3)
     figures.append(str(load.count))
     load.nothing_lost()
 
 
-def test_the_shape_changes_ten_times(namespace: Place, figures: list[str]) -> None:
-    namespace.make(tuning=SHAPE)
+@pytest.mark.alone
+def test_the_shape_changes_again_and_again(front: Place, figures: list[str]) -> None:
+    front.make(tuning=SHAPE)
     with Traffic("/io?ms=50") as load:
-        for number in range(10):
+        for number in range(6):
             threads = 4 + number % 3
-            namespace.change({"tuning": {"pin": {"processes": 1 + number % 2, "threads": threads}}})
+            front.change({"tuning": {"pin": {"processes": 1 + number % 2, "threads": threads}}})
             wanted = [f"{1 + number % 2}x{threads}"] * 2
-            until(f"every pod serves {wanted[0]}", lambda shapes=wanted: namespace.shapes() == shapes)
+            until(f"every pod serves {wanted[0]}", lambda shapes=wanted: front.shapes() == shapes)
     figures.append(str(load.count))
     load.nothing_lost()
-    assert namespace.restarts() == 0
+    assert front.restarts() == 0
 
 
-def test_ten_times_more_than_it_can_serve_kills_nobody(namespace: Place, figures: list[str]) -> None:
+def test_ten_times_more_than_it_can_serve_kills_nobody(front: Place, figures: list[str]) -> None:
     """2 pods of 1x2 serve 40 requests of 100 ms a second; 400 clients ask for far more, for two minutes."""
-    namespace.make(tuning={"pin": {"processes": 1, "threads": 2}})
+    front.make(tuning={"pin": {"processes": 1, "threads": 2}})
     out = 0
     with Traffic("/io?ms=100", kept=350, fresh=50) as load:
         for _ in range(60):
-            slices = namespace.items("endpointslices", "--selector=kubernetes.io/service-name=shop")
+            slices = front.items("endpointslices", "--selector=kubernetes.io/service-name=shop")
             ready = [each for part in slices for each in part["endpoints"] if each["conditions"]["ready"]]
             out += len(ready) != 2
             breathe(2)
     figures.append(f"{load.count}; {out} of 60 looks saw a pod out of the endpoints")
     assert load.count.answered > 0
-    assert namespace.restarts() == 0
+    assert front.restarts() == 0
     assert out == 0

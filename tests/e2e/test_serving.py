@@ -2,6 +2,8 @@
 
 import urllib.request
 
+import pytest
+
 from tests.e2e.place import URL, Place, until
 from tests.e2e.release import Release
 
@@ -11,12 +13,13 @@ def fetched(path: str) -> tuple[int, str]:
         return answer.status, answer.read().decode()
 
 
-def test_an_application_is_served_at_localhost(namespace: Place) -> None:
-    namespace.make()
+@pytest.mark.alone
+def test_an_application_is_served_at_localhost(front: Place) -> None:
+    front.make()
     status, text = until("it answers", lambda: fetched("/"))
     assert status == 200
     assert "uWSGI" in text
-    columns = namespace.kubectl("get", "uapp").split("\n")[0].split()
+    columns = front.kubectl("get", "uapp").split("\n")[0].split()
     assert columns == ["NAME", "READY", "SHAPE", "WANTED", "RPS", "P99", "MODE", "AGE"]
 
 
@@ -25,14 +28,12 @@ def test_helm_test_is_content(release: Release) -> None:
 
 
 def test_static_files_come_from_the_image_without_the_application(namespace: Place) -> None:
-    namespace.make(nginx={"static": [{"path": "/files", "dir": "/app"}]})
-    status, text = until("the file comes", lambda: fetched("/files/wsgi.py"))
-    assert status == 200
-    assert "import flask" in text
+    namespace.make(replicas=1, nginx={"static": [{"path": "/files", "dir": "/app"}]})
+    assert "import flask" in until("the file comes", lambda: namespace.fetch("/files/wsgi.py"))
 
 
 def test_what_somebody_changes_by_hand_is_put_right(namespace: Place) -> None:
-    namespace.make()
+    namespace.make(replicas=1)
     namespace.kubectl("delete", "poddisruptionbudget", "shop")
     namespace.kubectl(
         "patch", "service", "shop", "--type=merge", '--patch={"spec":{"selector":{"uwsgi-autopilot.dev/app":"x"}}}'
@@ -52,24 +53,8 @@ def test_a_foreign_object_of_the_same_name_is_left_alone(namespace: Place) -> No
 
 
 def test_what_is_removed_from_the_manifest_goes_from_the_pods(namespace: Place) -> None:
-    namespace.make(env=[{"name": "A", "value": "1"}, {"name": "B", "value": "2"}])
-    namespace.make(env=[{"name": "A", "value": "1"}])
+    namespace.make(replicas=1, env=[{"name": "A", "value": "1"}, {"name": "B", "value": "2"}])
+    namespace.make(replicas=1, env=[{"name": "A", "value": "1"}])
     names = [each["name"] for pod in namespace.pods() for each in pod["spec"]["containers"][0]["env"]]
     assert "A" in names
     assert "B" not in names
-
-
-def test_kubectl_scale_and_a_free_deployment_are_respected(namespace: Place) -> None:
-    def replicas() -> int:
-        return int(namespace.json("deployment", "shop")["spec"]["replicas"])
-
-    namespace.make(replicas=1)
-    namespace.kubectl("scale", "uwsgiapp/shop", "--replicas=2")
-    until("two pods", lambda: replicas() == 2)
-    namespace.kubectl(
-        "patch", "uwsgiapp", "shop", "--type=json", '--patch=[{"op": "remove", "path": "/spec/replicas"}]'
-    )
-    namespace.kubectl("scale", "deployment/shop", "--replicas=3")
-    namespace.change({"env": [{"name": "A", "value": "1"}]})
-    namespace.ready()
-    assert replicas() == 3

@@ -13,6 +13,8 @@ from uwsgi_autopilot.api.crd import COLUMNS, NAME
 
 CHART = str(Path(__file__).parents[2] / "chart")
 SPACE = "e2e-upgrade"
+pytestmark = pytest.mark.xdist_group("definition")  # one changes what the others read
+
 VALUES = ("--namespace", SPACE, "--set", f"operator.watchNamespaces={{{SPACE}}}")
 
 
@@ -40,14 +42,18 @@ def test_helm_test_is_content(cluster: Any, release: str) -> None:
 
 def test_the_notes_say_what_to_type_next(cluster: Any, release: str) -> None:
     notes = cluster.helm("get", "notes", release, "--namespace", SPACE)
-    assert "kubectl apply --filename app/uwsgiapp.yaml" in notes
-    assert "kubectl get uwsgiapps --watch" in notes
+    assert f"kubectl apply --namespace {SPACE} --filename app/uwsgiapp.yaml" in notes
+    assert f"kubectl get uwsgiapps --namespace {SPACE} --watch" in notes
 
 
-def test_an_upgrade_brings_the_definition_along(cluster: Any, release: str) -> None:
+def make_older(cluster: Any) -> None:
     older = '[{"op": "remove", "path": "/spec/versions/0/additionalPrinterColumns/0"}]'
     cluster.kubectl("patch", "crd", NAME, "--type=json", f"--patch={older}")
     assert columns(cluster) != [name for name, _, _ in COLUMNS]
+
+
+def test_an_upgrade_brings_the_definition_along(cluster: Any, release: str) -> None:
+    make_older(cluster)
 
     cluster.helm("upgrade", release, CHART, *VALUES, "--wait", "--timeout", "2m")
 
@@ -77,3 +83,9 @@ def test_uninstalling_leaves_the_definition(cluster: Any, release: str) -> None:
     assert cluster.json("get", "crd", NAME)["metadata"]["uid"] == uid
     left = cluster.kubectl("get", "clusterrole,clusterrolebinding,podtemplate", "--namespace", SPACE, "-o", "name")
     assert release not in left
+
+
+def test_installing_over_a_definition_that_was_left_brings_it_along(cluster: Any, release: str) -> None:
+    make_older(cluster)
+    cluster.helm("upgrade", "--install", release, CHART, *VALUES, "--wait", "--timeout", "2m")
+    assert columns(cluster) == [name for name, _, _ in COLUMNS]
