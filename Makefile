@@ -82,7 +82,7 @@ e2e:  ## all of it on a real cluster: needs docker, kind, helm and kubectl (at m
 	$(call need,kubectl,https://kubernetes.io/docs/tasks/tools/)
 	@$(MAKE) --no-print-directory setup cluster
 	@# Side by side what waits most of the time; then one after the other what is measured under load.
-	$(BIN)/pytest -n 3 --dist loadgroup -m "not alone" tests/chart tests/e2e
+	$(BIN)/pytest -n 3 --dist loadfile -m "not alone" tests/chart tests/e2e
 	$(BIN)/pytest -m alone tests/e2e
 
 .PHONY: clean

@@ -46,6 +46,7 @@ def explained() -> dict[tuple[str, ...], str]:
     return found
 
 
+README = (CHART / "README.md").read_text(encoding="utf-8")
 LEAVES = [leaf for leaf in leaves_of(SCHEMA) if leaf != ("global",)]
 
 
@@ -78,3 +79,23 @@ def test_every_mapping_with_known_keys_refuses_others() -> None:
     known = [each for each in schemas_in(SCHEMA) if "properties" in each]
     assert len(known) > 15
     assert [each for each in known if each.get("additionalProperties") is not False] == []
+
+
+def rows_of_the_readme() -> dict[str, tuple[str, str]]:
+    """value -> (default, sentence)"""
+    found = re.findall(r"^\| `([A-Za-z.]+)` \| `(.*?)` \| (.*) \|$", README, re.MULTILINE)
+    return {name: (default, sentence) for name, default, sentence in found}
+
+
+def test_the_readme_lists_every_value_and_no_other() -> None:
+    assert set(rows_of_the_readme()) == {".".join(leaf) for leaf in LEAVES}
+
+
+@pytest.mark.parametrize("leaf", LEAVES, ids=".".join)
+def test_the_readme_has_its_default_and_its_sentence(leaf: tuple[str, ...]) -> None:
+    value = VALUES
+    for key in leaf:
+        value = value[key]
+    default, sentence = rows_of_the_readme()[".".join(leaf)]
+    assert yaml.safe_load(default) == value
+    assert sentence == explained()[leaf]

@@ -20,8 +20,6 @@ from uwsgi_autopilot.api.crd import NAME, crd_text
 from uwsgi_autopilot.api.manifest import parse_manifest
 from uwsgi_autopilot.errors import SpecError
 
-pytestmark = pytest.mark.xdist_group("definition")
-
 ROOT = Path(__file__).parents[2]
 APPS = "/apis/uwsgi-autopilot.dev/v1alpha1/namespaces/default/uwsgiapps"
 
@@ -147,9 +145,3 @@ def test_kubectl_explains_the_fields(cluster: Any, server: Any) -> None:
     for words in ("pin\t<Object>", "Keep exactly this shape", "enum: Auto, Recommend, Disabled"):
         assert words in text
     assert "Never more processes than this." in cluster.kubectl("explain", "uwsgiapp.spec.tuning.processes")
-
-
-def test_kubectl_get_has_our_columns(cluster: Any, server: Any) -> None:
-    table = cluster.json("get", "crd", NAME)["spec"]["versions"][0]["additionalPrinterColumns"]
-    assert [column["name"] for column in table] == ["Ready", "Shape", "Wanted", "RPS", "P99", "Mode", "Age"]
-    assert "uapp" in cluster.kubectl("api-resources", "--api-group=uwsgi-autopilot.dev")

@@ -13,8 +13,6 @@ from uwsgi_autopilot.api.crd import COLUMNS, NAME
 
 CHART = str(Path(__file__).parents[2] / "chart")
 SPACE = "e2e-upgrade"
-pytestmark = pytest.mark.xdist_group("definition")  # one changes what the others read
-
 VALUES = ("--namespace", SPACE, "--set", f"operator.watchNamespaces={{{SPACE}}}")
 
 

@@ -1,0 +1,62 @@
+"""docs/kubernetes.md says what the code does: its tables are compared with the code's own lists."""
+
+import re
+
+import pytest
+
+from tests.unit.test_docs import PACKAGE, first_cells, section, text_of
+from uwsgi_autopilot.api.schema import Spec, Tuning
+from uwsgi_autopilot.cli import main
+from uwsgi_autopilot.report.metrics import PREFIX
+from uwsgi_autopilot.report.operatormetrics import OPERATOR_METRICS
+
+PAGE = text_of("docs/kubernetes.md")
+# What the controller itself says; the tuner's and the agent's words are on their own pages.
+CLUSTER_REASONS = {"Pinned", "TrialUndecided", "WishNotDelivered"}
+# The words of answers ("True", "Serving", ...) and of causes, whatever computes them.
+ANSWERS = (
+    r'"(?:True|False|Unknown)", (?:cause\.reason if cause else )?"([A-Z]\w+)"|\("(NotCreated)"|Cause\(reason="(\w+)"'
+)
+CAUSES = r'reason="([A-Z]\w+)"|"(\w+Refused)"|\("(InitFailed)"|else \("(StartFailed)"|reason = "\w+" if .* else "(\w+)"'
+
+
+def test_every_metric_of_the_operator_is_described_and_no_other() -> None:
+    assert first_cells(section(PAGE, "### Operator metrics")) == {PREFIX + name for name in OPERATOR_METRICS}
+
+
+@pytest.mark.parametrize(
+    ("heading", "files", "pattern"),
+    [
+        ("### Rollout reasons", ["resources/conditions.py"], ANSWERS),
+        ("### Tuning reasons", ["resources/tuned.py", "resources/status.py"], ANSWERS),
+        ("### Causes", ["resources/causes.py", "controller/report.py"], CAUSES),
+    ],
+)
+def test_every_reason_of_a_condition_is_explained_and_no_other(heading: str, files: list[str], pattern: str) -> None:
+    code = "\n".join((PACKAGE / file).read_text(encoding="utf-8") for file in files)
+    words = {word for found in re.finditer(pattern, code) for word in found.groups() if word}
+    assert len(words) >= 8
+    assert first_cells(section(PAGE, heading)) == words
+
+
+def test_every_kind_of_decision_on_a_cluster_is_explained() -> None:
+    code = "".join(file.read_text(encoding="utf-8") for file in (PACKAGE / "controller").glob("*.py"))
+    described = first_cells(section(PAGE, "## Decisions"))
+    kinds = described - CLUSTER_REASONS
+    for kind in kinds - {"refuse", "recommend"}:  # those two are the tuner's own, Kind's values
+        assert f'"{kind}"' in code, kind
+    assert {"try", "promote", "back", "undecided", "everywhere", "change", "refuse", "recommend"} == kinds
+    assert [word for word in CLUSTER_REASONS if f'"{word}"' not in code] == []
+
+
+def test_every_flag_of_the_operator_is_described(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["operator", "--help"])
+    flags = set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out)) - {"--help"}
+    assert first_cells(section(PAGE, "## Operator")) == flags
+
+
+def test_every_field_of_the_manifest_is_described() -> None:
+    fields = {f"spec.{each.alias}" for each in Spec.model_fields.values()} - {"spec.tuning", "spec.uwsgi"}
+    fields |= {f"spec.tuning.{each.alias}" for each in Tuning.model_fields.values()}
+    assert first_cells(section(PAGE, "## Manifest")) == fields | {"spec.uwsgi.options", "metadata.name"}
