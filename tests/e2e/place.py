@@ -51,7 +51,10 @@ class Place:
         cluster.kubectl("delete", "namespace", name, "--ignore-not-found")
         place = cls(cluster, name, front=front)
         if front:
-            until(f"node port {NODE_PORT} is free", place._port_is_free, 60)
+            holder = place._holder_of_port()
+            until(
+                f"node port {NODE_PORT} is free (delete what has it: {holder})", lambda: not place._holder_of_port(), 60
+            )
         cluster.kubectl("create", "namespace", name)
         cluster.kubectl("label", "namespace", name, RESTRICTED)
         return place
@@ -62,9 +65,14 @@ class Place:
         self.kubectl("delete", "services", "--all")
         self._cluster.kubectl("delete", "namespace", self.name, "--wait=false")
 
-    def _port_is_free(self) -> bool:
+    def _holder_of_port(self) -> str:
         services = self._cluster.json("get", "services", "--all-namespaces")["items"]
-        return not any(port.get("nodePort") == NODE_PORT for each in services for port in each["spec"].get("ports", ()))
+        found = (
+            f"{each['metadata']['namespace']}/{each['metadata']['name']}"
+            for each in services
+            if any(port.get("nodePort") == NODE_PORT for port in each["spec"].get("ports", ()))
+        )
+        return next(found, "")
 
     def kubectl(self, *args: str, input: str | None = None) -> str:
         return self._cluster.kubectl("--namespace", self.name, *args, input=input)

@@ -21,6 +21,9 @@ def test_an_application_is_served_at_localhost(front: Place) -> None:
     assert "uWSGI" in text
     columns = front.kubectl("get", "uapp").split("\n")[0].split()
     assert columns == ["NAME", "READY", "SHAPE", "WANTED", "RPS", "P99", "MODE", "AGE"]
+    head, row = front.kubectl("get", "uapp", "--output=wide").splitlines()
+    assert head.split()[-2:] == ["SERVED", "TUNED"]
+    assert row.split()[-2:] == ["RolledOut", "NoLoad"]
 
 
 def test_helm_test_is_content(release: Release) -> None:

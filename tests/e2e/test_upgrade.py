@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from uwsgi_autopilot.api.crd import COLUMNS, NAME
+from uwsgi_autopilot.api.crd import COLUMNS, NAME, WIDE
 
 CHART = str(Path(__file__).parents[2] / "chart")
 SPACE = "e2e-upgrade"
@@ -47,7 +47,7 @@ def test_the_notes_say_what_to_type_next(cluster: Any, release: str) -> None:
 def make_older(cluster: Any) -> None:
     older = '[{"op": "remove", "path": "/spec/versions/0/additionalPrinterColumns/0"}]'
     cluster.kubectl("patch", "crd", NAME, "--type=json", f"--patch={older}")
-    assert columns(cluster) != [name for name, _, _ in COLUMNS]
+    assert columns(cluster) != [name for name, _, _ in (*COLUMNS, *WIDE)]
 
 
 def test_an_upgrade_brings_the_definition_along(cluster: Any, release: str) -> None:
@@ -55,7 +55,7 @@ def test_an_upgrade_brings_the_definition_along(cluster: Any, release: str) -> N
 
     cluster.helm("upgrade", release, CHART, *VALUES, "--wait", "--timeout", "2m")
 
-    assert columns(cluster) == [name for name, _, _ in COLUMNS]
+    assert columns(cluster) == [name for name, _, _ in (*COLUMNS, *WIDE)]
     left = cluster.kubectl("get", "job,clusterrole,clusterrolebinding", "--all-namespaces", "-o", "name")
     assert f"{release}-{SPACE}-crd" not in left
 
@@ -86,4 +86,4 @@ def test_uninstalling_leaves_the_definition(cluster: Any, release: str) -> None:
 def test_installing_over_a_definition_that_was_left_brings_it_along(cluster: Any, release: str) -> None:
     make_older(cluster)
     cluster.helm("upgrade", "--install", release, CHART, *VALUES, "--wait", "--timeout", "2m")
-    assert columns(cluster) == [name for name, _, _ in COLUMNS]
+    assert columns(cluster) == [name for name, _, _ in (*COLUMNS, *WIDE)]

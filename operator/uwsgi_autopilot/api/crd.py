@@ -30,6 +30,11 @@ COLUMNS = (
     ("Mode", ".spec.tuning.mode", "string"),
     ("Age", ".metadata.creationTimestamp", "date"),
 )
+# What `kubectl get -o wide` shows too: the reasons of two conditions.
+WIDE = (
+    ("Served", '.status.conditions[?(@.type=="Ready")].reason', "string"),
+    ("Tuned", '.status.conditions[?(@.type=="Tuned")].reason', "string"),
+)
 
 # What pydantic writes and a structural schema does not know, or takes otherwise.
 _DROPPED = ("title", "default", "const", "additionalProperties", "properties", "items", "required")
@@ -68,7 +73,8 @@ def crd() -> Schema:
                         },
                     },
                     "additionalPrinterColumns": [
-                        {"name": name, "type": kind, "jsonPath": path} for name, path, kind in COLUMNS
+                        *({"name": name, "type": kind, "jsonPath": path} for name, path, kind in COLUMNS),
+                        *({"name": name, "type": kind, "jsonPath": path, "priority": 1} for name, path, kind in WIDE),
                     ],
                     "schema": {"openAPIV3Schema": _openapi()},
                 }
