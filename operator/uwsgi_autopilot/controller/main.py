@@ -21,7 +21,7 @@ from uwsgi_autopilot.controller.agents import Agents
 from uwsgi_autopilot.controller.children import Children
 from uwsgi_autopilot.controller.events import Events
 from uwsgi_autopilot.controller.kube import ApiError, Kube, NotFound, Unreachable
-from uwsgi_autopilot.controller.mirror import Mirror
+from uwsgi_autopilot.controller.mirror import Mirror, owner_key
 from uwsgi_autopilot.controller.reconcile import Chart, Reconciler
 from uwsgi_autopilot.controller.report import Reporter
 from uwsgi_autopilot.controller.tuning import Tuning
@@ -144,24 +144,29 @@ class Operator:
         while True:
             await asyncio.sleep(5.0 if not self.listed else RELIST_SECONDS)
             try:
-                unknown = set()
-                for kind in ("UwsgiApp", "Pod", *CHILD_KINDS):
-                    labels = "" if kind == "UwsgiApp" else f"{MANAGED_BY}={MANAGER}"
-                    known = self.mirror.uids(kind)
-                    found = await self._uids(kind, labels)
-                    self.mirror.forget(kind, known - found)
-                    unknown |= found - self.mirror.uids(kind)
+                await self.compare()
             except (ApiError, Unreachable) as error:
                 log.warning("the lists could not be read: %s", error)
-                continue
-            self.misses = self.misses + 1 if unknown & self.missed else 0
-            self.missed, self.listed = unknown, True
 
-    async def _uids(self, kind: str, labels: str) -> set[str]:
+    async def compare(self) -> None:
+        """Raises ApiError, Unreachable."""
+        unknown = set()
+        for kind in ("UwsgiApp", "Pod", *CHILD_KINDS):
+            known = self.mirror.uids(kind)
+            found = await self._uids(kind)
+            self.mirror.forget(kind, known - found)
+            unknown |= found - self.mirror.uids(kind)
+        self.misses = self.misses + 1 if unknown & self.missed else 0
+        self.missed, self.listed = unknown, True
+
+    async def _uids(self, kind: str) -> set[str]:
+        labels = "" if kind == "UwsgiApp" else f"{MANAGED_BY}={MANAGER}"
         found = set()
         for namespace in self.options.watch or (None,):
             async for body in self.kube.list(kind, namespace, labels):
-                found.add(body["metadata"]["uid"])
+                # Anybody may write our first label on anything: without the second the mirror never has it.
+                if kind == "UwsgiApp" or owner_key(body) is not None:
+                    found.add(body["metadata"]["uid"])
         return found
 
     # --- what others may ask

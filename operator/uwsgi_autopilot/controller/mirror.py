@@ -47,7 +47,7 @@ class AppSeen:
 class PodSeen:
     """`wanted`: the text of our annotation. `revision`: the pod-template-hash. `running`: its containers run.
 
-    `ready_at`: seconds since 1970; None while it is not ready.
+    `ready_at`, `created_at`: seconds since 1970; `ready_at` None while it is not ready.
     """
 
     uid: str
@@ -60,6 +60,7 @@ class PodSeen:
     wanted: str | None
     restarts: int
     ready_at: float | None = None
+    created_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +221,7 @@ def pod_seen(body: Body) -> PodSeen:
         revision=meta.get("labels", {}).get("pod-template-hash", ""),
         wanted=meta.get("annotations", {}).get(WANTED),
         restarts=sum(each.get("restartCount", 0) for each in states),
+        created_at=seconds_of(meta.get("creationTimestamp")),
     )
 
 

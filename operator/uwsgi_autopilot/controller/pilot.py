@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode, UwsgiApp
+from uwsgi_autopilot.api.wish import Wish
 from uwsgi_autopilot.controller.compare import Baseline, most_hurt, others_of, worse_since
 from uwsgi_autopilot.controller.history import HISTORY
+from uwsgi_autopilot.controller.mirror import PodSeen
 from uwsgi_autopilot.controller.moves import Move, begin, follow, undecided
 from uwsgi_autopilot.controller.podview import PodView
 from uwsgi_autopilot.controller.subject import Crowd, ask, choose, refusal_of
@@ -32,7 +34,8 @@ HOT_REQUESTS = 10  # in 5 s: with fewer nothing will be decided soon
 class Pilot:
     """`said`: entries that the caller has not passed on yet. `quiet`: why nothing is judged right now; None: it is.
 
-    `last`: the tuner's latest word, a hold included. `hurt_at`: when every pod last got a shape at once.
+    `last`: the tuner's latest word, a hold included. `hurt_at`: when every pod last got a shape at once. `coming`: pods
+    that do not run yet.
     """
 
     spec: UwsgiApp
@@ -41,6 +44,7 @@ class Pilot:
     trial: Trial | None = None
     history: deque[Entry] = field(default_factory=lambda: deque(maxlen=HISTORY))
     pods: dict[str, PodView] = field(default_factory=dict)
+    coming: list[PodSeen] = field(default_factory=list)
     subject: str | None = None
     last: Decision | None = None
     quiet: str | None = None
@@ -53,6 +57,13 @@ class Pilot:
         self.crowd.see(self.pods, now)
         self.wishes.forget(set(self.pods))
         tuning = self.spec.tuning
+        if self.wishes.promoted.seq == 0 and tuning.pin is None and self.trial is None:
+            # As NAME-promoted has it: until something is promoted, new pods start with the manifest's own.
+            self.wishes.promoted = Wish(seq=0, shape=Limits.of(self.spec).clamp(tuning.start))
+        if self.wishes.unnumbered(self.pods):
+            self._drop_trial(now, "the manifest has changed")
+            message = f"pods started with another shape than {self.wishes.shape}, from an earlier manifest"
+            self._everyone(now, tuning.pin or self.wishes.shape, Reason.SHAPE_CHANGED.value, message)
         if tuning.pin is not None or tuning.mode is not Mode.AUTO:
             self._drop_trial(now, "the manifest now forbids it")
         if tuning.pin is not None:
@@ -60,7 +71,8 @@ class Pilot:
             if self.wishes.shape != tuning.pin:
                 self._everyone(now, tuning.pin, "Pinned", "the manifest pins this shape")
             return
-        limits = Limits.of(self.spec, len(self.pods))
+        # With those that will run in a moment: their connections are to find room.
+        limits = Limits.of(self.spec, len(self.pods) + sum(not each.leaving for each in self.coming))
         clamped = limits.connected(limits.clamp(self.wishes.shape))
         if clamped != self.wishes.shape:
             self._drop_trial(now, "the manifest's bounds have changed")
@@ -70,6 +82,10 @@ class Pilot:
         if tuning.mode is Mode.DISABLED:
             self.quiet, self.last = "disabled", None
             return
+        if self.trial is None and self.memory.asked is None:
+            serving = self.wishes.taken_by_none(self.pods)
+            if serving is not None and serving == limits.connected(limits.clamp(serving)):
+                self._everyone(now, serving, Reason.REFUSED.value, f"no pod could change to {self.wishes.shape}")
         self._judge(now, monotonic, limits)
 
     def start_anew(self) -> None:
@@ -94,7 +110,7 @@ class Pilot:
     # --- whose samples, may they be judged, and what follows
 
     def _judge(self, now: float, monotonic: float, limits: Limits) -> None:
-        disturbed = self.crowd.disturbed(self.pods, now)
+        disturbed = self.crowd.disturbed(self.pods, self.coming, now)
         if self.trial is None and self.memory.asked is None:
             self.quiet = disturbed or self.wishes.unfinished(self.pods)
             if self.quiet is not None:

@@ -12,6 +12,7 @@ from typing import Any
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.controller.mirror import PodSeen
 from uwsgi_autopilot.report.histogram import LAST
+from uwsgi_autopilot.report.reasons import Reason, WishReason
 from uwsgi_autopilot.tuner.sample import Sample
 
 # State JSON's versions that this operator reads: its own and the one before.
@@ -25,6 +26,8 @@ CLOCK_STEP_S = 5.0
 NO_SAMPLES_S = 10.0
 SILENT_S = 15.0
 MOST = 1024  # processes, threads: the manifest's own bound
+SHORTEST_S = 0.01  # of a sample; what is divided by less has no end
+REASONS = frozenset(each.value for each in WishReason)
 NOT_NUMBERS = frozenset({"shape", "settled", "census", "latency", "upstream"})
 MAY_BE_UNKNOWN = frozenset({"queue_mean", "queue_max", "runqueue_s", "memory_bytes", "memory_limit", "worker_bytes"})
 
@@ -214,16 +217,20 @@ def parse_samples(data: Any, *, after: int) -> list[Sample]:
             raise ValueError("samples: census: expected numbers")
         if len(sample.latency) > LAST + 1 or not all(0 <= n <= LAST and 0 <= k < 2**31 for n, k in sample.latency):
             raise ValueError(f"samples: latency: expected counts of buckets 0 to {LAST}")
-        if sample.seconds == 0:
-            raise ValueError("samples: seconds: expected more than 0")
+        if sample.seconds < SHORTEST_S:
+            raise ValueError(f"samples: seconds: expected at least {SHORTEST_S}")
+        if not isinstance(sample.settled, bool):
+            raise ValueError("samples: settled: expected true or false")
     return [each for each in found if each.seq > after]
 
 
 def _refused(data: Any) -> Refused | None:
     if not isinstance(data, dict):
         return None
+    reason = data.get("reason")
     return Refused(
-        reason=plain(str(data.get("reason", "")), 64),
+        # It becomes a metric's label and an Event's reason: no word that the pod chooses.
+        reason=reason if isinstance(reason, str) and reason in REASONS else Reason.REFUSED.value,
         message=plain(str(data.get("message", "")), 256),
         seq=_whole(data.get("seq")) if data.get("seq") is not None else None,
         shape=_shape(data["shape"]) if data.get("shape") else None,

@@ -17,7 +17,7 @@ from uwsgi_autopilot.controller.podview import PodView
 from uwsgi_autopilot.controller.tuning import NUMBERS_CALM_SECONDS, NUMBERS_HOT_SECONDS, Tuning
 from uwsgi_autopilot.errors import SpecError, TemplateError
 from uwsgi_autopilot.report.histogram import add, quantile
-from uwsgi_autopilot.report.reasons import Reason
+from uwsgi_autopilot.report.reasons import Reason, WishReason
 from uwsgi_autopilot.resources.app import App
 from uwsgi_autopilot.resources.causes import Cause, cause_of_server, cause_of_spec
 from uwsgi_autopilot.resources.conditions import Seen
@@ -102,8 +102,11 @@ def told_of(pilot: Pilot, monotonic: float) -> Told:
     recent = [figures for view in answering if (figures := view.figures(10.0)) is not None]
     worst = max((p99 for view in answering if (p99 := _p99(view)) is not None), default=None)
     limited = memory.said
-    if latest is not None and latest.kind == "refuse" and latest.reason == "MemoryLimit":
-        limited = Reason.MEMORY_LIMIT
+    message = last.message if last is not None and pilot.quiet is None else (pilot.quiet or "")
+    # The trial that was refused ends undecided in the same second.
+    decided = next((each for each in reversed(pilot.history) if each.kind != "undecided"), None)
+    if decided is not None and decided.kind == "refuse" and decided.reason == WishReason.MEMORY_LIMIT:
+        limited, message = Reason.MEMORY_LIMIT, f"the agent refused {decided.to_shape}: {decided.message}"
     recommended = next((each for each in reversed(pilot.history) if each.kind == Kind.RECOMMEND.value), None)
     mode = pilot.spec.tuning.mode
     current = memory.recommended if recommended is not None and mode is Mode.RECOMMEND else None
@@ -115,7 +118,7 @@ def told_of(pilot: Pilot, monotonic: float) -> Told:
         # Of a single pod its own wish, a trial's too: nobody else is asked for anything.
         wanted=pilot.wishes.of(views[0].uid) if len(views) == 1 else pilot.wishes.promoted,
         reason=last.reason if last is not None else None,
-        message=last.message if last is not None and pilot.quiet is None else (pilot.quiet or ""),
+        message=message,
         settled=memory.phase is Phase.HOLD and pilot.trial is None,
         limited=limited,
         taken_back=latest.message if latest is not None and latest.kind == "back" else None,

@@ -4,10 +4,12 @@ The most loaded settled pod stands for the application: saturation is that of th
 another is clearly more loaded, so that the tuner sees one story.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode, UwsgiApp
+from uwsgi_autopilot.controller.mirror import PodSeen
 from uwsgi_autopilot.controller.podview import Pods, PodView, Refused
 from uwsgi_autopilot.report.reasons import WishReason
 from uwsgi_autopilot.tuner.decide import Step, decide, recommend
@@ -17,6 +19,8 @@ from uwsgi_autopilot.tuner.memory import Asked, Memory
 YOUNG_S = 30.0  # cold caches and pools; alone there is no other pod to take
 YOUNG_ALONE_S = 5.0
 REPLICAS_CHANGED_S = 60.0  # every pod's share of the load is another one now
+# The chart's progressDeadlineSeconds: a version without a ready pod for longer is broken, the old one serves on.
+STUCK_S = 600.0
 MUCH_MORE = 1.5
 A_LITTLE = 2.0
 BACKWARDS_S = 30.0
@@ -35,14 +39,23 @@ class Crowd:
             self.left_at = now
         self.ready = ready
 
-    def disturbed(self, pods: Pods, now: float) -> str | None:
-        """Why the load of the pods is not to be compared with a minute ago; None: it may be."""
-        seen = [view.seen for view in pods.values() if view.seen is not None and not view.seen.leaving]
-        if len({each.revision for each in seen}) > 1:
+    def disturbed(self, pods: Pods, coming: Sequence[PodSeen], now: float) -> str | None:
+        """Why the load of the pods is not to be compared with a minute ago; None: it may be. coming: those that do not
+        run yet."""
+        running = [view.seen for view in pods.values() if view.seen is not None and not view.seen.leaving]
+        there = [*running, *(each for each in coming if not each.leaving)]
+        serving = {each.revision for each in there if each.ready}
+        stuck = {
+            each.uid
+            for each in there
+            if serving and not each.ready and each.revision not in serving and now - each.created_at > STUCK_S
+        }
+        if len({each.revision for each in there if each.uid not in stuck}) > 1:
             return "a rollout is on its way"
+        seen = [each for each in running if each.uid not in stuck]
         if not all(each.ready for each in seen):
             return "not every pod is ready"
-        if len(seen) < len(pods):
+        if len(running) < len(pods):
             return "a pod is leaving"
         born = sorted(each.ready_at or 0.0 for each in seen)
         # The pods of a first rollout become ready within a short while; a later one changes the others' load.

@@ -109,7 +109,9 @@ class Tuning:
         return seen if seen is not None and seen.uid == uid and seen.spec is not None else None
 
     def _follow_pods(self, key: Key, pilot: Pilot) -> None:
-        found = {uid: pod for uid, pod in self.mirror.pods.get(key, {}).items() if pod.ip and pod.running}
+        there = self.mirror.pods.get(key, {})
+        found = {uid: pod for uid, pod in there.items() if pod.ip and pod.running}
+        pilot.coming = [pod for uid, pod in there.items() if uid not in found]
         for uid in set(pilot.pods) - set(found):
             del pilot.pods[uid]
         for uid, pod in found.items():

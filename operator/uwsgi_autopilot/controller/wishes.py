@@ -3,6 +3,7 @@
 Level-triggered: each look compares every pod with its target, so a write that failed is made again.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from uwsgi_autopilot.api.shape import Shape
@@ -52,7 +53,7 @@ class Wishes:
             seen = seq_of(view.seen.wanted if view.seen else None)
             told = view.state.seq if view.state else 0
             # A pod that claims the last number there is must not leave none for the others.
-            self.seq = max(self.seq, seen, told if told < MOST_TOLD else 0)
+            self.seq = max(self.seq, *(each if each < MOST_TOLD else 0 for each in (seen, told)))
 
     def forget(self, uids: set[str]) -> None:
         self.own = {uid: wish for uid, wish in self.own.items() if uid in uids}
@@ -101,6 +102,27 @@ class Wishes:
                 late.append((view, self.of(view.uid)))
                 self.late.add(view.uid)
         return late
+
+    def unnumbered(self, pods: Pods) -> bool:
+        """Nothing was ever promoted, and a pod started from another shape: the number 0 would never reach it."""
+        states = [view.state for view in pods.values() if view.state is not None]
+        return self.promoted.seq == 0 and any(
+            state.seq == 0 and state.target != self.shape and state.refused is None for state in states
+        )
+
+    def taken_by_none(self, pods: Pods) -> Shape | None:
+        """What most pods serve instead, when every one of them was asked for the promoted shape and could not."""
+        states = [view.state for view in pods.values() if view.state is not None]
+        refused = [
+            state.seq >= self.promoted.seq
+            and state.target != self.shape
+            and state.refused is not None
+            and state.refused.seq is None
+            and state.refused.shape == self.shape
+            for state in states
+        ]
+        shapes = Counter(state.shape for state in states if state.shape not in (None, self.shape))
+        return shapes.most_common(1)[0][0] if shapes and all(refused) else None
 
     def unfinished(self, pods: Pods) -> str | None:
         """Is a promotion still on its way? Until it has arrived nothing can be compared."""

@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-from uwsgi_autopilot.controller.kube import Conflict, NotFound
+from uwsgi_autopilot.controller.kube import ApiError, Conflict, NotFound
 
 Body = dict[str, Any]
 
@@ -55,6 +55,10 @@ class FakeKube:
     async def merge(self, kind: str, namespace: str, name: str, body: Body, *, subresource: str = "") -> Body:
         self.log.append(("merge", kind, name))
         live = await self.get(kind, namespace, name)
+        if kind == "Event" and not body.keys() <= {"series", "metadata"}:
+            raise ApiError(422, "Invalid", "nothing but the series of an Event can be changed")
+        if body.get("metadata", {}).get("uid", live["metadata"]["uid"]) != live["metadata"]["uid"]:
+            raise Conflict(409, "Conflict", "another uid")
         for part, fields in body.items():
             live[part] = {**live.get(part, {}), **fields}
         return self.put(live)

@@ -7,7 +7,7 @@ from typing import Any
 from tests.simulator.observe import Observer
 from tests.simulator.pod import Pod
 from tests.simulator.workload import Workload
-from uwsgi_autopilot.agent.wanted import WishFile
+from uwsgi_autopilot.agent.wanted import Refusal, WishFile
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import TuningSpec, UwsgiApp
@@ -16,6 +16,7 @@ from uwsgi_autopilot.controller.mirror import PodSeen
 from uwsgi_autopilot.controller.pilot import Pilot
 from uwsgi_autopilot.controller.podview import PodView
 from uwsgi_autopilot.controller.wishes import Wishes
+from uwsgi_autopilot.report.reasons import WishReason
 
 EPOCH = 1_800_000_000.0
 SWAP_S = 1.5
@@ -37,6 +38,8 @@ class SimAgent:
     annotation: str | None = None
     deaf: bool = False
     silent: bool = False
+    full: bool = False  # no memory for another shape: the wish is accepted and cannot be carried out
+    no_room_for: Shape | None = None
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -52,13 +55,17 @@ class SimAgent:
         if self.annotation is not None and not self.deaf:
             (self.folder / "wanted").write_text(self.annotation)
         wanted = self.wishes.poll(now, self.pod.shape)
-        if wanted is not None and wanted != self.target:
+        if wanted is not None:
+            self.no_room_for = wanted if self.full and wanted != self.target else None
+        if wanted is not None and wanted != self.target and self.no_room_for is None:
             self.target = wanted
             self.pod.change(wanted, SWAP_S)
         self.samples.append(self.observer.second())
 
     def state(self, now: float, since: int) -> dict[str, Any]:
         refused = self.wishes.refused
+        if self.no_room_for is not None:
+            refused = Refusal(reason=WishReason.MEMORY_LIMIT, message="does not fit", shape=self.no_room_for)
         accepted = self.wishes.accepted
         return {
             "version": 1,

@@ -8,7 +8,9 @@ import pytest
 
 from tests.unit.controller.fakes import FakeKube
 from uwsgi_autopilot.controller.children import Children, NameTaken
-from uwsgi_autopilot.controller.mirror import Key, Mirror
+from uwsgi_autopilot.controller.kube import ApiError
+from uwsgi_autopilot.controller.main import MISSED_LISTS, Operator, Options
+from uwsgi_autopilot.controller.mirror import Due, Key, Mirror
 from uwsgi_autopilot.resources import labels
 
 APP = SimpleNamespace(name="shop", namespace="web", uid="u1", replicas=None)
@@ -108,6 +110,65 @@ def test_an_old_configuration_goes_when_no_replicaset_names_it() -> None:
     assert ("delete", "ConfigMap", "shop-config-one") in scene.bring(wanted("two"))
 
 
+@pytest.mark.parametrize("instead", [None, {"theirs": True}], ids=["nothing", "somebody else's"])
+def test_what_went_in_a_gap_of_the_watch_is_found_out_by_the_next_write(instead) -> None:
+    """The mirror still has the Service: its write meets nothing, or another one of that name."""
+    scene = Scene()
+    scene.bring(wanted())
+    del scene.kube.objects["Service", "web", "shop"]
+    if instead:
+        scene.kube.put({"kind": "Service", "metadata": {"name": "shop", "namespace": "web"}, "spec": instead})
+    changed = wanted()
+    changed[1]["spec"] = {"ports": [{"port": 81}]}
+    with pytest.raises(ApiError):
+        asyncio.run(scene.children.bring(APP, changed))
+    if instead:
+        with pytest.raises(NameTaken):
+            asyncio.run(scene.children.bring(APP, changed))
+    else:
+        asyncio.run(scene.children.bring(APP, changed))
+    assert scene.kube.objects["Service", "web", "shop"]["spec"] == (instead or changed[1]["spec"])
+
+
+def test_what_went_in_a_gap_of_the_watch_is_made_again_after_the_next_list() -> None:
+    scene = Scene()
+    scene.bring(wanted())
+    for kind, name in (("Service", "shop"), ("ConfigMap", "shop-config-one"), ("Deployment", "shop")):
+        del scene.kube.objects[kind, "web", name]
+    options = Options(template="t", skeletons="s", namespace="system", agent_image="uwsgi-autopilot:dev")
+
+    async def story() -> None:
+        operator = Operator(options)
+        operator.mirror, operator.kube = scene.mirror, scene.kube
+        await operator.compare()
+
+    asyncio.run(story())
+    done = [(verb, kind) for verb, kind, _ in scene.bring(wanted())]
+    assert done == [("create", "ConfigMap"), ("create", "Service"), ("create", "Deployment")]
+
+
+@pytest.mark.parametrize(
+    ("labels_of", "deaf"),
+    [
+        pytest.param(labels.object_labels("shop"), True, id="a child that the watch has never shown"),
+        pytest.param({labels.MANAGED_BY: labels.MANAGER}, False, id="anybody's, with one label of ours"),
+    ],
+)
+def test_a_watch_is_deaf_when_it_misses_what_three_lists_have(labels_of: dict, deaf: bool) -> None:
+    kube = FakeKube()
+    kube.put({"kind": "ConfigMap", "metadata": {"name": "x", "namespace": "web", "labels": labels_of}, "data": {}})
+    options = Options(template="t", skeletons="s", namespace="system", agent_image="uwsgi-autopilot:dev")
+
+    async def story() -> int:
+        operator = Operator(options)
+        operator.kube = kube
+        for _ in range(3):
+            await operator.compare()
+        return operator.misses
+
+    assert (asyncio.run(story()) >= MISSED_LISTS) is deaf
+
+
 def test_what_the_tuner_remembers_is_never_pruned() -> None:
     scene = Scene()
     scene.kube.put({"kind": "ConfigMap", "metadata": labels.metadata("shop", "web", "u1", "shop-tuning")})
@@ -136,3 +197,10 @@ def test_the_mirror_marks_an_application_due_only_for_news() -> None:
         return len(mirror.due)
 
     assert asyncio.run(story()) == 0
+
+
+def test_only_what_is_due_now_counts_as_waiting() -> None:
+    due = Due()
+    due.mark(Key("web", "shop"))
+    due.mark(Key("web", "later"), after=300.0)
+    assert len(due) == 1

@@ -8,7 +8,8 @@ from tests.simulator import workload
 from tests.unit.controller.fleet import Fleet
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode, TuningSpec
-from uwsgi_autopilot.controller.memory import remembered, text_of
+from uwsgi_autopilot.controller.memory import mark_of, remembered, text_of
+from uwsgi_autopilot.controller.report import told_of
 from uwsgi_autopilot.resources.labels import PROMOTED_KEY, TUNING_KEY
 
 
@@ -154,3 +155,71 @@ def test_a_second_without_a_new_sample_is_no_second_decision(tmp_path):
     fleet.agents["pod-0"].silent = True
     fleet.run(3)
     assert fleet.kinds() == ["try"]
+
+
+def test_a_recommendation_is_one_in_mode_recommend_only(tmp_path):
+    fleet = Fleet(tmp_path, workload.IO, tuning=TuningSpec(mode=Mode.RECOMMEND, start=Shape(2, 4)))
+    fleet.run(60)
+    told = told_of(fleet.pilot, fleet.now)
+    assert told.recommendation is not None
+    assert told.recommendation_message
+    fleet.pilot.spec = replace(fleet.spec, tuning=TuningSpec(mode=Mode.DISABLED, start=Shape(2, 4)))
+    fleet.run(1)
+    told = told_of(fleet.pilot, fleet.now)
+    assert (told.recommendation, told.recommendation_reason, told.recommendation_message) == (None, "", "")
+
+
+@pytest.mark.parametrize("pods", [1, 3])
+def test_only_a_lonely_pods_trial_is_what_the_application_wants(tmp_path, pods):
+    fleet = Fleet(tmp_path, workload.IO, pods=pods, clients=64)
+    while fleet.pilot.trial is None:
+        fleet.run(1)
+    wanted = told_of(fleet.pilot, fleet.now).wanted.shape
+    assert wanted == (fleet.pilot.trial.shape if pods == 1 else Shape(2, 4))
+    assert fleet.pilot.trial.shape != Shape(2, 4)
+
+
+@pytest.mark.parametrize("clients", [0, 1])
+def test_looking_is_not_learning(tmp_path, clients):
+    """What is kept in NAME-tuning changes each second; it is worth a write when something follows from it."""
+    fleet = Fleet(tmp_path, workload.IO, pods=1, clients=clients)
+    fleet.run(120)
+    mark, text = mark_of(fleet.pilot), text_of(fleet.pilot)
+    fleet.run(120)
+    assert mark_of(fleet.pilot) == mark
+    assert text_of(fleet.pilot) != text
+
+
+def test_another_start_reaches_all_pods_while_nothing_was_promoted(tmp_path):
+    """Pods born now have it already: two starts beside each other could never be compared."""
+    fleet = Fleet(tmp_path, workload.IO, clients=0)
+    fleet.run(5)
+    fleet.pilot.spec = replace(fleet.spec, tuning=TuningSpec(start=Shape(3, 6)))
+    fleet.run(20)
+    assert fleet.shapes == ["3x6"] * 3
+    assert fleet.kinds() == ["change"]
+    fleet.pilot.spec = replace(fleet.spec, tuning=TuningSpec(start=Shape(2, 9)))
+    fleet.run(20)
+    assert fleet.shapes == ["3x6"] * 3, "without effect once a shape was promoted"
+
+
+def test_connections_keep_to_their_bound_when_pods_are_added(tmp_path):
+    # 2 x 4x8 = 64 connections of 100; 6 x 4x8 would be 192, 6 x 2x8 are 96.
+    tuning = TuningSpec(start=Shape(4, 8), max_connections=100)
+    fleet = Fleet(tmp_path, workload.IO, pods=2, clients=1, start=Shape(4, 8), tuning=tuning)
+    fleet.run(10)
+    assert fleet.shapes == ["4x8"] * 2
+    for number in range(4):
+        fleet.add(f"more-{number}", clients=1)
+    fleet.run(40)
+    assert fleet.shapes == ["2x8"] * 6
+
+
+def test_connections_of_pods_that_do_not_run_yet_count(tmp_path):
+    tuning = TuningSpec(start=Shape(4, 8), max_connections=100)
+    fleet = Fleet(tmp_path, workload.IO, pods=2, clients=1, start=Shape(4, 8), tuning=tuning)
+    pod = fleet.seen["pod-0"]
+    fleet.pilot.coming = [replace(pod, uid=f"more-{number}", ready=False, running=False) for number in range(4)]
+    fleet.pilot.coming.append(replace(pod, uid="gone", running=False, leaving=True))
+    fleet.run(20)
+    assert fleet.shapes == ["2x8"] * 2

@@ -110,6 +110,12 @@ def test_annotations_of_the_service_join_those_of_the_chart():
             Wish(seq=8, shape=Shape(5, 1)),
             id="a pin",
         ),
+        pytest.param(
+            {"tuning": {"pin": {"processes": 5, "threads": 1}}},
+            None,
+            Wish(seq=1, shape=Shape(5, 1)),
+            id="a pin before anything was promoted: running pods follow the number 0",
+        ),
     ],
 )
 def test_the_shape_that_a_new_pod_starts_from(spec, promoted, expected):

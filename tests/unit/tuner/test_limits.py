@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.tuner.making import MIB, WIDE, seconds
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.uwsgiapp import Bounds
+from uwsgi_autopilot.api.uwsgiapp import Bounds, TuningSpec, UwsgiApp
 from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.tuner.limits import Limits
 from uwsgi_autopilot.tuner.load import load_of
@@ -75,3 +75,20 @@ def test_the_samples_limit_counts_where_the_manifest_has_none():
 def test_clamp(shape, expected):
     limits = Limits(processes=Bounds(min=2, max=8), threads=Bounds(min=2, max=16))
     assert limits.clamp(shape) == expected
+
+
+@pytest.mark.parametrize(
+    ("pods", "each", "least", "expected"),
+    [
+        pytest.param(1, None, 1, Shape(4, 8), id="32 connections of 100"),
+        pytest.param(3, None, 1, Shape(4, 8), id="96 of 100"),
+        pytest.param(4, None, 1, Shape(3, 8), id="25 for each of four: 3 processes of 8"),
+        pytest.param(20, None, 1, Shape(1, 8), id="5 for each of twenty: one process, there is no less"),
+        pytest.param(20, None, 2, Shape(2, 8), id="nor less than the manifest's own least"),
+        pytest.param(20, 2, 1, Shape(2, 8), id="5 for each of twenty, pools of 2"),
+    ],
+)
+def test_connections_of_all_pods_together(pods, each, least, expected):
+    tuning = TuningSpec(processes=Bounds(min=least, max=16), max_connections=100, connections_per_process=each)
+    limits = Limits.of(UwsgiApp(name="shop", module="wsgi:app", tuning=tuning), pods)
+    assert limits.connected(Shape(4, 8)) == expected
