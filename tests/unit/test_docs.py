@@ -141,7 +141,9 @@ def references() -> list[tuple[str, str, str]]:
 
 
 def defines(code: str, name: str) -> bool:
-    return re.search(rf"^ *(?:(?:(?:async )?def|class) {name}\b|{name}\b(?:: [^=]+)? = )", code, re.MULTILINE) is not None
+    return (
+        re.search(rf"^ *(?:(?:(?:async )?def|class) {name}\b|{name}\b(?:: [^=]+)? = )", code, re.MULTILINE) is not None
+    )
 
 
 def test_every_file_and_function_that_is_named_exists() -> None:
