@@ -17,12 +17,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.e2e.cluster import CONTEXT, Cluster, missing
+from tests.e2e.figures import Figures
 from tests.e2e.place import Place
 from tests.e2e.release import Release
 
 HERE = Path(__file__).resolve().parent
 CLUSTER = CONTEXT.removeprefix("kind-")
-_counts: list[str] = []
 
 
 @pytest.fixture(scope="session")
@@ -76,11 +76,8 @@ def _namespace(cluster: Cluster, release: Release, request: pytest.FixtureReques
 
 
 @pytest.fixture
-def figures(request: pytest.FixtureRequest) -> Iterator[list[str]]:
-    """Lines for the end of the run: counts and times that the test found."""
-    lines: list[str] = []
-    yield lines
-    _counts.extend(f"{request.node.name}: {line}" for line in lines)
+def figures(request: pytest.FixtureRequest) -> Figures:
+    return Figures(request.node)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -92,9 +89,16 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _counts:
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    found = [
+        f"{report.nodeid.partition('::')[2].partition('@')[0]}: {line}"
+        for report in reports
+        for name, line in getattr(report, "user_properties", ())
+        if name == "figure" and report.when == "call"
+    ]
+    if found:
         terminalreporter.section("figures")
-    for line in _counts:
+    for line in found:
         terminalreporter.write_line(line)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.figures import Figures
 from tests.e2e.place import Place, until
 from tests.e2e.traffic import Traffic
 
@@ -17,7 +18,7 @@ BROKEN = {
 
 
 @pytest.mark.alone
-def test_a_broken_version_says_why_and_the_old_one_serves(front: Place, figures: list[str]) -> None:
+def test_a_broken_version_says_why_and_the_old_one_serves(front: Place, figures: Figures) -> None:
     """One broken version after the other; each time a pod of the old one is lost, and replaced."""
     front.make(tuning={"pin": {"processes": 2, "threads": 8}})
     (old,) = {_replicaset(pod) for pod in front.pods()}

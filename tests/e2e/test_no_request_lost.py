@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from tests.e2e.cluster import Cluster
+from tests.e2e.figures import Figures
 from tests.e2e.place import Place, until
 from tests.e2e.traffic import Traffic, breathe
 
@@ -17,7 +18,7 @@ NODES = (WORKER, "uwsgi-autopilot-control-plane")
 
 
 @pytest.mark.alone
-def test_a_new_image_rolls_out(front: Place, figures: list[str]) -> None:
+def test_a_new_image_rolls_out(front: Place, figures: Figures) -> None:
     for node in NODES:
         tag = ["ctr", "--namespace=k8s.io", "images", "tag", "--force"]
         names = ["docker.io/library/uwsgi-autopilot-app:dev", "docker.io/library/uwsgi-autopilot-app:next"]
@@ -36,7 +37,7 @@ def test_a_new_image_rolls_out(front: Place, figures: list[str]) -> None:
 
 
 @pytest.mark.alone
-def test_a_pod_is_deleted(front: Place, figures: list[str]) -> None:
+def test_a_pod_is_deleted(front: Place, figures: Figures) -> None:
     front.make(tuning=SHAPE)
     with Traffic("/io?ms=50") as load:
         breathe(3)
@@ -48,7 +49,7 @@ def test_a_pod_is_deleted(front: Place, figures: list[str]) -> None:
 
 
 @pytest.mark.alone
-def test_a_node_is_emptied(front: Place, cluster: Cluster, figures: list[str]) -> None:
+def test_a_node_is_emptied(front: Place, cluster: Cluster, figures: Figures) -> None:
     front.make(tuning=SHAPE)
     with Traffic("/io?ms=50") as load:
         breathe(3)
@@ -65,7 +66,7 @@ def test_a_node_is_emptied(front: Place, cluster: Cluster, figures: list[str]) -
 
 
 @pytest.mark.alone
-def test_it_is_scaled_up_and_down(front: Place, figures: list[str]) -> None:
+def test_it_is_scaled_up_and_down(front: Place, figures: Figures) -> None:
     front.make(tuning=SHAPE)
     with Traffic("/io?ms=50") as load:
         for replicas in (3, 1):
@@ -78,7 +79,7 @@ def test_it_is_scaled_up_and_down(front: Place, figures: list[str]) -> None:
 
 
 @pytest.mark.alone
-def test_the_shape_changes_again_and_again(front: Place, figures: list[str]) -> None:
+def test_the_shape_changes_again_and_again(front: Place, figures: Figures) -> None:
     front.make(tuning=SHAPE)
     with Traffic("/io?ms=50") as load:
         for number in range(6):
@@ -91,7 +92,7 @@ def test_the_shape_changes_again_and_again(front: Place, figures: list[str]) -> 
     assert front.restarts() == 0
 
 
-def test_ten_times_more_than_it_can_serve_kills_nobody(front: Place, figures: list[str]) -> None:
+def test_ten_times_more_than_it_can_serve_kills_nobody(front: Place, figures: Figures) -> None:
     """2 pods of 1x2 serve 40 requests of 100 ms a second; 400 clients ask for far more, for two minutes."""
     front.make(tuning={"pin": {"processes": 1, "threads": 2}})
     out = 0

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.e2e.figures import Figures
 from tests.e2e.place import Place, metric, until
 from tests.e2e.release import Release
 from tests.e2e.traffic import Traffic, breathe
@@ -12,7 +13,7 @@ POOR = {"start": {"processes": 1, "threads": 2}}
 
 
 def test_a_wrong_shape_becomes_a_good_one_and_no_request_fails(
-    front: Place, release: Release, figures: list[str]
+    front: Place, release: Release, figures: Figures
 ) -> None:
     front.make(tuning=POOR)
     decided = "uwsgi_autopilot_operator_decisions_total"
@@ -48,7 +49,7 @@ def usage(front: Place, release: Release, seconds: float) -> str:
     )
 
 
-def test_recommend_changes_nothing_and_says_what_it_would_do(front: Place, figures: list[str]) -> None:
+def test_recommend_changes_nothing_and_says_what_it_would_do(front: Place, figures: Figures) -> None:
     front.make(tuning={**POOR, "mode": "Recommend"})
     with Traffic("/io?ms=100") as load:
         told = until("a recommendation", lambda: front.app()["status"].get("recommendation"))
@@ -60,7 +61,7 @@ def test_recommend_changes_nothing_and_says_what_it_would_do(front: Place, figur
     assert front.condition("Tuned")["reason"] == "Recommending"
 
 
-def test_disabled_leaves_the_shape_alone_and_a_pin_is_taken_live(front: Place, figures: list[str]) -> None:
+def test_disabled_leaves_the_shape_alone_and_a_pin_is_taken_live(front: Place, figures: Figures) -> None:
     front.make(tuning={**POOR, "mode": "Disabled"})
     uids = {pod["metadata"]["uid"] for pod in front.pods()}
     with Traffic("/io?ms=100") as load:
@@ -77,7 +78,7 @@ def test_disabled_leaves_the_shape_alone_and_a_pin_is_taken_live(front: Place, f
     assert {pod["metadata"]["uid"] for pod in front.pods()} == uids, "without a new pod"
 
 
-def test_little_memory_is_refused_and_nobody_is_killed(front: Place, figures: list[str]) -> None:
+def test_little_memory_is_refused_and_nobody_is_killed(front: Place, figures: Figures) -> None:
     resources = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "112Mi"}}
     front.make(resources=resources, replicas=1, tuning={"start": {"processes": 2, "threads": 1}, "threads": {"max": 1}})
     with Traffic("/io?ms=100") as load:
@@ -89,7 +90,7 @@ def test_little_memory_is_refused_and_nobody_is_killed(front: Place, figures: li
     assert front.condition("Tuned")["reason"] == "LimitedByMemory"
 
 
-def test_a_shape_that_hurts_is_seen_by_one_pod_and_taken_back(front: Place, figures: list[str]) -> None:
+def test_a_shape_that_hurts_is_seen_by_one_pod_and_taken_back(front: Place, figures: Figures) -> None:
     """The application answers ten times slower with more than four threads, which nobody could know beforehand."""
     code = (
         "import time, uwsgi\n"

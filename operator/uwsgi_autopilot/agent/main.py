@@ -60,6 +60,7 @@ class Agent:
             "/metrics": serve.text_page(lambda: (200, metrics_page(self.state)), "text/plain; version=0.0.4"),
             "/v1/state": serve.state_page(self.state.to_json),
         }
+        self._published: tuple[object, ...] = ()
         self._publish(time.monotonic())
         serve.start(config.listen, pages)
 
@@ -96,9 +97,12 @@ class Agent:
         self.fleet.step(now)
         self.observer.tick(self.fleet)
         if not self.health.ready:
-            # Not only once a second: whoever waits for the first answer should not wait for our clock.
             self._check_health(now, finished=0.0)
+        doing = (self.wishes.accepted, self.wishes.refused, self.fleet.refused, self.fleet.shape, self.fleet.idle)
+        if not self.health.ready or doing != self._published:
+            # Not only once a second: whoever waits for it should not wait for our clock.
             self._publish(now)
+            self._published = doing
 
     def _check_health(self, now: float, *, finished: float) -> None:
         serving = self.fleet.serving is not None

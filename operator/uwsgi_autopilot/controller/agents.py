@@ -10,7 +10,8 @@ from collections.abc import Iterable
 
 import aiohttp
 
-from uwsgi_autopilot.controller.podview import PodView, WrongPod
+from uwsgi_autopilot.controller.agentstate import WrongPod
+from uwsgi_autopilot.controller.podview import PodView
 
 PORT = 9117
 CALM_SECONDS = 4.0

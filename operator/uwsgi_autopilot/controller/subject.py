@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode, UwsgiApp
+from uwsgi_autopilot.controller.agentstate import Refused
 from uwsgi_autopilot.controller.mirror import PodSeen
-from uwsgi_autopilot.controller.podview import Pods, PodView, Refused
+from uwsgi_autopilot.controller.podview import Pods, PodView
 from uwsgi_autopilot.report.reasons import WishReason
 from uwsgi_autopilot.tuner.decide import Step, decide, recommend
 from uwsgi_autopilot.tuner.limits import Limits

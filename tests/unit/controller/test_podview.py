@@ -3,7 +3,8 @@
 import pytest
 
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.controller.podview import PodView, WrongPod
+from uwsgi_autopilot.controller.agentstate import WrongPod
+from uwsgi_autopilot.controller.podview import PodView
 from uwsgi_autopilot.tuner.sample import Sample
 
 STATE = {
