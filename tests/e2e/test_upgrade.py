@@ -13,7 +13,7 @@ from uwsgi_autopilot.api.crd import COLUMNS, NAME, WIDE
 
 CHART = str(Path(__file__).parents[2] / "chart")
 SPACE = "e2e-upgrade"
-VALUES = ("--namespace", SPACE, "--set", f"operator.watchNamespaces={{{SPACE}}}")
+VALUES = ("--namespace", SPACE, "--set", f"operator.watchNamespaces={{{SPACE}}}", "--set", "operator.allowOverlap=true")
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +87,10 @@ def test_installing_over_a_definition_that_was_left_brings_it_along(cluster: Any
     make_older(cluster)
     cluster.helm("upgrade", "--install", release, CHART, *VALUES, "--wait", "--timeout", "2m")
     assert columns(cluster) == [name for name, _, _ in (*COLUMNS, *WIDE)]
+
+
+def test_a_second_release_for_the_same_namespaces_is_refused(cluster: Any, release: str) -> None:
+    with pytest.raises(AssertionError, match="looks after .* already"):
+        cluster.helm(
+            "install", "third", CHART, "--namespace", "default", "--set", f"operator.watchNamespaces={{{SPACE}}}"
+        )
