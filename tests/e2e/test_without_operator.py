@@ -32,7 +32,7 @@ def test_nothing_happens_to_an_application_while_the_operator_is_gone(
     with Traffic("/io?ms=100", kept=32, fresh=16) as load:
         until("a shape was found", lambda: any(each["kind"] == "promote" for each in front.decisions()))
         until("every pod serves it", lambda: len(set(front.shapes())) == 1 and "1x2" not in front.shapes())
-        found = front.shapes()
+        found, decided = front.shapes(), front.decisions()
         away.scale(0)
         front.kubectl("delete", "pod", front.pods()[0]["metadata"]["name"])
         until("its replacement serves", lambda: len(front.items("pods")) == 2 and front.shapes() == found)
@@ -42,6 +42,7 @@ def test_nothing_happens_to_an_application_while_the_operator_is_gone(
     figures.append(f"{found[0]} before, while and after the operator was away; {load.count}")
     load.nothing_lost()
     assert front.shapes() == found
+    assert front.decisions()[: len(decided)] == decided, "it goes on where it was"
     assert front.restarts() == 0
 
 
