@@ -65,10 +65,13 @@ images:  ## build uwsgi-autopilot:dev (the operator) and uwsgi-autopilot-app:dev
 	docker build --quiet --target operator --tag uwsgi-autopilot:dev .
 	docker build --quiet --target app --tag uwsgi-autopilot-app:dev .
 
-.PHONY: cluster
-cluster: images  ## create or reuse a kind cluster with both images in it
+.PHONY: kind
+kind:
 	$(call need,kind,https://kind.sigs.k8s.io)
 	@kind get clusters 2>/dev/null | grep -qx $(CLUSTER) || kind create cluster --config kind-config.yaml --wait 2m
+
+.PHONY: cluster
+cluster: images kind  ## create or reuse a kind cluster with both images in it
 	kind load docker-image --name $(CLUSTER) uwsgi-autopilot:dev uwsgi-autopilot-app:dev
 	@# Spares the nodes a download. Not every image that was pulled can be loaded (kubernetes-sigs/kind#3795).
 	@! docker image inspect $(NGINX_IMAGE) >/dev/null 2>&1 || kind load docker-image --name $(CLUSTER) $(NGINX_IMAGE) \
@@ -80,7 +83,7 @@ e2e:  ## all of it on a real cluster: needs docker, kind, helm and kubectl (at m
 	$(call need,kind,https://kind.sigs.k8s.io)
 	$(call need,helm,https://helm.sh)
 	$(call need,kubectl,https://kubernetes.io/docs/tasks/tools/)
-	@$(MAKE) --no-print-directory setup cluster
+	@$(MAKE) --no-print-directory -j2 setup cluster
 	@# Side by side what waits most of the time; then one after the other what is measured under load.
 	$(BIN)/pytest -n 3 --dist loadfile -m "not alone" tests/chart tests/e2e
 	$(BIN)/pytest -m alone tests/e2e

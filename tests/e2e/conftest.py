@@ -47,8 +47,8 @@ def release(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Relea
     with open(f"{mark}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if run == "alone" or not mark.exists():
-            release.install()
-            release.restart()
+            if release.install():
+                release.restart()
             mark.touch()
     return release
 

@@ -26,21 +26,26 @@ class Release:
             return cls(cluster, known[0]["name"], known[0]["namespace"])
         return cls(cluster, NAME, NAME)
 
-    def install(self) -> None:
-        """Ends when the operator is ready: with the images that are in the cluster now."""
+    def install(self) -> bool:
+        """Ends when the operator is ready. True: the release was there before."""
+        there = self.cluster.helm(
+            "list", f"--namespace={self.place.name}", f"--filter=^{self.name}$", "--short"
+        ).strip()
         self.cluster.helm("upgrade", "--install", self.name, str(ROOT / "chart"), f"--namespace={self.place.name}",
              "--create-namespace", "--wait", "--timeout=120s")  # fmt: skip
         self.scale(1)
+        return bool(there)
+
+    def restart(self) -> None:
+        """With the image that is in the cluster now: the tag may stand for another one since."""
+        self.place.kubectl("rollout", "restart", f"deployment/{self.name}")
+        self.place.kubectl("rollout", "status", f"deployment/{self.name}", "--timeout=120s")
 
     def uninstall(self) -> None:
         self.cluster.helm("uninstall", self.name, f"--namespace={self.place.name}", "--wait")
 
     def test(self) -> str:
         return self.cluster.helm("test", self.name, f"--namespace={self.place.name}", "--timeout=120s")
-
-    def restart(self) -> None:
-        self.place.kubectl("rollout", "restart", f"deployment/{self.name}")
-        self.place.kubectl("rollout", "status", f"deployment/{self.name}", "--timeout=120s")
 
     def scale(self, replicas: int) -> None:
         """0: the operator is gone, at once."""

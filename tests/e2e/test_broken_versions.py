@@ -24,7 +24,7 @@ def test_a_broken_version_says_why_and_the_old_one_serves(front: Place, figures:
     (old,) = {_replicaset(pod) for pod in front.pods()}
     with Traffic("/io?ms=50") as load:
         for reason, (change, words) in BROKEN.items():
-            front.change(change)
+            front.change({**GOOD, **change})
             until(f"Ready says {reason}", functools.partial(_says, front, reason))
             assert words in front.condition("Ready")["message"]
             available = front.condition("Available")
@@ -34,8 +34,8 @@ def test_a_broken_version_says_why_and_the_old_one_serves(front: Place, figures:
             before = _serving(front, old)
             front.kubectl("delete", "pod", min(before))
             until("its replacement serves", functools.partial(_replaced, front, old, before))
-            front.change(GOOD)
-            front.ready()
+        front.change(GOOD)
+        front.ready()
     figures.append(str(load.count))
     load.nothing_lost()
 

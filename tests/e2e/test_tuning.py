@@ -70,7 +70,7 @@ def test_disabled_leaves_the_shape_alone_and_a_pin_is_taken_live(front: Place, f
         assert front.decisions() == []
         front.change({"tuning": {"mode": "Auto", "pin": {"processes": 2, "threads": 6}}})
         until("every pod has it", lambda: front.shapes() == ["2x6", "2x6"])
-        breathe(10)
+        breathe(6)
     figures.append(str(load.count))
     load.nothing_lost()
     assert front.shapes() == ["2x6", "2x6"]
@@ -83,7 +83,7 @@ def test_little_memory_is_refused_and_nobody_is_killed(front: Place, figures: Fi
     front.make(resources=resources, replicas=1, tuning={"start": {"processes": 2, "threads": 1}, "threads": {"max": 1}})
     with Traffic("/io?ms=100") as load:
         until("it refuses", lambda: any(each["reason"] == "MemoryLimit" for each in front.decisions()))
-        breathe(10)
+        breathe(6)
     figures.append(str(load.count))
     load.nothing_lost()
     assert front.restarts() == 0

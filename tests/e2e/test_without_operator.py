@@ -38,7 +38,7 @@ def test_nothing_happens_to_an_application_while_the_operator_is_gone(
         until("its replacement serves", lambda: len(front.items("pods")) == 2 and front.shapes() == found)
         assert wanted_by(front.pods()[0]) == {} or wanted_by(front.pods()[1]) == {}, "born without a wish"
         away.scale(1)
-        breathe(15)
+        breathe(10)
     figures.append(f"{found[0]} before, while and after the operator was away; {load.count}")
     load.nothing_lost()
     assert front.shapes() == found
@@ -83,7 +83,7 @@ def test_uninstalling_keeps_applications_and_installing_takes_them_over(
         assert uids() == before
         away.install()
         front.ready()
-        breathe(10)
+        breathe(6)
     figures.append(str(load.count))
     load.nothing_lost()
     assert uids() == before
