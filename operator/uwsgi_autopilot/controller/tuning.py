@@ -220,7 +220,8 @@ class Tuning:
             "decision action=%s shape=%s->%s reason=%s app=%s: %s",
             entry.kind, entry.from_shape, entry.to_shape, entry.reason, key, entry.message,
         )  # fmt: skip
-        note = f"{entry.from_shape} -> {entry.to_shape}: {entry.message}"
+        shapes = f"{entry.from_shape} → {entry.to_shape}"
+        note = entry.message if entry.message.startswith(shapes) else f"{shapes}: {entry.message}"
         warning = entry.kind in WARNINGS
         self.events.tell(key, tuned.uid, reason=entry.reason, note=note, action=entry.kind, warning=warning)
 
