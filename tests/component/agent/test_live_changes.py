@@ -34,7 +34,8 @@ def test_a_hundred_live_changes_under_load_lose_no_request(serve, seed):
         for shape in shapes(100, (1, 4), seed=seed):
             served.session.wish(shape)
             served.until(lambda shape=shape: served.serves(shape), f"{shape} serves")
-        state = served.session.state
+        # A shape is told as soon as its workers live, and counted when all of them accept.
+        state = served.until(lambda: served.session.settled and served.session.state, "the last change is done")
         summaries = [each.stop() for each in load]
         assert [each["failures"] for each in summaries] == [{}, {}, {}]
         assert all(each["sent"] == each["answered"] > 0 for each in summaries)
