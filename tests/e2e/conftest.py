@@ -91,7 +91,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
     found = [
-        f"{report.nodeid.partition('::')[2].partition('@')[0]}: {line}"
+        f"{report.nodeid.partition('::')[2]}: {line}"
         for report in reports
         for name, line in getattr(report, "user_properties", ())
         if name == "figure" and report.when == "call"

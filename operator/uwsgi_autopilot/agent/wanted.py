@@ -61,18 +61,18 @@ class WishFile:
     def read_promoted(self) -> Wish | None:
         """The wish that a new pod starts from: the promoted file or the wanted one, whichever has the higher seq.
         Read once, at start. A trial is not a start: the pod that tried it is gone."""
-        if self._empty():
-            # The kubelet writes an empty file for a pod that carries no wish yet. One that becomes empty is refused.
-            self._changed()
-        found: list[Wish] = []
-        before = self._signature
-        self._changed()
-        for path in (self.config.promoted, self.config.wanted):
-            wish = self._parse(path) if path else None
-            if path == self.config.wanted and not (isinstance(wish, Wish) and wish.trial_seconds is not None):
-                self._signature = before  # only a trial is passed over: `poll` is to look at anything else
-            if isinstance(wish, Wish) and wish.trial_seconds is None and not objection(wish, self.config, -1):
-                found.append(wish)
+        empty, before = self._empty(), self._signature
+        self._changed()  # before it is read: what comes in between is for `poll`
+        promoted = self._parse(self.config.promoted) if self.config.promoted else None
+        wanted = self._parse(self.config.wanted)
+        # The kubelet writes an empty file for a pod that carries no wish yet. One that becomes empty is refused.
+        if not empty and not (isinstance(wanted, Wish) and wanted.trial_seconds is not None):
+            self._signature = before  # `poll` is to look at anything but these two
+        found = [
+            wish
+            for wish in (promoted, wanted)
+            if isinstance(wish, Wish) and wish.trial_seconds is None and not objection(wish, self.config, -1)
+        ]
         if not found:
             return None
         self.accepted = max(found, key=lambda wish: wish.seq)

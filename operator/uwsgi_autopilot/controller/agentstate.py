@@ -48,6 +48,11 @@ class AgentState:
     refused: Refused | None
     version: str
 
+    def gave_up(self, seq: int, shape: Shape) -> Refused | None:
+        """Why `shape` could not be carried out after the wish `seq` for it was accepted: such a refusal has no seq."""
+        said = self.refused
+        return said if said is not None and said.seq is None and said.shape == shape and self.seq >= seq else None
+
 
 def parse_state(data: Any, uid: str) -> AgentState:
     """Raises WrongPod, ValueError."""

@@ -14,14 +14,14 @@ from uwsgi_autopilot.resources.labels import MANAGED_BY, MANAGER
 
 APPS = ("uwsgi-autopilot.dev", "v1alpha1", "uwsgiapps")
 PODS = ("", "v1", "pods")
-# Whatever else is a child of an application.
-CHILDREN = (
-    ("apps", "v1", "deployments"),
-    ("", "v1", "services"),
-    ("", "v1", "configmaps"),
-    ("", "v1", "serviceaccounts"),
-    ("policy", "v1", "poddisruptionbudgets"),
-)
+# Whatever else is a child of an application, by kind.
+CHILDREN = {
+    "Deployment": ("apps", "v1", "deployments"),
+    "Service": ("", "v1", "services"),
+    "ConfigMap": ("", "v1", "configmaps"),
+    "ServiceAccount": ("", "v1", "serviceaccounts"),
+    "PodDisruptionBudget": ("policy", "v1", "poddisruptionbudgets"),
+}
 
 
 def registry_for(mirror: Mirror) -> kopf.OperatorRegistry:
@@ -29,7 +29,7 @@ def registry_for(mirror: Mirror) -> kopf.OperatorRegistry:
     kopf.on.login(registry=registry, id="login")(_login)
     _follow(registry, APPS, mirror.app)
     _follow(registry, PODS, mirror.pod)
-    for resource in CHILDREN:
+    for resource in CHILDREN.values():
         _follow(registry, resource, mirror.child)
     return registry
 
@@ -41,7 +41,7 @@ def settings() -> kopf.OperatorSettings:
     made.posting.enabled = False
     made.watching.chunk_size = 100
     made.watching.server_timeout = 300
-    for resource in (PODS, *CHILDREN):
+    for resource in (PODS, *CHILDREN.values()):
         made.watching.label_selectors[resource] = f"{MANAGED_BY}={MANAGER}"
     # Limit 20 without the short idle time handled 100 of 1,000 objects in 25 s: each worker waited 5 s for more.
     made.queueing.worker_limit = 20

@@ -36,7 +36,6 @@ RELIST_SECONDS = 300.0
 LOOP_SECONDS = 30.0
 # Objects that the watch has not shown for two whole lists: it is dead, whatever it says of itself.
 MISSED_LISTS = 2
-CHILD_KINDS = ("Deployment", "Service", "ConfigMap", "ServiceAccount", "PodDisruptionBudget")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +150,7 @@ class Operator:
     async def compare(self) -> None:
         """Raises ApiError, Unreachable."""
         unknown = set()
-        for kind in ("UwsgiApp", "Pod", *CHILD_KINDS):
+        for kind in ("UwsgiApp", "Pod", *handlers.CHILDREN):
             known = self.mirror.uids(kind)
             found = await self._uids(kind)
             self.mirror.forget(kind, known - found)

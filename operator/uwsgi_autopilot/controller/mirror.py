@@ -177,7 +177,7 @@ class Mirror:
             if seen.uid in gone:
                 del self.apps[key]
                 self.due.mark(key)
-        for key, children in list(self.children.items()) if kind not in ("Pod", "UwsgiApp") else ():
+        for key, children in self.children.items():
             for name in [name for name, child in children.items() if name[0] == kind and child.uid in gone]:
                 del children[name]
                 self.due.mark(key)

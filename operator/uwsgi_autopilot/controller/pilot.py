@@ -21,6 +21,7 @@ from uwsgi_autopilot.controller.subject import Crowd, ask, choose, refusal_of
 from uwsgi_autopilot.controller.trial import TRIAL_SECONDS, Seen, Trial, verdict_of
 from uwsgi_autopilot.controller.wishes import Wishes
 from uwsgi_autopilot.report.reasons import Reason
+from uwsgi_autopilot.resources.configmaps import inside
 from uwsgi_autopilot.tuner.decision import Decision, Entry, Kind
 from uwsgi_autopilot.tuner.limits import Limits
 from uwsgi_autopilot.tuner.memory import Memory
@@ -59,7 +60,7 @@ class Pilot:
         tuning = self.spec.tuning
         if self.wishes.promoted.seq == 0 and tuning.pin is None and self.trial is None:
             # As NAME-promoted has it: until something is promoted, new pods start with the manifest's own.
-            self.wishes.promoted = Wish(seq=0, shape=Limits.of(self.spec).clamp(tuning.start))
+            self.wishes.promoted = Wish(seq=0, shape=inside(tuning.start, tuning))
         if self.wishes.unnumbered(self.pods):
             self._drop_trial(now, "the manifest has changed")
             message = f"pods started with another shape than {self.wishes.shape}, from an earlier manifest"

@@ -88,11 +88,11 @@ def choose(pods: Pods, shape: Shape, current: str | None, now: float, monotonic:
 def refusal_of(view: PodView, asked: Asked | None, seq: int) -> Refused | None:
     """Why the agent would not take the shape that was asked for with the wish `seq`; None: it has not refused."""
     said = view.state.refused if view.state else None
-    if said is None or asked is None or said.reason == WishReason.TRIAL_ENDED:
+    if view.state is None or said is None or asked is None or said.reason == WishReason.TRIAL_ENDED:
         return None
-    # What could not be carried out has no seq: it counts once the wish itself was accepted.
-    newest = said.seq == seq or (said.seq is None and view.state is not None and view.state.seq >= seq)
-    return said if said.shape == asked.shape and newest else None
+    if said.seq == seq and said.shape == asked.shape:
+        return said
+    return view.state.gave_up(seq, asked.shape)
 
 
 def ask(memory: Memory, view: PodView, app: UwsgiApp, limits: Limits, refused: Shape | None) -> Step | None:

@@ -114,12 +114,7 @@ class Wishes:
         """What most pods serve instead, when every one of them was asked for the promoted shape and could not."""
         states = [view.state for view in pods.values() if view.state is not None]
         refused = [
-            state.seq >= self.promoted.seq
-            and state.target != self.shape
-            and state.refused is not None
-            and state.refused.seq is None
-            and state.refused.shape == self.shape
-            for state in states
+            state.target != self.shape and state.gave_up(self.promoted.seq, self.shape) is not None for state in states
         ]
         shapes = Counter(state.shape for state in states if state.shape not in (None, self.shape))
         return shapes.most_common(1)[0][0] if shapes and all(refused) else None
