@@ -1,7 +1,7 @@
 """One Sample a second from a simulated pod, with the noise that a real one has."""
 
 from tests.simulator.pod import Pod, Process
-from uwsgi_autopilot.tuner.sample import Census, Sample
+from uwsgi_autopilot.api.sample import Census, Sample
 
 LOOKS_PER_S = 20
 STATES = ("run", "io", "lock", "pool")

@@ -14,7 +14,7 @@ from uwsgi_autopilot.tuner.decide import decide
 from uwsgi_autopilot.tuner.decision import Decision, Kind
 from uwsgi_autopilot.tuner.limits import Limits
 from uwsgi_autopilot.tuner.memory import Memory
-from uwsgi_autopilot.tuner.sample import Sample
+from uwsgi_autopilot.api.sample import Sample
 
 KEPT_S = 120
 WIDE = Limits(processes=Bounds(min=1, max=16), threads=Bounds(min=1, max=64))

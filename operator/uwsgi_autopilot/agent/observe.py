@@ -16,7 +16,7 @@ from uwsgi_autopilot.kernel.census import ThreadCensus
 from uwsgi_autopilot.kernel.cgroup import Cgroup, usable_cores
 from uwsgi_autopilot.kernel.process import MachineCpu, cpu_seconds, machine_cpu, pss_bytes, runqueue_seconds
 from uwsgi_autopilot.kernel.sockdiag import SocketDiagnostics, UnixSocketLoad, proc_net_unix
-from uwsgi_autopilot.tuner.sample import Census, Sample
+from uwsgi_autopilot.api.sample import Census, Sample
 
 # Measured: 12 looks cost 0.17 ms, so ten times a second a fifth of a percent of a core.
 LOOKS_PER_TICK = 12

@@ -11,7 +11,7 @@ from uwsgi_autopilot.agent.observe import Observer
 from uwsgi_autopilot.agent.wanted import Refusal, WishFile
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.report.histogram import add
-from uwsgi_autopilot.tuner.sample import Sample
+from uwsgi_autopilot.api.sample import Sample
 
 # The samples of five minutes: an operator that was away for a while misses nothing that matters.
 KEEP_SAMPLES = 300

@@ -10,7 +10,7 @@ from typing import Any
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.histogram import LAST
 from uwsgi_autopilot.report.reasons import Reason, WishReason
-from uwsgi_autopilot.tuner.sample import Sample
+from uwsgi_autopilot.api.sample import Sample
 
 # State JSON's versions that this operator reads: its own and the one before.
 VERSIONS = (0, 1)

@@ -11,7 +11,7 @@ from typing import Any
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.controller.agentstate import KEEP, AgentState, parse_samples, parse_state
 from uwsgi_autopilot.controller.mirror import PodSeen
-from uwsgi_autopilot.tuner.sample import Sample
+from uwsgi_autopilot.api.sample import Sample
 
 RECENT_S = 5.0
 LATENCY_S = 60.0

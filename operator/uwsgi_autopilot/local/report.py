@@ -9,7 +9,7 @@ from uwsgi_autopilot.errors import UsageError
 from uwsgi_autopilot.local.loadprocess import LoadProcess
 from uwsgi_autopilot.local.pilot import Pilot, entry_json
 from uwsgi_autopilot.report import histogram
-from uwsgi_autopilot.tuner.sample import Sample
+from uwsgi_autopilot.api.sample import Sample
 
 # Throughput and latency are told over the last seconds of the run.
 WINDOW_SECONDS = 10.0

@@ -26,7 +26,7 @@ from uwsgi_autopilot.local.files import FAREWELL_SECONDS, agent_config, nginx_si
 from uwsgi_autopilot.local.programs import Programs
 from uwsgi_autopilot.local.rundir import make_run_directory
 from uwsgi_autopilot.resources.nginx import nginx_conf
-from uwsgi_autopilot.tuner.sample import Sample
+from uwsgi_autopilot.api.sample import Sample
 
 POLL_SECONDS = 0.5
 

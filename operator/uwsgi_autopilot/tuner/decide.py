@@ -17,7 +17,7 @@ from uwsgi_autopilot.tuner.memory import Memory
 from uwsgi_autopilot.tuner.moment import Now, hold
 from uwsgi_autopilot.tuner.pending import follow_up
 from uwsgi_autopilot.tuner.phases import Event
-from uwsgi_autopilot.tuner.sample import Sample
+from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.tuner.search import differs
 from uwsgi_autopilot.tuner.steps import BY_PHASE
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.tuner.load import ENOUGH, FEW, SETTLE_S, Load, window
 from uwsgi_autopilot.tuner.memory import Memory
-from uwsgi_autopilot.tuner.sample import Sample
+from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.tuner.times import MANY_LOOKS
 
 MOST_CHANGES = 6  # for one workload, those that were taken back included
@@ -97,7 +97,7 @@ def errors_high(seen: Situation) -> Hold | None:
     return Hold(reason=Reason.ERRORS_HIGH, message=message)
 
 
-def foreign_cpu(seen: Situation) -> Hold | None:
+def noisy_neighbor(seen: Situation) -> Hold | None:
     if seen.load is None:
         return None
     recent = seen.samples[-2:]
@@ -105,7 +105,7 @@ def foreign_cpu(seen: Situation) -> Hold | None:
     if abs(now - seen.load.foreign_cpu) <= FOREIGN_STEP * seen.load.cores:
         return None
     message = f"others use {now:.1f} cores of this machine now, {seen.load.foreign_cpu:.1f} a moment ago"
-    return Hold(reason=Reason.FOREIGN_CPU, message=message)
+    return Hold(reason=Reason.NOISY_NEIGHBOR, message=message)
 
 
 def load_changing(seen: Situation) -> Hold | None:
@@ -130,11 +130,11 @@ def cooling_down(seen: Situation) -> Hold | None:
     return Hold(reason=Reason.COOLING_DOWN, message=message)
 
 
-def attempts_used(seen: Situation) -> Hold | None:
+def change_budget_exhausted(seen: Situation) -> Hold | None:
     if seen.memory.changes < MOST_CHANGES:
         return None
     message = f"{seen.memory.changes} changes were made for this workload; the next when it changes"
-    return Hold(reason=Reason.ATTEMPTS_USED, message=message)
+    return Hold(reason=Reason.CHANGE_BUDGET_EXHAUSTED, message=message)
 
 
 # What cannot be judged at all comes first, then what makes the figures doubtful, then what limits our own haste.
@@ -146,10 +146,10 @@ GUARDS: Sequence[Guard] = (
     too_few_requests,
     thin_census,
     errors_high,
-    foreign_cpu,
+    noisy_neighbor,
     load_changing,
     cooling_down,
-    attempts_used,
+    change_budget_exhausted,
 )
 
 

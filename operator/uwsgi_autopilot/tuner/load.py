@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.tuner.sample import Sample
+from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.tuner.times import busy_looks, times_of
 from uwsgi_autopilot.tuner.trend import changing, drift, queue_growth, spread
 

@@ -11,7 +11,7 @@ from uwsgi_autopilot.tuner.guards import Situation, first_objection
 from uwsgi_autopilot.tuner.limits import Limits
 from uwsgi_autopilot.tuner.load import WINDOW_S, Load, load_of
 from uwsgi_autopilot.tuner.memory import Memory
-from uwsgi_autopilot.tuner.sample import Sample
+from uwsgi_autopilot.api.sample import Sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

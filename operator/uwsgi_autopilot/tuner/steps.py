@@ -127,7 +127,7 @@ def _refine(memory: Memory, now: Now) -> Result:
     load = now.load(memory, memory.since)
     objection = now.objection(memory, load)
     if objection is not None:
-        spent = objection.reason is Reason.ATTEMPTS_USED
+        spent = objection.reason is Reason.CHANGE_BUDGET_EXHAUSTED
         return memory.on(Event.NOTHING_LEFT) if spent else memory, objection
     assert load is not None
     return _search(memory, now, load)

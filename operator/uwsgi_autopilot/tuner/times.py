@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
 
-from uwsgi_autopilot.tuner.sample import Sample
+from uwsgi_autopilot.api.sample import Sample
 
 FEWEST_LOOKS = 8.0  # at busy threads; fewer say nothing about shares
 MANY_LOOKS = 30.0  # at busy threads: shares within 0.09, one standard deviation

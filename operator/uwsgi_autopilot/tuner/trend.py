@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
 
-from uwsgi_autopilot.tuner.sample import Sample
+from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.tuner.times import MANY_LOOKS, times_of
 
 FEWEST = 10  # requests in each half

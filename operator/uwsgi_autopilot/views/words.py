@@ -4,7 +4,7 @@ from uwsgi_autopilot.local.loadprocess import LoadProcess
 from uwsgi_autopilot.local.report import latency_of
 from uwsgi_autopilot.report import histogram
 from uwsgi_autopilot.tuner.decision import Entry
-from uwsgi_autopilot.tuner.sample import Sample
+from uwsgi_autopilot.api.sample import Sample
 
 ARROW = {"change": "→", "refuse": "✗", "recommend": "⇢"}
 

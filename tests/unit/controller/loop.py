@@ -14,7 +14,7 @@ from uwsgi_autopilot.controller.mirror import Key, Mirror
 from uwsgi_autopilot.controller.podview import PodView
 from uwsgi_autopilot.controller.tuning import Tuned, Tuning
 from uwsgi_autopilot.resources import labels
-from uwsgi_autopilot.tuner.sample import Sample
+from uwsgi_autopilot.api.sample import Sample
 
 Body = dict[str, Any]
 START = Shape(2, 4)

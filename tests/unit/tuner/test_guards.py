@@ -45,7 +45,7 @@ FAILING = {"errors": 100.0}
         pytest.param(situation(seconds(8, **FAILING)), Reason.ERRORS_HIGH, id="a quarter of the answers are errors"),
         pytest.param(situation(seconds(8, errors=1.0)), None, id="a few errors"),
         pytest.param(
-            situation(seconds(2, after=seconds(6), foreign_cpu=1.2)), Reason.FOREIGN_CPU, id="a neighbour wakes up"
+            situation(seconds(2, after=seconds(6), foreign_cpu=1.2)), Reason.NOISY_NEIGHBOR, id="a neighbour wakes up"
         ),
         pytest.param(situation(seconds(8, foreign_cpu=1.2)), None, id="a neighbour that is always there"),
         pytest.param(
@@ -67,7 +67,7 @@ FAILING = {"errors": 100.0}
         ),
         pytest.param(situation(seconds(8), replace(QUIET, not_before=1008.0)), None, id="the pause is just over"),
         pytest.param(
-            situation(seconds(8), replace(QUIET, changes=MOST_CHANGES)), Reason.ATTEMPTS_USED, id="all attempts used"
+            situation(seconds(8), replace(QUIET, changes=MOST_CHANGES)), Reason.CHANGE_BUDGET_EXHAUSTED, id="all attempts used"
         ),
         pytest.param(
             situation(nobody(1, after=seconds(8), settled=False, **FAILING), replace(QUIET, changes=99)),

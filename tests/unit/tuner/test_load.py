@@ -5,7 +5,7 @@ import pytest
 from tests.unit.tuner.making import BASE, nobody, seconds
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.tuner.load import load_of, window
-from uwsgi_autopilot.tuner.sample import Census
+from uwsgi_autopilot.api.sample import Census
 
 
 def test_times_per_request_add_up_to_the_service_time():

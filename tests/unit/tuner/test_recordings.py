@@ -15,7 +15,7 @@ from uwsgi_autopilot.tuner.decision import Kind
 from uwsgi_autopilot.tuner.load import load_of
 from uwsgi_autopilot.tuner.memory import Asked, Memory, Point
 from uwsgi_autopilot.tuner.phases import Phase
-from uwsgi_autopilot.tuner.sample import Sample
+from uwsgi_autopilot.api.sample import Sample
 
 RECORDINGS = Path(__file__).parent / "recordings"
 

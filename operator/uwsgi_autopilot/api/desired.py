@@ -1,0 +1,105 @@
+"""The desired shape of a pod, as it travels: one small JSON file that the agent reads.
+
+    {"epoch": 2, "seq": 7, "processes": 4, "threads": 16, "uid": "*", "trialSeconds": null}
+
+The operator writes it as a pod annotation, of which the kubelet's downward API makes the file; local mode writes the
+file itself. The agent trusts nothing in it.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from uwsgi_autopilot.api.shape import Shape
+
+MAX_DESIRED_BYTES = 4096
+ALL_PODS = "*"
+# JSON readers other than Python's keep whole numbers exactly up to here.
+MAX_NUMBER = 2**53 - 1
+
+
+class Version(NamedTuple):
+    """Orders the desired shapes of one application: by epoch, then by seq. Written `2.7`.
+
+    seq grows with each desired shape that is given out. epoch grows when whoever gives them out begins without knowing
+    the last seq (a lost ConfigMap, a new installation), so that its first one is never taken for an old one.
+    """
+
+    epoch: int
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.epoch}.{self.seq}"
+
+    def next(self) -> "Version":
+        return Version(self.epoch, self.seq + 1)
+
+
+# Of the shape that a pod starts from while nothing was ever promoted. Every version that is given out is greater.
+UNVERSIONED = Version(0, 0)
+
+
+class InvalidDesiredShape(ValueError):
+    """The text is no desired shape: one sentence that says what was expected and what was found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredShape:
+    """`uid`: the pod that it is for; ALL_PODS means every pod of the application.
+
+    trial_seconds: unless a later version confirms it, the agent returns to the target from before after so many
+    seconds; None means for good.
+    """
+
+    version: Version
+    shape: Shape
+    uid: str = ALL_PODS
+    trial_seconds: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {**self.version._asdict(), **self.shape.to_json(), "uid": self.uid, "trialSeconds": self.trial_seconds}
+
+    def to_text(self) -> str:
+        return json.dumps(self.to_json())
+
+    @classmethod
+    def from_json(cls, data: Any) -> "DesiredShape":
+        """Raises InvalidDesiredShape."""
+        if not isinstance(data, dict):
+            raise InvalidDesiredShape(f"expected a JSON object, found {type(data).__name__}")
+        uid = data.get("uid", ALL_PODS)
+        if not isinstance(uid, str):
+            raise InvalidDesiredShape(f"uid: expected a text, found {uid!r}")
+        trial = data.get("trialSeconds")
+        number = isinstance(trial, int | float) and not isinstance(trial, bool)
+        if trial is not None and not (number and 0 < trial <= 86400):
+            raise InvalidDesiredShape(f"trialSeconds: expected null or seconds from 0 to 86400, found {trial!r}")
+        try:
+            shape = Shape.from_json(data)
+        except ValueError as error:
+            raise InvalidDesiredShape(str(error)) from None
+        return cls(version=version_of(data), shape=shape, uid=uid, trial_seconds=trial)
+
+
+def version_of(data: dict[str, Any]) -> Version:
+    """`epoch` and `seq` of a JSON object. Raises InvalidDesiredShape."""
+    numbers = []
+    for name in Version._fields:
+        value = data.get(name)
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_NUMBER:
+            raise InvalidDesiredShape(f"{name}: expected a whole number from 0 to {MAX_NUMBER}, found {value!r}")
+        numbers.append(value)
+    return Version(*numbers)
+
+
+def parse_desired(text: str) -> DesiredShape:
+    """Raises InvalidDesiredShape; an empty or half-written file is one too."""
+    if not text.strip():
+        raise InvalidDesiredShape("expected a JSON object, found an empty file")
+    if len(text) > MAX_DESIRED_BYTES:
+        raise InvalidDesiredShape(f"expected at most {MAX_DESIRED_BYTES} bytes, found {len(text)}")
+    try:
+        data: Any = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidDesiredShape(f"expected a JSON object, found text that is not JSON ({error})") from None
+    return DesiredShape.from_json(data)
