@@ -82,7 +82,7 @@ class AgentState:
 
     shape: what serves now, live workers and threads; None: nothing does. target: what should serve; it falls back to
     what was served before when a desired shape cannot be carried out. accepted: the version of the desired shape that
-    is or was last followed; UNVERSIONED: none yet. pid: the agent's; pids: of every uWSGI process it has started.
+    is or was last followed; UNVERSIONED: none yet. on_trial: `target` ends by itself unless it is confirmed. pid: the agent's; pids: of every uWSGI process it has started.
     ceiling: how many workers the serving generation may have. uwsgi: its version.
     """
 
@@ -99,6 +99,7 @@ class AgentState:
     draining: bool = False
     shape: Shape | None = None
     accepted: Version = UNVERSIONED
+    on_trial: bool = False
     change: Change | None = None
     refused: Refused | None = None
     generation: int | None = None
@@ -131,6 +132,7 @@ class AgentState:
             "shape": self.shape.to_json() if self.shape else None,
             "target": self.target.to_json(),
             "accepted": self.accepted._asdict(),
+            "onTrial": self.on_trial,
             "change": _change_json(self.change),
             "refused": self.refused.to_json() if self.refused else None,
             "generation": self.generation,
@@ -165,6 +167,7 @@ def parse_state(data: Any, *, uid: str) -> AgentState:
         shape=_shape(data["shape"]) if data.get("shape") else None,
         target=_shape(data.get("target")),
         accepted=version_of(_dict(data, "accepted")),
+        on_trial=data.get("onTrial") is True,
         change=_change(data.get("change")),
         refused=_refused(data.get("refused")),
         generation=None if data.get("generation") is None else _whole(data, "generation"),

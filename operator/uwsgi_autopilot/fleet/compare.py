@@ -1,4 +1,4 @@
-"""A pod against the others, in the same seconds and against before; and whether all of them are hurt. Pure.
+"""A pod against the others, in the same seconds and against before; and whether all of them are overloaded. Pure.
 
 A Service gives every pod the same arrivals, so the throughput of a pod that tries a good shape need not rise. What
 tells is the time that a request spends in the pod (requests inside / throughput, Little's law).
@@ -8,13 +8,13 @@ import math
 from dataclasses import dataclass
 
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.controller.podview import Figures, Pods, PodView, figures_of
+from uwsgi_autopilot.fleet.pod import Figures, Pod, Pods, figures_of
 
 COMPARE_S = 5.0
 LEAST_S = 3.0
 SETTLE_S = 2.0
 # ln of how much longer requests stay in the trying pod, compared with the others, before it is taken back at once.
-HURTS = 0.25
+WORSE = 0.25
 FEWEST_REQUESTS = 50.0
 MORE_ERRORS = 0.02
 
@@ -40,27 +40,27 @@ class Baseline:
         )
 
 
-def others_of(pods: Pods, view: PodView, shape: Shape, since: float = 0.0) -> Figures | None:
-    """Ratios of sums over the other pods that serve `shape`, the promoted one, in peace."""
+def others_of(pods: Pods, pod: Pod, shape: Shape, since: float = 0.0) -> Figures | None:
+    """Ratios of sums over the other pods that serve `shape`, the promoted one, and are not changing."""
     chosen = []
     for other in pods.values():
-        if other.uid != view.uid and other.settled and other.shape == shape and other.samples:
+        if other.uid != pod.uid and other.settled and other.shape == shape and other.samples:
             newest = other.samples[-1].at
             chosen += [each for each in other.samples if each.at > max(newest - COMPARE_S, since)]
     return figures_of(chosen)
 
 
 def worse_since(
-    arrived_at: float | None, view: PodView, baseline: Baseline | None, pods: Pods, shape: Shape
+    arrived_at: float | None, pod: Pod, baseline: Baseline | None, pods: Pods, shape: Shape
 ) -> str | None:
     """`worse_off` in the seconds that the tried shape has served; None while they are too few, or none yet."""
-    if arrived_at is None or not view.settled:
+    if arrived_at is None or not pod.settled:
         return None
     since = arrived_at + SETTLE_S
-    tried = view.figures(COMPARE_S, since=since)
+    tried = pod.figures(COMPARE_S, since=since)
     if tried is None or tried.seconds < LEAST_S:
         return None
-    return worse_off(baseline, tried, others_of(pods, view, shape, since))
+    return worse_off(baseline, tried, others_of(pods, pod, shape, since))
 
 
 def worse_off(baseline: Baseline | None, tried: Figures | None, others: Figures | None) -> str | None:
@@ -74,7 +74,7 @@ def worse_off(baseline: Baseline | None, tried: Figures | None, others: Figures 
     if errors > MORE_ERRORS and tried.errors * tried.requests >= 3:
         return f"{tried.errors:.0%} of its requests fail, {others.errors:.0%} of the other pods'"
     longer = math.log(now.tried_s / baseline.tried_s) - math.log(now.others_s / baseline.others_s)
-    if longer > HURTS and now.tried_s > baseline.tried_s * 1.1:
+    if longer > WORSE and now.tried_s > baseline.tried_s * 1.1:
         return (
             f"requests spend {now.tried_s * 1000:.0f} ms in it ({baseline.tried_s * 1000:.0f} ms before), "
             f"{now.others_s * 1000:.0f} ms in the other pods ({baseline.others_s * 1000:.0f} ms before)"
@@ -82,7 +82,7 @@ def worse_off(baseline: Baseline | None, tried: Figures | None, others: Figures 
     return None
 
 
-def hurt_now(figures: Figures | None) -> bool:
+def overloaded(figures: Figures | None) -> bool:
     """Requests wait longer than anyone should: over a second, and over five times what serving them takes."""
     if figures is None or figures.queue < 5:
         return False
@@ -91,7 +91,7 @@ def hurt_now(figures: Figures | None) -> bool:
     return figures.queue / figures.rps > max(1.0, 5.0 * (figures.service_s or 0.0))
 
 
-def most_hurt(pods: Pods) -> bool:
+def most_overloaded(pods: Pods) -> bool:
     """At least half of them."""
-    hurting = sum(hurt_now(view.figures(LEAST_S)) for view in pods.values())
-    return 2 * hurting >= len(pods)
+    count = sum(overloaded(pod.figures(LEAST_S)) for pod in pods.values())
+    return 2 * count >= len(pods)

@@ -1,0 +1,185 @@
+"""Which pod is to be given which desired shape, and whose turn it is. Level-triggered: what serves is compared.
+
+A write that failed, a pod that lost its shape and a shape that a pod gave up for want of memory are one case: the pod's
+target is not what it should be, so it is given the shape once more, with back-off, under a version that it has not seen.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from uwsgi_autopilot.api.agentstate import Refused
+from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape
+from uwsgi_autopilot.api.uwsgiapp import Mode
+from uwsgi_autopilot.fleet.actions import Action, WarnLate, WriteDesired
+from uwsgi_autopilot.fleet.pod import Pod
+
+if TYPE_CHECKING:
+    from uwsgi_autopilot.fleet.state import FleetState
+
+# The watch has shown an annotation long before; else it did not get through.
+REWRITE_SECONDS = 5.0
+LATE_SECONDS = 90.0
+RETRY_SECONDS = 30.0
+LONGEST_RETRY_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """desired: what the pod is to be given. since: when it was first written; None: not yet; at: when last. refused_at,
+    refused: when and why its agent gave it up; retries: how often it did in a row. warned: of its being late."""
+
+    desired: DesiredShape
+    since: float | None = None
+    at: float | None = None
+    refused_at: float | None = None
+    refused: Refused | None = None
+    retries: int = 0
+    warned: bool = False
+
+    @property
+    def retry_at(self) -> float:
+        pause = min(RETRY_SECONDS * 2 ** min(self.retries, 10), LONGEST_RETRY_SECONDS)
+        return (self.refused_at or 0.0) + pause
+
+
+def desired_for(state: "FleetState", pod: Pod) -> DesiredShape:
+    change = state.change
+    if change is not None and change.on_trial and change.concerns(pod.uid):
+        return change.trial_of(pod.uid)
+    return state.promoted
+
+
+def delivered(state: "FleetState", pod: Pod, desired: DesiredShape) -> bool:
+    """Nothing is to be written: the pod follows `desired`, or a shape of the same size that is as good."""
+    assert pod.state is not None
+    if desired.trial_seconds is not None:
+        return pod.accepted >= desired.version
+    if pod.state.target == desired.shape:
+        # On trial it would end by itself: a version that came after it confirms it.
+        return not pod.state.on_trial
+    # In mode Disabled a person may give shapes by hand (docs/kubernetes.md); a pin comes from the manifest.
+    by_hand = state.app.tuning.mode is Mode.DISABLED and state.app.tuning.pin is None
+    return by_hand and pod.accepted >= desired.version
+
+
+def update(state: "FleetState", now: float) -> "FleetState":
+    """Bring the deliveries up to what every pod should have by now."""
+    for pod in state.pods.values():
+        if pod.state is not None:
+            state = _of_pod(state, pod, now)
+    gone = set(state.deliveries) - set(state.pods)
+    if gone:
+        state = replace(state, deliveries={uid: it for uid, it in state.deliveries.items() if uid not in gone})
+    return state
+
+
+def _of_pod(state: "FleetState", pod: Pod, now: float) -> "FleetState":
+    desired, known = desired_for(state, pod), state.deliveries.get(pod.uid)
+    if delivered(state, pod, desired):
+        return _with(state, pod.uid, None)
+    current = known is not None and _for_same(known.desired, desired)
+    assert pod.state is not None
+    if current and known is not None:
+        refused = pod.state.refused_version(known.desired.version)
+        if refused is None:
+            return state
+        if known.refused_at is None:
+            return _with(state, pod.uid, replace(known, refused_at=now, refused=refused))
+        # What is on trial is not tried again here: its change ends.
+        if desired.trial_seconds is not None or now < known.retry_at:
+            return state
+    retries = known.retries + 1 if current and known is not None else 0
+    if desired.version <= pod.known or (current and known is not None):
+        state = state.with_next_version()
+        desired = replace(desired, version=state.last, uid=pod.uid)
+    return _with(state, pod.uid, Delivery(desired=desired, retries=retries))
+
+
+def _for_same(given: DesiredShape, desired: DesiredShape) -> bool:
+    same = given.shape == desired.shape and (given.trial_seconds is None) == (desired.trial_seconds is None)
+    return same and given.version >= desired.version
+
+
+def _with(state: "FleetState", uid: str, delivery: Delivery | None) -> "FleetState":
+    known = state.deliveries.get(uid)
+    if known == delivery:
+        return state
+    kept = {each: it for each, it in state.deliveries.items() if each != uid}
+    return replace(state, deliveries=kept if delivery is None else {**kept, uid: delivery})
+
+
+def due(state: "FleetState", now: float) -> list[Action]:
+    """The writes whose turn it is, and pods to warn of.
+
+    A change of threads replaces the generation, which needs CPU and memory for two: at most half of the pods do that at
+    a time. A pod that is late takes nobody's turn.
+    """
+    actions: list[Action] = []
+    turns = max(1, len(state.pods) // 2) - sum(_swapping(state, pod, now) for pod in state.pods.values())
+    first = state.change.pod if state.change is not None else None
+    for uid in sorted(state.deliveries, key=lambda each: each != first):
+        pod, delivery = state.pods[uid], state.deliveries[uid]
+        if late(delivery, now) and not delivery.warned:
+            actions.append(WarnLate(uid=uid, desired=delivery.desired))
+        again = delivery.at is None or now - delivery.at >= REWRITE_SECONDS
+        if not again or delivery.refused_at is not None or pod.info.leaving or pod.known >= delivery.desired.version:
+            continue
+        swap = delivery.at is None and (pod.shape is None or pod.shape.threads != delivery.desired.shape.threads)
+        if swap and turns <= 0:
+            continue
+        turns -= swap
+        actions.append(WriteDesired(uid=uid, desired=delivery.desired))
+    return actions
+
+
+def written(state: "FleetState", uid: str, desired: DesiredShape, now: float) -> "FleetState":
+    known = state.deliveries.get(uid)
+    if known is None or known.desired != desired:
+        return state
+    return _with(state, uid, replace(known, since=now if known.since is None else known.since, at=now))
+
+
+def warned(state: "FleetState", uid: str) -> "FleetState":
+    known = state.deliveries.get(uid)
+    return state if known is None else _with(state, uid, replace(known, warned=True))
+
+
+def late(delivery: Delivery, now: float) -> bool:
+    return delivery.since is not None and delivery.refused_at is None and now - delivery.since > LATE_SECONDS
+
+
+def behind(state: "FleetState", now: float) -> list[Pod]:
+    """Pods that are still changing to what they should serve; those that are late or gave it up are not waited for."""
+    return [
+        pod
+        for uid, pod in state.pods.items()
+        if pod.state is not None and (pod.state.change is not None or _open(state.deliveries.get(uid), now))
+    ]
+
+
+def given_up(state: "FleetState") -> Mapping[str, Refused]:
+    """Why pods do not serve the promoted shape, by uid."""
+    return {
+        uid: it.refused
+        for uid, it in state.deliveries.items()
+        if it.refused is not None and it.desired.shape == state.shape and it.desired.trial_seconds is None
+    }
+
+
+def late_pods(state: "FleetState", now: float) -> list[Pod]:
+    return [state.pods[uid] for uid, it in state.deliveries.items() if uid in state.pods and late(it, now)]
+
+
+def _open(delivery: Delivery | None, now: float) -> bool:
+    return delivery is not None and delivery.refused_at is None and not late(delivery, now)
+
+
+def _swapping(state: "FleetState", pod: Pod, now: float) -> bool:
+    """It was given a shape and has not come to the end of that."""
+    if pod.state is None or pod.info.leaving:
+        return False
+    delivery = state.deliveries.get(pod.uid)
+    if delivery is not None and delivery.at is not None and _open(delivery, now):
+        return True
+    return pod.state.change is not None and pod.accepted != UNVERSIONED

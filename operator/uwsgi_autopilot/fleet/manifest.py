@@ -1,0 +1,71 @@
+"""What the manifest asks of the promoted shape: a pin, the bounds, the number of connections, the mode.
+
+And two ways in which the promoted shape has to follow the pods: it was lost, or none of them can serve it.
+"""
+
+from collections import Counter
+from dataclasses import replace
+
+from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.api.uwsgiapp import Mode
+from uwsgi_autopilot.fleet import delivery, pending
+from uwsgi_autopilot.fleet.change import Change, Stage
+from uwsgi_autopilot.fleet.history import Kind
+from uwsgi_autopilot.fleet.state import FleetState, start_of
+from uwsgi_autopilot.report.reasons import Reason
+
+
+def follow(state: FleetState, now: float) -> FleetState:
+    tuning = state.app.tuning
+    if state.promoted.version == UNVERSIONED:
+        state = _without_promoted(state, now)
+    if tuning.pin is not None or tuning.mode is not Mode.AUTO:
+        state = pending.forbid(state, now, "the manifest does not allow a trial any more")
+    if tuning.pin is not None:
+        if state.shape == tuning.pin:
+            return state
+        return promote(state, now, tuning.pin, Reason.PINNED, f"spec.tuning.pin is {tuning.pin}")
+    inside = state.inside(state.shape)
+    if inside != state.shape:
+        message = f"{state.shape} lies outside the bounds that the manifest has now"
+        return promote(state, now, inside, Reason.BOUNDS_REACHED, message)
+    if state.change is None and (serving := _given_up_by_all(state)) is not None:
+        return promote(state, now, serving, Reason.REFUSED, f"no pod could change to {state.shape}")
+    return state
+
+
+def promote(state: FleetState, now: float, shape: Shape, reason: Reason, message: str) -> FleetState:
+    """Every pod is to have `shape`, without a trial. A change that is pending ends."""
+    state = pending.forbid(state, now, message)
+    state = state.with_next_version()
+    change = Change(stage=Stage.PROMOTING, shape=shape, before=state.shape, version=state.last, issued_at=now)
+    state = state.recorded(now, Kind.CHANGE, state.shape, shape, reason.value, message)
+    return replace(state, promoted=DesiredShape(version=state.last, shape=shape), change=change)
+
+
+def _without_promoted(state: FleetState, now: float) -> FleetState:
+    """Nothing was promoted yet, or what was promoted is lost: then the pods still have it."""
+    state = replace(state, promoted=DesiredShape(version=UNVERSIONED, shape=start_of(state.app)))
+    agents = [pod.state for pod in state.pods.values() if pod.state is not None and not pod.state.on_trial]
+    if state.change is not None or state.app.tuning.mode is Mode.DISABLED:
+        return state
+    found = Counter(agent.target for agent in agents if agent.accepted > UNVERSIONED)
+    if found and (shape := found.most_common(1)[0][0]) == state.inside(shape):
+        return promote(state, now, shape, Reason.SHAPE_CHANGED, f"{shape} serves, and what was promoted is lost")
+    behind = [agent for agent in agents if agent.target != state.shape and agent.refused is None]
+    if behind:
+        message = f"pods started with {behind[0].target}, from an earlier manifest"
+        return promote(state, now, state.shape, Reason.SHAPE_CHANGED, message)
+    return state
+
+
+def _given_up_by_all(state: FleetState) -> Shape | None:
+    """What most pods serve instead, when every one of them has given the promoted shape up."""
+    given_up = delivery.given_up(state)
+    answering = [pod for pod in state.pods.values() if pod.state is not None]
+    if not answering or any(pod.uid not in given_up for pod in answering):
+        return None
+    shapes = Counter(pod.state.target for pod in answering if pod.state is not None and pod.state.target != state.shape)
+    serving = shapes.most_common(1)[0][0] if shapes else None
+    return serving if serving is not None and serving == state.inside(serving) else None

@@ -1,0 +1,195 @@
+"""What has become of the pending change, and what follows: the events of the table in change.py, and their effects."""
+
+from dataclasses import dataclass, replace
+
+from uwsgi_autopilot.api.desired import DesiredShape
+from uwsgi_autopilot.fleet import delivery
+from uwsgi_autopilot.fleet.change import DONE, NEXT, TRIAL_SECONDS, Change, Event, Stage
+from uwsgi_autopilot.fleet.compare import worse_since
+from uwsgi_autopilot.fleet.guards import DURING_TRIAL, first_objection
+from uwsgi_autopilot.fleet.history import Kind
+from uwsgi_autopilot.fleet.pod import Pod
+from uwsgi_autopilot.fleet.search import fresh
+from uwsgi_autopilot.fleet.state import FleetState, Word
+from uwsgi_autopilot.report.reasons import Reason, RefusalReason
+from uwsgi_autopilot.tuner import outcome
+from uwsgi_autopilot.tuner.judge import judge
+from uwsgi_autopilot.tuner.memory import Memory
+from uwsgi_autopilot.tuner.proposal import Drop, Keep, Proposal, TakeBack
+
+LOST_S = 20.0  # accepted, nothing is changing, and the shape does not serve: it never will
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """event: for the table. kind, reason, message: what is recorded; kind None: nothing. further: what to try instead."""
+
+    event: Event
+    kind: Kind | None = None
+    reason: str = ""
+    message: str = ""
+    further: Proposal | None = None
+    judged: bool = False
+
+
+def advance(state: FleetState, now: float) -> FleetState:
+    """One step of the pending change."""
+    change = state.change
+    if change is None:
+        return state
+    if change.on_trial:
+        state, found = _of_trial(state, change, now)
+    else:
+        complete = not delivery.behind(state, now)
+        found = Outcome(event=Event.COMPLETE) if complete else None
+    return _renewed(state, now) if found is None else _apply(state, found, now)
+
+
+def forbid(state: FleetState, now: float, why: str) -> FleetState:
+    """End a trial that the manifest does not allow any more; anything else goes its way."""
+    if state.change is None or not state.change.on_trial:
+        return state
+    return _apply(state, _undecided(Event.FORBIDDEN, why), now)
+
+
+# --- what has happened
+
+
+def _of_trial(state: FleetState, change: Change, now: float) -> tuple[FleetState, Outcome | None]:
+    pod = state.pods.get(change.pod or "")
+    if pod is None or pod.info.leaving:
+        return state, _undecided(Event.POD_GONE, "the pod that tried it is gone")
+    if (failed := _failed(state, change, pod, now)) is not None:
+        return state, failed
+    if not change.all_pods and (disturbed := first_objection(state, now, DURING_TRIAL)) is not None:
+        return state, _undecided(Event.VOID, disturbed.message)
+    if change.stage is Stage.STARTING:
+        arrived = pod.settled and pod.samples[-1].shape == change.shape
+        return state, Outcome(event=Event.ARRIVED) if arrived else None
+    return _judged(state, change, pod, now)
+
+
+def _failed(state: FleetState, change: Change, pod: Pod, now: float) -> Outcome | None:
+    """The agent gave the shape up, or it got lost on the way."""
+    agent, given = pod.state, state.deliveries.get(pod.uid)
+    if agent is None:
+        return None
+    refused = agent.refused_version(change.version)
+    if refused is not None and refused.reason is RefusalReason.TRIAL_EXPIRED:
+        return _undecided(Event.VOID, "the agent ended the trial, which nobody confirmed in time")
+    if refused is not None:
+        return Outcome(event=Event.NOT_CARRIED_OUT, kind=Kind.REFUSE, reason=refused.reason.value, message=refused.message)
+    if given is not None and delivery.late(given, now):
+        message = f"its agent has not reported the shape within {delivery.LATE_SECONDS:.0f} s"
+        return _undecided(Event.VOID, message)
+    idle = agent.accepted >= change.version and agent.change is None and agent.shape != change.shape
+    if change.stage is Stage.STARTING and idle and now - change.issued_at > LOST_S:
+        message = f"{change.shape} was asked for {LOST_S:.0f} s ago, and {agent.shape} still serves"
+        return Outcome(event=Event.NOT_CARRIED_OUT, kind=Kind.UNDECIDED, reason=Reason.CHANGE_LOST.value, message=message)
+    return None
+
+
+def _judged(state: FleetState, change: Change, pod: Pod, now: float) -> tuple[FleetState, Outcome | None]:
+    worse = None
+    if not change.all_pods:
+        worse = worse_since(change.arrived_at, pod, change.baseline, state.pods, state.shape)
+    if worse is not None:
+        assert change.proposal is not None
+        state = replace(state, memory=outcome.hurt(state.memory, change.proposal, now))
+        message = f"{worse}: back to {change.before}"
+        return state, Outcome(event=Event.TAKEN_BACK, kind=Kind.BACK, reason=Reason.REVERTED.value, message=message)
+    if not fresh(state, pod):
+        return state, None
+    if pod.samples[-1].shape != change.shape:
+        message = f"{pod.samples[-1].shape} serves where {change.shape} should"
+        return replace(state, word=Word(reason=Reason.WORKERS_MISSING, message=message)), None
+    assert change.proposal is not None
+    assert change.arrived_at is not None
+    samples = list(pod.samples)
+    judged = judge(state.memory, change.proposal, samples, state.limits, arrived_at=change.arrived_at)
+    verdict = judged.verdict
+    word = Word(reason=verdict.reason, message=verdict.message)
+    state = replace(state, memory=judged.memory, judged=(pod.uid, samples[-1].seq), word=word)
+    told = {"reason": verdict.reason.value, "message": verdict.message}
+    if isinstance(verdict, Keep):
+        return state, Outcome(event=Event.KEPT, kind=Kind.PROMOTE, **told)
+    if isinstance(verdict, TakeBack):
+        if verdict.instead is not None:
+            return state, Outcome(event=Event.FURTHER, kind=Kind.TRY, further=verdict.instead, **told)
+        return state, Outcome(event=Event.TAKEN_BACK, kind=Kind.BACK, judged=True, **told)
+    if isinstance(verdict, Drop):
+        if len(state.pods) == 1:
+            # The shape from before is no better known for another workload, and no other pod still serves it.
+            message = f"{change.shape} stays, no longer compared with {change.before}: {verdict.message}"
+            return state, Outcome(event=Event.KEPT, kind=Kind.PROMOTE, reason=told["reason"], message=message)
+        return state, _undecided(Event.VOID, verdict.message)
+    return state, None
+
+
+def _undecided(event: Event, why: str) -> Outcome:
+    return Outcome(event=event, kind=Kind.UNDECIDED, reason=Reason.TRIAL_UNDECIDED.value, message=why)
+
+
+# --- what follows
+
+
+def _apply(state: FleetState, found: Outcome, now: float) -> FleetState:
+    change = state.change
+    assert change is not None
+    stage = NEXT[change.stage, found.event]
+    if found.kind is not None:
+        state = _recorded(state, change, found, now)
+    state = replace(state, memory=_learnt(state.memory, change, found.event, now))
+    if stage is DONE:
+        return replace(state, change=None, reference=None if found.event is Event.POD_GONE else state.reference)
+    if stage is Stage.TRYING:
+        newest = state.pods[change.pod or ""].samples[-1]
+        return replace(state, change=replace(change, stage=stage, arrived_at=newest.at - newest.seconds))
+    if stage is Stage.STARTING:
+        assert found.further is not None
+        state = state.with_next_version()
+        further = replace(
+            change, stage=stage, shape=found.further.shape, proposal=found.further, version=state.last, issued_at=now,
+            arrived_at=None,
+        )  # fmt: skip
+        return replace(state, change=further)
+    if stage is Stage.PROMOTING:
+        state = state.with_next_version()
+        promoted = DesiredShape(version=state.last, shape=change.shape)
+        return replace(state, promoted=promoted, change=replace(change, stage=stage, version=state.last, issued_at=now))
+    return replace(state, change=replace(change, stage=stage, issued_at=now, judged_back=found.judged))
+
+
+def _recorded(state: FleetState, change: Change, found: Outcome, now: float) -> FleetState:
+    assert found.kind is not None
+    forth = found.kind in (Kind.PROMOTE, Kind.TRY, Kind.REFUSE)
+    there = found.further.shape if found.further is not None else change.shape
+    before, after = (change.before, there) if forth else (change.shape, change.before)
+    return state.recorded(now, found.kind, before, after, found.reason, found.message)
+
+
+def _learnt(memory: Memory, change: Change, event: Event, now: float) -> Memory:
+    """What the tuner is told of an end that it did not judge itself, and from when on its samples count."""
+    proposal = change.proposal
+    if proposal is None:
+        return outcome.shape_changed(memory, now) if event is Event.COMPLETE else memory
+    if event is Event.NOT_CARRIED_OUT:
+        return outcome.not_carried_out(memory, proposal, now)
+    if event in (Event.VOID, Event.FORBIDDEN, Event.POD_GONE):
+        return outcome.undecided(memory, now)
+    if event is Event.COMPLETE and change.stage is Stage.REVERTING:
+        return outcome.returned(memory, now) if change.judged_back else outcome.undecided(memory, now)
+    return memory
+
+
+def _renewed(state: FleetState, now: float) -> FleetState:
+    """Half of the trial's time is over: a new version, or the agent ends it by itself."""
+    change = state.change
+    assert change is not None
+    if not change.on_trial or now - change.issued_at < TRIAL_SECONDS / 2:
+        return state
+    pod = state.pods.get(change.pod or "")
+    if pod is None or pod.accepted < change.version:
+        return state
+    state = state.with_next_version()
+    return replace(state, change=replace(change, version=state.last, issued_at=now))

@@ -1,0 +1,182 @@
+"""One pod: what the API server shows of it, what its agent reports, and what its samples add up to."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from uwsgi_autopilot.api.agentstate import AgentState, parse_samples, parse_state
+from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape, Version
+from uwsgi_autopilot.api.sample import Sample
+from uwsgi_autopilot.api.shape import Shape
+
+KEPT = 130  # samples, one a second: the tuner looks back two minutes
+RECENT_S = 5.0
+# The window of the latency that people are shown.
+LATENCY_S = 10.0
+# Two boots of a node, or a step of its clock: the offset to ours is measured again.
+CLOCK_STEP_S = 5.0
+# The agent makes a sample a second. None for so long: it was started again, and counts from the beginning.
+NO_SAMPLES_S = 10.0
+SILENT_S = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodInfo:
+    """A few fields of the Pod object. desired: our annotation; None: none, or not readable. revision: its
+    pod-template-hash. running: all of its containers run. leaving: it is being deleted, or has ended.
+
+    ready_at, created_at: seconds since 1970; ready_at None while it is not ready.
+    """
+
+    uid: str
+    name: str
+    ip: str = ""
+    ready: bool = True
+    running: bool = True
+    leaving: bool = False
+    revision: str = ""
+    desired: DesiredShape | None = None
+    restarts: int = 0
+    ready_at: float | None = 0.0
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Of some seconds. rps: answers a second. inside: requests in the pod at once. queue: those that wait.
+
+    service_s: seconds in service per request; None without requests. errors: share of the answers.
+    """
+
+    rps: float
+    inside: float
+    queue: float
+    service_s: float | None
+    errors: float
+    requests: float
+    seconds: float
+
+    @property
+    def time_inside_s(self) -> float | None:
+        """Mean time that a request spends in the pod, by Little's law: it holds for any arrivals."""
+        return self.inside / self.rps if self.rps > 0 else None
+
+
+@dataclass(slots=True)
+class Pod:
+    """Written by whoever polls the agent, read by the plan.
+
+    offset: turns the pod's clock into ours, so that the samples of several nodes, and those from before a restart of
+    the operator, stand on one line. cursor: seq of the newest sample. heard_at: when it last answered; failed_since:
+    since when it does not; problem: why. All times are seconds on the fleet's clock (`plan.py`).
+    """
+
+    info: PodInfo
+    state: AgentState | None = None
+    samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=KEPT))
+    cursor: int = -1
+    offset: float | None = None
+    heard_at: float | None = None
+    failed_since: float | None = None
+    problem: str | None = None
+    fresh_at: float | None = None
+
+    @property
+    def uid(self) -> str:
+        return self.info.uid
+
+    @property
+    def name(self) -> str:
+        return self.info.name
+
+    def take(self, data: Any, now: float) -> int:
+        """Take an answer of the agent. Returns how many samples were new.
+
+        Raises WrongPod, and ValueError with one sentence when it is no state.
+        """
+        state = parse_state(data, uid=self.uid)
+        if self.state is not None and state.pid != self.state.pid:
+            # Another agent, which counts its samples from 1; what it made so far comes with the next answer.
+            self.forget_samples()
+            self.state, self.heard_at, self.failed_since, self.problem = state, now, None, None
+            return 0
+        found = parse_samples(data, after=self.cursor)
+        offset = now - state.now
+        if self.offset is None or abs(offset - self.offset) > CLOCK_STEP_S:
+            self.offset = offset
+        for sample in found:
+            self.samples.append(replace(sample, at=sample.at + self.offset, upstream=()))
+            self.cursor = sample.seq
+        self.state, self.heard_at, self.failed_since, self.problem = state, now, None, None
+        if found or self.fresh_at is None:
+            self.fresh_at = now
+        elif now - self.fresh_at > NO_SAMPLES_S:
+            self.forget_samples()
+        return len(found)
+
+    def forget_samples(self) -> None:
+        self.cursor, self.offset, self.fresh_at = -1, None, None
+        self.samples.clear()
+
+    def failed(self, now: float, problem: str) -> None:
+        self.failed_since = now if self.failed_since is None else self.failed_since
+        self.problem = problem
+
+    def silent(self, now: float) -> bool:
+        """It has not answered for so long that nothing may be concluded from it. Silent is not zero load."""
+        return self.heard_at is None or now - self.heard_at > SILENT_S
+
+    @property
+    def settled(self) -> bool:
+        return bool(self.samples) and self.samples[-1].settled and self.state is not None and self.state.change is None
+
+    @property
+    def shape(self) -> Shape | None:
+        return self.state.shape if self.state else None
+
+    @property
+    def accepted(self) -> Version:
+        return self.state.accepted if self.state else UNVERSIONED
+
+    @property
+    def known(self) -> Version:
+        """The greatest version that is in its annotation or that its agent has accepted."""
+        return max(self.accepted, self.info.desired.version if self.info.desired else UNVERSIONED)
+
+    def figures(self, seconds: float = RECENT_S, *, since: float = 0.0) -> Figures | None:
+        """Of the newest `seconds` that began after `since`; None without such samples."""
+        if not self.samples:
+            return None
+        newest = self.samples[-1].at
+        return figures_of(
+            each for each in self.samples if each.at > newest - seconds and each.at - each.seconds >= since - 0.5
+        )
+
+    def latencies(self) -> Iterable[tuple[int, int]]:
+        newest = self.samples[-1].at if self.samples else 0.0
+        for sample in self.samples:
+            if sample.at > newest - LATENCY_S and sample.latency_lost < 0.05:
+                yield from sample.latency
+
+
+Pods = Mapping[str, Pod]  # by uid
+
+
+def figures_of(samples: Iterable[Sample]) -> Figures | None:
+    chosen = list(samples)
+    seconds = sum(each.seconds for each in chosen)
+    if seconds <= 0:
+        return None
+    requests = sum(each.requests for each in chosen)
+    errors = sum(each.errors for each in chosen)
+    queue = sum((each.queue_mean or 0.0) * each.seconds for each in chosen) / seconds
+    return Figures(
+        rps=requests / seconds,
+        inside=queue + sum(each.busy * each.seconds for each in chosen) / seconds,
+        queue=queue,
+        service_s=sum(each.service_s for each in chosen) / requests if requests else None,
+        errors=errors / requests if requests else 0.0,
+        requests=requests,
+        seconds=seconds,
+    )

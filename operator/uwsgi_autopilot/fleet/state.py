@@ -1,0 +1,105 @@
+"""All that is known of one application's shape: a frozen value, and the few ways to make the next one from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape, Version
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.api.uwsgiapp import UwsgiApp
+from uwsgi_autopilot.fleet.change import Change
+from uwsgi_autopilot.fleet.delivery import Delivery
+from uwsgi_autopilot.fleet.history import HISTORY, Entry, Kind
+from uwsgi_autopilot.fleet.pod import Pod, PodInfo
+from uwsgi_autopilot.report.reasons import Reason
+from uwsgi_autopilot.tuner.limits import Limits
+from uwsgi_autopilot.tuner.memory import Memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """The latest thing that was said about the shape: a hold as well as a change."""
+
+    reason: Reason
+    message: str
+    expected_gain: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetState:
+    """app: the manifest. promoted: what every pod is to have, and new ones start with. stored: the version of it that
+    is kept where new pods read it. last: the greatest version that was given out, or that any pod has reported.
+
+    pods: those that run, by uid; their Pod objects are written by whoever polls them. coming: those that do not run yet.
+    ready: how many pods were ready at the last plan; left_at: when that number last fell. deliveries: what is being
+    given to which pod. reference: uid of the pod whose samples stand for the application. judged: uid and seq of the
+    newest sample that the tuner was asked about. word: the tuner's; hold: what keeps it from being asked; None: nothing.
+    told: entries that are recorded and not yet passed on. overloaded_at: when every pod last got a shape at once.
+    """
+
+    app: UwsgiApp
+    promoted: DesiredShape
+    last: Version
+    stored: Version = UNVERSIONED
+    change: Change | None = None
+    memory: Memory = field(default_factory=Memory)
+    history: tuple[Entry, ...] = ()
+    pods: Mapping[str, Pod] = MappingProxyType({})
+    coming: tuple[PodInfo, ...] = ()
+    ready: int = 0
+    left_at: float = float("-inf")
+    deliveries: Mapping[str, Delivery] = MappingProxyType({})
+    reference: str | None = None
+    judged: tuple[str, int] | None = None
+    word: Word | None = None
+    hold: Word | None = None
+    told: tuple[Entry, ...] = ()
+    overloaded_at: float = float("-inf")
+
+    @classmethod
+    def begin(cls, app: UwsgiApp, promoted: DesiredShape | None = None) -> "FleetState":
+        """Of an application about which at most the promoted shape is known.
+
+        Its epoch is greater than that of `promoted`: what the last writer gave out after it is not known.
+        """
+        known = promoted or DesiredShape(version=UNVERSIONED, shape=start_of(app))
+        return cls(app=app, promoted=known, stored=known.version, last=Version(known.version.epoch + 1, 0))
+
+    @property
+    def shape(self) -> Shape:
+        """The promoted one."""
+        return self.promoted.shape
+
+    @property
+    def limits(self) -> Limits:
+        """Of one pod. Those that will run in a moment count: their connections are to find room."""
+        return Limits.of(self.app, len(self.pods) + sum(not each.leaving for each in self.coming))
+
+    def inside(self, shape: Shape) -> Shape:
+        """`shape` moved into the manifest's bounds and under its number of connections."""
+        return self.limits.connected(self.limits.clamp(shape))
+
+    def with_next_version(self) -> "FleetState":
+        return replace(self, last=self.last.next())
+
+    def with_stored(self, version: Version) -> "FleetState":
+        return replace(self, stored=version)
+
+    def recorded(self, now: float, kind: Kind, before: Shape | None, after: Shape, reason: str, message: str) -> "FleetState":
+        entry = Entry(at=now, kind=kind, from_shape=before, to_shape=after, reason=reason, message=message)
+        return replace(self, history=(*self.history, entry)[-HISTORY:], told=(*self.told, entry))
+
+    def reset(self) -> "FleetState":
+        """Forget everything but the promoted shape, the versions and the history: for a fault of our own."""
+        for pod in self.pods.values():
+            pod.forget_samples()
+        return replace(
+            FleetState(app=self.app, promoted=self.promoted, last=self.last, stored=self.stored),
+            history=self.history, pods=self.pods, coming=self.coming, deliveries=self.deliveries,
+        )  # fmt: skip
+
+
+def start_of(app: UwsgiApp) -> Shape:
+    """What pods start from while nothing was promoted."""
+    tuning = app.tuning
+    return tuning.pin or Shape(tuning.processes.clamp(tuning.start.processes), tuning.threads.clamp(tuning.start.threads))
