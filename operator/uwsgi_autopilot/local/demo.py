@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode, UwsgiApp
 from uwsgi_autopilot.errors import NotServing
+from uwsgi_autopilot.local.autopilot import CHANGES, Autopilot
 from uwsgi_autopilot.local.loadplan import parse_load
 from uwsgi_autopilot.local.loadprocess import LoadProcess, LoadWindow
-from uwsgi_autopilot.local.pilot import Pilot
 from uwsgi_autopilot.local.programs import Programs
 from uwsgi_autopilot.local.run import STEP_SECONDS, Options, Stopped, View, stoppable
 from uwsgi_autopilot.local.session import Session
@@ -80,7 +80,7 @@ def run_demo(app: UwsgiApp, options: Options, programs: Programs, view: View) ->
 
 def _demonstrate(session: Session, view: View) -> Outcome:
     view.say(f"open {session.url} in a browser; it is served by {session.shape.in_words() if session.shape else '?'}")
-    pilot = Pilot(session, mode=Mode.AUTO)
+    autopilot = Autopilot(session, mode=Mode.AUTO)
     failed = sent = 0
     for text, seconds, words in (
         (FIRST_LOAD, FIRST_SECONDS, "64 clients ask for pages that wait 20 ms and compute 2 ms"),
@@ -89,38 +89,37 @@ def _demonstrate(session: Session, view: View) -> Outcome:
         view.say(f"{words} ({parse_load(text).path})")
         load = LoadProcess.start(session.url, [text], TOTAL_SECONDS)
         try:
-            _watch(session, pilot, load, view, seconds)
+            _watch(session, autopilot, load, view, seconds)
             if text == SECOND_LOAD:
                 found = session.shape
-                rows = _compare(session, pilot, load, view, found) if found else ()
+                rows = _compare(session, autopilot, load, view, found) if found else ()
         finally:
             summary = load.stop()
         failed += summary["failed"] if summary else load.failed
         sent += summary["sent"] if summary else 0
     if found is None:
         raise NotServing("the application stopped serving during the demonstration")
-    changes = sum(entry.kind == "change" for entry in pilot.history)
+    changes = sum(entry.kind in CHANGES for entry in autopilot.history)
     return Outcome(rows=rows, found=found, changes=changes, failed=failed, sent=sent)
 
 
-def _watch(session: Session, pilot: Pilot, load: LoadProcess, view: View, seconds: float) -> None:
+def _watch(session: Session, autopilot: Autopilot, load: LoadProcess, view: View, seconds: float) -> None:
     began = time.monotonic()
     last_change = began
     while (now := time.monotonic()) - began < seconds:
         session.step()
-        for entry in pilot.step():
+        for entry in autopilot.step():
             view.decided(entry)
             last_change = now
-        view.update(session, pilot, load)
-        busy_with_it = pilot.last is None or pilot.memory.asked is not None
-        if busy_with_it:
+        view.update(session, autopilot, load)
+        if autopilot.busy:
             last_change = now
         elif now - last_change > CONTENT_SECONDS and now - began > 2 * CONTENT_SECONDS:
             return
         time.sleep(STEP_SECONDS)
 
 
-def _compare(session: Session, pilot: Pilot, load: LoadProcess, view: View, found: Shape) -> tuple[Row, ...]:
+def _compare(session: Session, autopilot: Autopilot, load: LoadProcess, view: View, found: Shape) -> tuple[Row, ...]:
     view.say(f"found {found}; now the same load at each of the usual shapes, {MEASURE_SECONDS:.0f} s each")
     rows = []
     for name, shape in contenders(found):
@@ -132,7 +131,7 @@ def _compare(session: Session, pilot: Pilot, load: LoadProcess, view: View, foun
         until = time.monotonic() + SETTLE_SECONDS + MEASURE_SECONDS
         while time.monotonic() < until:
             session.step()
-            view.update(session, pilot, load)
+            view.update(session, autopilot, load)
             time.sleep(STEP_SECONDS)
         window = load.window(MEASURE_SECONDS)
         if window is not None:

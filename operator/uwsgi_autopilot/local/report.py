@@ -7,7 +7,7 @@ from typing import Any
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.errors import UsageError
 from uwsgi_autopilot.local.loadprocess import LoadProcess
-from uwsgi_autopilot.local.pilot import Pilot, entry_json
+from uwsgi_autopilot.local.autopilot import Autopilot, entry_json
 from uwsgi_autopilot.report import histogram
 from uwsgi_autopilot.api.sample import Sample
 
@@ -24,16 +24,16 @@ def latency_of(samples: list[Sample]) -> dict[int, int]:
 
 
 def build_report(
-    *, app: str, seconds: float, pilot: Pilot, shape: Shape | None, load: LoadProcess | None
+    *, app: str, seconds: float, autopilot: Autopilot, shape: Shape | None, load: LoadProcess | None
 ) -> dict[str, Any]:
     """With a load: its own counts. Without: uWSGI's finished requests and nginx's log, and `failed` is null."""
-    samples = list(pilot.session.samples)[-round(WINDOW_SECONDS) :]
+    samples = list(autopilot.session.pod.samples)[-round(WINDOW_SECONDS) :]
     counts = latency_of(samples)
-    state = pilot.session.state or {}
+    state = autopilot.session.state
     covered = sum(sample.seconds for sample in samples)
     rps = sum(sample.requests for sample in samples) / covered if covered else 0.0
     p50, p99 = histogram.quantile(counts, 0.5), histogram.quantile(counts, 0.99)
-    requests, failed = state.get("requests_total", 0), None
+    requests, failed = state.requests_total if state else 0.0, None
     if load is not None:
         if window := load.window(WINDOW_SECONDS):
             rps, p50, p99 = window.rps, window.p50, window.p99
@@ -47,9 +47,9 @@ def build_report(
         "shape": shape.to_json() if shape else None,
         "throughput_rps": round(rps, 1),
         "latency_ms": {"p50": _ms(p50), "p99": _ms(p99)},
-        "decisions": [entry_json(entry) for entry in pilot.history],
-        "swaps": state.get("swaps", 0),
-        "queue_max": pilot.session.queue_max,
+        "decisions": [entry_json(entry) for entry in autopilot.history],
+        "swaps": state.counts.swaps if state else 0,
+        "queue_max": autopilot.session.queue_max,
     }
 
 

@@ -1,4 +1,4 @@
-"""`uwsgi-autopilot local`: one session, the pilot, perhaps a load, and a view, until time is up or it is stopped."""
+"""`uwsgi-autopilot local`: one session, its autopilot, perhaps a load, and a view, until time is up or it is stopped."""
 
 import signal
 import time
@@ -12,13 +12,13 @@ from typing import Any, Protocol
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode, UwsgiApp
 from uwsgi_autopilot.errors import UsageError
+from uwsgi_autopilot.fleet.history import Entry
+from uwsgi_autopilot.local.autopilot import Autopilot
 from uwsgi_autopilot.local.loadplan import parse_load
 from uwsgi_autopilot.local.loadprocess import LoadProcess
-from uwsgi_autopilot.local.pilot import Pilot
 from uwsgi_autopilot.local.programs import Programs
 from uwsgi_autopilot.local.report import build_report, check_writable, write_report
 from uwsgi_autopilot.local.session import Session
-from uwsgi_autopilot.tuner.decision import Entry
 
 STEP_SECONDS = 0.1
 # A load without --for ends by itself all the same: nothing here runs without bound.
@@ -39,7 +39,7 @@ class View(Protocol):
     def finish(self, outcome: Any) -> None:
         """The demonstration's outcome (local/demo.py)."""
 
-    def update(self, session: Session, pilot: Pilot, load: LoadProcess | None) -> None:
+    def update(self, session: Session, autopilot: Autopilot, load: LoadProcess | None) -> None:
         """Called ten times a second; draws when it sees fit."""
 
 
@@ -105,14 +105,14 @@ def run_local(app: UwsgiApp, options: Options, programs: Programs, view: View) -
         began = time.monotonic()
         try:
             with session:
-                pilot = Pilot(session, mode=mode, pinned=pinned)
+                autopilot = Autopilot(session, mode=mode, pinned=pinned)
                 try:
                     session.wait_ready()
                     began = time.monotonic()
                     view.say(_greeting(app, session, mode, pinned))
                     if options.loads:
                         load = LoadProcess.start(session.url, options.loads, options.seconds or MAX_LOAD_SECONDS)
-                    _fly(session, pilot, load, view, began, options.seconds)
+                    _fly(session, autopilot, load, view, began, options.seconds)
                 except Stopped:
                     view.say("stopping: requests in flight are finished first; once more ends at once")
                 finally:
@@ -121,7 +121,7 @@ def run_local(app: UwsgiApp, options: Options, programs: Programs, view: View) -
                     if options.report is not None and session.state is not None:
                         seconds = time.monotonic() - began
                         report = build_report(
-                            app=app.name, seconds=seconds, pilot=pilot, shape=session.shape, load=load
+                            app=app.name, seconds=seconds, autopilot=autopilot, shape=session.shape, load=load
                         )
                         write_report(options.report, report)
         except Stopped:
@@ -130,13 +130,13 @@ def run_local(app: UwsgiApp, options: Options, programs: Programs, view: View) -
 
 
 def _fly(
-    session: Session, pilot: Pilot, load: LoadProcess | None, view: View, began: float, seconds: float | None
+    session: Session, autopilot: Autopilot, load: LoadProcess | None, view: View, began: float, seconds: float | None
 ) -> None:
     while seconds is None or time.monotonic() - began < seconds:
         session.step()
-        for entry in pilot.step():
+        for entry in autopilot.step():
             view.decided(entry)
-        view.update(session, pilot, load)
+        view.update(session, autopilot, load)
         time.sleep(STEP_SECONDS)
 
 

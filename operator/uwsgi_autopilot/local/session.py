@@ -4,21 +4,21 @@ with Session(app, folder=..., port=8088, programs=find_programs()) as session:
     session.wait_ready()
     while ...:
         session.step()          # keeps the children alive, reads the state; call a few times a second
-        session.wish(Shape(4, 8))
+        session.write_desired(DesiredShape(version=Version(1, 1), shape=Shape(4, 8)))
 """
 
 import signal
 import socket
 import sys
 import time
-from collections import deque
 from pathlib import Path
-from typing import Any
 
+from uwsgi_autopilot.api.agentstate import AgentState
+from uwsgi_autopilot.api.desired import ALL_PODS, UNVERSIONED, DesiredShape, Version
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import UwsgiApp
-from uwsgi_autopilot.api.wish import Wish
 from uwsgi_autopilot.errors import NotServing
+from uwsgi_autopilot.fleet.pod import Pod, PodInfo
 from uwsgi_autopilot.kernel.sockdiag import tcp_port_owner
 from uwsgi_autopilot.local.agentclient import AgentClient
 from uwsgi_autopilot.local.children import Children, Sink
@@ -26,7 +26,6 @@ from uwsgi_autopilot.local.files import FAREWELL_SECONDS, agent_config, nginx_si
 from uwsgi_autopilot.local.programs import Programs
 from uwsgi_autopilot.local.rundir import make_run_directory
 from uwsgi_autopilot.resources.nginx import nginx_conf
-from uwsgi_autopilot.api.sample import Sample
 
 POLL_SECONDS = 0.5
 
@@ -36,7 +35,7 @@ def _to_stderr(line: str) -> None:
 
 
 class Session:
-    """`state` is the agent's last answer, None before the first; `samples` those of the last two minutes."""
+    """`pod`: the agent's last answer and the samples of two minutes. problem: why its last answer was no state."""
 
     def __init__(
         self,
@@ -53,11 +52,9 @@ class Session:
         self.app, self.folder, self.host, self.port, self.programs = app, folder, host, port, programs
         self.start_shape = start or app.tuning.pin or app.tuning.start
         self.sink = sink
-        self.state: dict[str, Any] | None = None
-        self.samples: deque[Sample] = deque(maxlen=120)
+        self.pod = Pod(info=PodInfo(uid=ALL_PODS, name=app.name))
         self.queue_max: int | None = None
-        self.seq = 0
-        self._cursor = -1
+        self._last = UNVERSIONED
         self._next_poll = 0.0
         self._children: Children | None = None
         self._client: AgentClient | None = None
@@ -115,10 +112,10 @@ class Session:
                 raise NotServing(f"{self.app.module} could not be served from {self.folder}:\n{reason}")
             self.step()
             self.poll()
-            if self.state and self.state["ready"] and self._nginx_answers():
+            if self.state and self.state.ready and self._nginx_answers():
                 return
             time.sleep(0.05)
-        why = self.state["why"] if self.state else "the agent does not answer"
+        why = self.state.why if self.state else self.pod.problem or "the agent does not answer"
         raise NotServing(f"{self.app.module} did not answer within {timeout:.0f} s: {why}")
 
     def step(self) -> None:
@@ -126,49 +123,59 @@ class Session:
         now = time.monotonic()
         if now >= self._next_poll:
             self.poll()
-        self.children.revive((self.state or {}).get("pids", []))
+        self.children.revive(self.state.pids if self.state else ())
 
-    def wish(self, shape: Shape) -> int:
-        """Ask the agent for `shape`; returns the wish's seq. Raises OSError when the file cannot be written."""
-        self.seq += 1
-        fresh = self.run / "wanted.new"
-        fresh.write_text(Wish(seq=self.seq, shape=shape).to_text(), encoding="utf-8")
-        fresh.rename(self.run / "wanted")
-        return self.seq
+    def write_desired(self, desired: DesiredShape) -> None:
+        """Ask the agent for a shape. Raises OSError when the file cannot be written."""
+        self._write("desired", desired)
+
+    def write_promoted(self, desired: DesiredShape) -> None:
+        """What an agent starts with, should this one die. Raises OSError."""
+        self._write("promoted", desired)
+
+    def _write(self, name: str, desired: DesiredShape) -> None:
+        fresh = self.run / f"{name}.new"
+        fresh.write_text(desired.to_text(), encoding="utf-8")
+        fresh.rename(self.run / name)
+        self._last = max(self._last, desired.version)
 
     def set_shape(self, shape: Shape, timeout: float = 90.0) -> None:
-        """Change to `shape` and wait until it serves alone. Raises NotServing when it is refused or takes too long."""
+        """Change to `shape` and wait until it serves alone. Raises NotServing when it is refused or takes too long.
+
+        For who measures fixed shapes: no autopilot may be stepping beside it.
+        """
         if self.shape == shape and self.settled:
             return
-        seq = self.wish(shape)
+        version = Version(max(self._last.epoch, self.pod.accepted.epoch) + 1, 0)
+        self.write_desired(DesiredShape(version=version, shape=shape))
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             self.step()
             self.poll()
-            state = self.state or {}
-            accepted = state.get("accepted") or {}
-            refused = state.get("refused")
-            if refused and (
-                refused.get("seq") == seq or (refused.get("shape") == shape.to_json() and accepted.get("seq") == seq)
-            ):
-                raise NotServing(f"{shape} was refused: {refused['message']}")
-            if accepted.get("seq") == seq and self.shape == shape and self.settled:
+            refused = self.state.refused_version(version) if self.state else None
+            if refused is not None:
+                raise NotServing(f"{shape} was refused: {refused.message}")
+            if self.state is not None and self.state.accepted == version and self.settled and self.state.serves(shape):
                 return
             time.sleep(0.05)
         raise NotServing(f"{shape} did not serve within {timeout:.0f} s")
 
     @property
+    def state(self) -> AgentState | None:
+        """The agent's last answer; None before the first."""
+        return self.pod.state
+
+    @property
     def shape(self) -> Shape | None:
-        found = (self.state or {}).get("shape")
-        return Shape.from_json(found) if found else None
+        return self.pod.shape
 
     @property
     def settled(self) -> bool:
         """It serves and no change is in progress. What an agent said that has died since does not count."""
         state = self.state
-        if state is None or state["pid"] != self.children["agent"].pid:
+        if state is None or state.pid != self.children["agent"].pid:
             return False
-        return state["serving"] and state["change"] is None
+        return state.serving and state.change is None
 
     def stop(self, *, gracefully: bool = True) -> None:
         """End everything: nginx first, so that nobody sends any more, then the application. A second Ctrl-C, which
@@ -199,20 +206,18 @@ class Session:
     def poll(self) -> None:
         """Read the state now; `step` does it twice a second."""
         self._next_poll = time.monotonic() + POLL_SECONDS
-        state = self._client.state(self._cursor) if self._client else None
-        if state is None:
+        data = self._client.state(self.pod.cursor) if self._client else None
+        if data is None:
             return
-        fresh = [Sample.from_json(each) for each in state.pop("samples", ())]
-        if self.state is not None and state["pid"] != self.state["pid"]:
-            # The agent was started again and counts its samples from 1.
-            fresh, self._cursor = [], -1
-        elif fresh:
-            self._cursor = fresh[-1].seq
-        self.samples.extend(fresh)
-        for sample in fresh:
+        try:
+            # The agent's clock is ours.
+            found = self.pod.take(data, data["now"])
+        except (ValueError, KeyError, TypeError) as error:
+            self.pod.failed(time.monotonic(), str(error))
+            return
+        for sample in list(self.pod.samples)[-found:] if found else ():
             if sample.queue_max is not None:
                 self.queue_max = max(self.queue_max or 0, sample.queue_max)
-        self.state = state
 
     def _nginx_answers(self) -> bool:
         try:

@@ -6,11 +6,11 @@ from typing import TextIO
 
 from rich.console import Console
 
+from uwsgi_autopilot.fleet.history import Entry
+from uwsgi_autopilot.local.autopilot import Autopilot
 from uwsgi_autopilot.local.demo import Outcome
 from uwsgi_autopilot.local.loadprocess import LoadProcess
-from uwsgi_autopilot.local.pilot import Pilot
 from uwsgi_autopilot.local.session import Session
-from uwsgi_autopilot.tuner.decision import Entry
 from uwsgi_autopilot.views.table import print_outcome
 from uwsgi_autopilot.views.words import entry_line, numbers
 
@@ -43,15 +43,15 @@ class LinesView:
     def finish(self, outcome: Outcome) -> None:
         print_outcome(outcome, Console(highlight=False, width=110))
 
-    def update(self, session: Session, pilot: Pilot, load: LoadProcess | None) -> None:
+    def update(self, session: Session, autopilot: Autopilot, load: LoadProcess | None) -> None:
         if session.state is None:
             return
-        now = session.state["now"]
+        now = session.state.now
         if self._next_status is None:
             self._next_status = now + STATUS_SECONDS
         if now < self._next_status:
             return
         self._next_status = now + STATUS_SECONDS
-        found = numbers(list(session.samples), load)
+        found = numbers(list(session.pod.samples), load)
         told = ", ".join(f"{name} {value}" for name, value in found.items())
         self.say(f"{session.shape}: {told}")

@@ -6,11 +6,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from uwsgi_autopilot.fleet.history import Entry, Kind
+from uwsgi_autopilot.local.autopilot import Autopilot
 from uwsgi_autopilot.local.demo import Outcome
 from uwsgi_autopilot.local.loadprocess import LoadProcess
-from uwsgi_autopilot.local.pilot import Pilot
 from uwsgi_autopilot.local.session import Session
-from uwsgi_autopilot.tuner.decision import Entry
 from uwsgi_autopilot.views.noise import worth_showing
 from uwsgi_autopilot.views.table import print_outcome
 from uwsgi_autopilot.views.words import entry_line, numbers
@@ -18,6 +18,7 @@ from uwsgi_autopilot.views.words import entry_line, numbers
 REDRAWS_PER_SECOND = 2
 SPARK = "▁▂▃▄▅▆▇█"
 SPARK_SECONDS = 60
+STYLES = {Kind.REFUSE: "magenta", Kind.RECOMMEND: "magenta", Kind.PROMOTE: "green"}
 
 
 class LiveView:
@@ -45,27 +46,27 @@ class LiveView:
 
     def decided(self, entry: Entry) -> None:
         self._last = entry
-        self.console.print(Text(entry_line(entry), style="yellow" if entry.kind == "change" else "magenta"))
+        self.console.print(Text(entry_line(entry), style=STYLES.get(entry.kind, "yellow")))
 
     def finish(self, outcome: Outcome) -> None:
         self._live.stop()
         print_outcome(outcome, self.console)
 
-    def update(self, session: Session, pilot: Pilot, load: LoadProcess | None) -> None:
-        if session.state is None or session.state["now"] == self._drawn:
+    def update(self, session: Session, autopilot: Autopilot, load: LoadProcess | None) -> None:
+        if session.state is None or session.state.now == self._drawn:
             return
-        self._drawn = session.state["now"]
-        self._live.update(draw(session, pilot, load, self._last))
+        self._drawn = session.state.now
+        self._live.update(draw(session, autopilot, load, self._last))
 
 
-def draw(session: Session, pilot: Pilot, load: LoadProcess | None, last: Entry | None) -> RenderableType:
+def draw(session: Session, autopilot: Autopilot, load: LoadProcess | None, last: Entry | None) -> RenderableType:
     """The panel of this moment."""
     shape = session.shape
     table = Table.grid(padding=(0, 2))
     table.add_column(style="cyan", no_wrap=True)
     table.add_column()
     table.add_row("shape", Text(f"{shape.in_words()} ({shape})" if shape else "starting", style="bold"))
-    samples = list(session.samples)
+    samples = list(session.pod.samples)
     for name, value in numbers(samples, load).items():
         row = Text(value)
         if name == "requests/s":
@@ -75,12 +76,11 @@ def draw(session: Session, pilot: Pilot, load: LoadProcess | None, last: Entry |
         table.add_row(name, row)
     if load is not None:
         table.add_row("failed", str(load.failed))
-    change = (session.state or {}).get("change")
-    if change:
-        to = f"{change['to']['processes']}x{change['to']['threads']}"
-        table.add_row("changing", f"{change['kind']} to {to}, {change['seconds']:.0f} s")
-    if pilot.last is not None:
-        table.add_row("now", Text(f"{pilot.last.reason.value}: {pilot.last.message}"))
+    change = session.state.change if session.state else None
+    if change is not None:
+        table.add_row("changing", f"{change.kind} to {change.to}, {change.seconds:.0f} s")
+    if (word := autopilot.word) is not None:
+        table.add_row("now", Text(f"{word.reason.value}: {word.message}"))
     if last is not None:
         table.add_row("last decision", Text(entry_line(last).strip()))
     return Panel(table, title=f"{session.app.name} at {session.url}", title_align="left", border_style="blue")

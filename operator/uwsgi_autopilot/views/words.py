@@ -1,12 +1,22 @@
 """How numbers and facts are said to a person. Pure; shared by the terminal view, the lines and the tables."""
 
+from uwsgi_autopilot.fleet.history import Entry, Kind
 from uwsgi_autopilot.local.loadprocess import LoadProcess
 from uwsgi_autopilot.local.report import latency_of
 from uwsgi_autopilot.report import histogram
-from uwsgi_autopilot.tuner.decision import Entry
 from uwsgi_autopilot.api.sample import Sample
 
-ARROW = {"change": "→", "refuse": "✗", "recommend": "⇢"}
+# What a person reads of an entry's kind, and the arrow between its two shapes.
+VERBS = {
+    Kind.TRY: ("changed", "→"),
+    Kind.TRY_ALL: ("changed", "→"),
+    Kind.CHANGE: ("changed", "→"),
+    Kind.PROMOTE: ("kept", "→"),
+    Kind.BACK: ("took back", "→"),
+    Kind.UNDECIDED: ("took back", "→"),
+    Kind.REFUSE: ("refused", "✗"),
+    Kind.RECOMMEND: ("would change", "⇢"),
+}
 
 
 def duration(seconds: float | None) -> str:
@@ -27,8 +37,8 @@ def rate(requests_per_second: float) -> str:
 def entry_line(entry: Entry) -> str:
     """One decision on one line: when, from where to where, why."""
     before = f"{entry.from_shape} " if entry.from_shape else ""
-    verb = {"change": "changed", "refuse": "refused", "recommend": "would change"}[entry.kind]
-    return f"{entry.at:6.1f} s  {verb} {before}{ARROW[entry.kind]} {entry.to_shape}  {entry.reason}: {entry.message}"
+    verb, arrow = VERBS[entry.kind]
+    return f"{entry.at:6.1f} s  {verb} {before}{arrow} {entry.to_shape}  {entry.reason}: {entry.message}"
 
 
 def numbers(samples: list[Sample], load: LoadProcess | None) -> dict[str, str]:
