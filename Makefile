@@ -85,8 +85,12 @@ e2e:  ## all of it on a real cluster: needs docker, kind, helm and kubectl (at m
 	$(call need,kubectl,https://kubernetes.io/docs/tasks/tools/)
 	@$(MAKE) --no-print-directory -j2 setup cluster
 	@# Side by side what waits most of the time; then one after the other what is measured under load.
-	$(BIN)/pytest -n 3 --dist loadfile -m "not alone" tests/chart tests/e2e
+	$(BIN)/pytest -n 3 --dist loadfile -m "not alone and not storm" tests/chart tests/e2e
 	$(BIN)/pytest -m alone tests/e2e
+
+.PHONY: storm
+storm: setup  ## after make e2e: minutes of random events under load, nothing lost (about 18 minutes; STORM_SEEDS="7 8")
+	$(BIN)/pytest -m storm tests/e2e
 
 .PHONY: clean
 clean:  ## remove what the verbs above made

@@ -3,7 +3,7 @@
 from uwsgi_autopilot.api.uwsgiapp import Mode
 from uwsgi_autopilot.fleet.pod import Pod
 from uwsgi_autopilot.fleet.state import FleetState
-from uwsgi_autopilot.tuner.phases import Phase
+
 
 HOT_REQUESTS = 10  # in 5 s: with fewer nothing will be decided soon
 
@@ -19,5 +19,5 @@ def is_hot(state: FleetState, pod: Pod) -> bool:
     figures = pod.figures()
     if figures is None or figures.requests < HOT_REQUESTS:
         return False
-    searching = pod.uid == state.reference and state.memory.phase is not Phase.HOLD
+    searching = pod.uid == state.reference and not state.memory.settled
     return searching or figures.queue >= 1.0
