@@ -1,0 +1,94 @@
+"""What holds the pods of an application back: one row each, and the sentence does not change from second to second."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.unit.fleet.making import NOW, OTHER, START, SWAPPING, a_fleet, a_pod, an_app
+from uwsgi_autopilot.api.uwsgiapp import Mode
+from uwsgi_autopilot.fleet.guards import REPLICAS_CHANGED_S, STUCK_S, first_objection
+from uwsgi_autopilot.fleet.pod import PodInfo
+from uwsgi_autopilot.report.reasons import Reason
+
+OLD = a_pod("old", revision="a")
+NEW = PodInfo(
+    uid="new", name="new", revision="b", ready=False, running=False, ready_at=None, created_at=NOW - 1
+)
+
+
+def objection(state) -> Reason | None:
+    found = first_objection(state, NOW)
+    return found.reason if found else None
+
+
+def beside(**changes):
+    """A pod that serves, and another one with `changes`."""
+    other = replace(NEW, **changes)
+    if not other.running:
+        return a_fleet(OLD, coming=(other,))
+    return a_fleet(OLD, a_pod("new", **{name: getattr(other, name) for name in PodInfo.__slots__ if name not in ("uid", "name", "ip")}))
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        pytest.param({}, Reason.ROLLOUT_IN_PROGRESS, id="a pod of a new version waits for a node"),
+        pytest.param({"running": True}, Reason.ROLLOUT_IN_PROGRESS, id="it runs and is not ready"),
+        pytest.param({"created_at": NOW - STUCK_S}, Reason.ROLLOUT_IN_PROGRESS, id="it was made just 10 minutes ago"),
+        pytest.param({"created_at": NOW - STUCK_S - 1}, None, id="a second more: that version is broken"),
+        pytest.param({"created_at": NOW - STUCK_S - 1, "running": True}, None, id="broken, though it runs"),
+        pytest.param(
+            {"created_at": NOW - STUCK_S - 1, "running": True, "ready": True, "ready_at": NOW - 300},
+            Reason.ROLLOUT_IN_PROGRESS,
+            id="two versions serve, however long",
+        ),
+        pytest.param({"leaving": True}, None, id="it goes before it ever ran"),
+        pytest.param({"revision": "a"}, None, id="one more pod of the same version waits for a node"),
+        pytest.param(
+            {"revision": "a", "running": True, "created_at": NOW - 9999},
+            Reason.POD_NOT_READY,
+            id="a pod of the version that serves fails",
+        ),
+    ],
+)
+def test_beside_a_pod_that_serves(other, expected):
+    assert objection(beside(**other)) is expected
+
+
+def test_a_new_version_is_not_stuck_while_nothing_else_serves():
+    old = a_pod("old", revision="a", ready=False, ready_at=None)
+    assert objection(a_fleet(old, coming=(replace(NEW, created_at=NOW - 9999),))) is Reason.ROLLOUT_IN_PROGRESS
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        pytest.param(a_fleet(OLD), None, id="one settled pod"),
+        pytest.param(a_fleet(OLD, app=an_app(pin=START)), Reason.PINNED, id="a pin"),
+        pytest.param(a_fleet(OLD, app=an_app(mode=Mode.DISABLED)), Reason.DISABLED, id="mode Disabled"),
+        pytest.param(a_fleet(OLD, app=an_app(mode=Mode.RECOMMEND)), None, id="mode Recommend looks"),
+        pytest.param(a_fleet(OLD, a_pod("b", revision="a", leaving=True)), Reason.POD_NOT_READY, id="a pod is leaving"),
+        pytest.param(a_fleet(OLD, left_at=NOW - REPLICAS_CHANGED_S + 1), Reason.REPLICAS_CHANGED, id="a pod left"),
+        pytest.param(a_fleet(OLD, left_at=NOW - REPLICAS_CHANGED_S), None, id="a pod left a minute ago"),
+        pytest.param(
+            a_fleet(OLD, a_pod("b", revision="a", ready_at=NOW - REPLICAS_CHANGED_S + 1)),
+            Reason.REPLICAS_CHANGED,
+            id="a pod joined",
+        ),
+        pytest.param(a_fleet(a_pod("a", change=SWAPPING)), Reason.PODS_CHANGING, id="an agent is changing something"),
+    ],
+)
+def test_one_objection_each(state, expected):
+    assert objection(state) is expected
+
+
+def test_no_sentence_counts_seconds():
+    """Each second's would be news: another status write, another full look at the application."""
+    late = a_fleet(OLD, a_pod("b", revision="a", ready_at=NOW - 10))
+    assert first_objection(late, NOW) == first_objection(late, NOW + 7) is not None
+
+
+def test_a_pod_that_is_changing_to_the_promoted_shape_is_waited_for_in_words():
+    found = first_objection(a_fleet(a_pod("a", target=OTHER, change=SWAPPING), a_pod("b")), NOW)
+    assert found is not None
+    assert found.message == "1 of 2 pods are changing to 2x4"
