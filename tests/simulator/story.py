@@ -3,38 +3,35 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
+from tests.simulator.lonepod import Law, LonePod, Said
 from tests.simulator.observe import Observer
 from tests.simulator.pod import Pod
 from tests.simulator.workload import Workload
+from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Bounds
-from uwsgi_autopilot.tuner.decide import decide
-from uwsgi_autopilot.tuner.decision import Decision, Kind
 from uwsgi_autopilot.tuner.limits import Limits
 from uwsgi_autopilot.tuner.memory import Memory
-from uwsgi_autopilot.api.sample import Sample
+from uwsgi_autopilot.tuner.propose import propose, recommend
 
 KEPT_S = 120
 WIDE = Limits(processes=Bounds(min=1, max=16), threads=Bounds(min=1, max=64))
 SCREEN = [Shape(processes, threads) for processes in (1, 2, 4, 8) for threads in (1, 2, 4, 8, 16, 64)]
 
-Law = Callable[..., Any]
-
 
 @dataclass
 class Told:
-    """`decisions`: (second, decision), each time that kind, reason or shape changed. `samples`: all of them."""
+    """`decisions`: what was said and in which second, each time that kind, reason or shape changed."""
 
-    decisions: list[tuple[int, Decision]]
+    decisions: list[tuple[int, Said]]
     samples: list[Sample]
     shape: Shape
     memory: Memory
 
     @property
-    def changes(self) -> list[tuple[int, Decision]]:
-        return [(second, each) for second, each in self.decisions if each.kind is Kind.CHANGE]
+    def changes(self) -> list[tuple[int, Said]]:
+        return [(second, each) for second, each in self.decisions if each.kind == "change"]
 
     @property
     def way(self) -> str:
@@ -52,7 +49,7 @@ def tell(
     seconds: int,
     *,
     limits: Limits = WIDE,
-    law: Law = decide,
+    law: Law = propose,
     swap_s: float = 1.5,
     events: Mapping[int, Callable[[Pod], None]] | None = None,
     unseen: Mapping[str, None] | None = None,
@@ -65,32 +62,26 @@ def tell(
     `refuses`, `ignores`: shapes that the agent refuses, or never comes round to.
     """
     observer = observer or Observer(pod)
-    memory = Memory()
+    fleet = LonePod(law=law, limits=limits, trial=law is not recommend)
     samples: list[Sample] = []
-    decisions: list[tuple[int, Decision]] = []
+    decisions: list[tuple[int, Said]] = []
     refused: Shape | None = None
     for second in range(1, seconds + 1):
         if events and second in events:
             events[second](pod)
         samples.append(replace(observer.second(), **(unseen or {})))
-        extra = {} if refused is None else {"refused": refused}
-        step = law(memory, samples[-KEPT_S:], limits, **extra)
+        said = fleet.second(samples[-KEPT_S:], refused)
         refused = None
-        memory = Memory.from_json(step.memory.to_json())
-        decision = step.decision
-        if decision.kind is Kind.CHANGE:
-            if refuses(decision.to_shape):
-                refused = decision.to_shape
-            elif not ignores(decision.to_shape):
-                pod.change(decision.to_shape, swap_s)
+        fleet.survive_a_restart()
+        if said.kind == "change":
+            if refuses(said.to_shape):
+                refused = said.to_shape
+            elif not ignores(said.to_shape):
+                pod.change(said.to_shape, swap_s)
         newest = decisions[-1][1] if decisions else None
-        if (
-            newest is None
-            or (decision.kind, decision.reason) != (newest.kind, newest.reason)
-            or decision.kind is Kind.CHANGE
-        ):
-            decisions.append((second, decision))
-    return Told(decisions, samples, pod.shape, memory)
+        if newest is None or (said.kind, said.reason) != (newest.kind, newest.reason) or said.kind == "change":
+            decisions.append((second, said))
+    return Told(decisions, samples, pod.shape, fleet.memory)
 
 
 @cache

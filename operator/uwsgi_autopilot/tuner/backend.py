@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.tuner.load import Load
-from uwsgi_autopilot.tuner.memory import Point
+from uwsgi_autopilot.tuner.point import Point
 
 SLOWER = 1.5  # growth of the wait that is no longer noise
 FOLLOWS = 0.6  # dlnX / dlnB below which the throughput does not follow

@@ -11,9 +11,9 @@ from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
-from uwsgi_autopilot.tuner.load import window
-from uwsgi_autopilot.tuner.memory import Point
 from uwsgi_autopilot.api.sample import Sample
+from uwsgi_autopilot.tuner.load import window
+from uwsgi_autopilot.tuner.point import Point
 from uwsgi_autopilot.tuner.times import MANY_LOOKS, busy_looks, times_of
 
 SLACK = 1.0

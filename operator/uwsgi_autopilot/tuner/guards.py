@@ -7,10 +7,11 @@ bad change back asks none of them.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.tuner.load import ENOUGH, FEW, SETTLE_S, Load, window
 from uwsgi_autopilot.tuner.memory import Memory
-from uwsgi_autopilot.api.sample import Sample
+from uwsgi_autopilot.tuner.proposal import Hold
 from uwsgi_autopilot.tuner.times import MANY_LOOKS
 
 MOST_CHANGES = 6  # for one workload, those that were taken back included
@@ -19,12 +20,6 @@ STALE_S = 5.0
 ERRORS_HIGH = 0.1  # share of the answers of the last seconds
 FOREIGN_STEP = 0.25  # share of the cores that others newly use or cease to use
 DRIFTING = 0.3  # ln of the growth of the load within the window
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    reason: Reason
-    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +49,6 @@ def stale_readings(seen: Situation) -> Hold | None:
         return None
     message = f"the newest reading spans {seen.newest.seconds:.0f} s instead of 1 s: too coarse to judge by"
     return Hold(reason=Reason.STALE_READINGS, message=message)
-
-
-def workers_missing(seen: Situation) -> Hold | None:
-    wanted = seen.memory.shape
-    if wanted is None or wanted == seen.newest.shape:
-        return None
-    return Hold(reason=Reason.WORKERS_MISSING, message=f"{seen.newest.shape} serves where {wanted} should")
 
 
 def settling(seen: Situation) -> Hold | None:
@@ -141,7 +129,6 @@ def change_budget_exhausted(seen: Situation) -> Hold | None:
 GUARDS: Sequence[Guard] = (
     change_in_progress,
     stale_readings,
-    workers_missing,
     settling,
     too_few_requests,
     thin_census,

@@ -6,16 +6,11 @@ from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Bounds, UwsgiApp
 from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.tuner.load import Load
+from uwsgi_autopilot.tuner.proposal import Refusal
 
 # The kernel kills at the limit, and page cache, buffers and a spike need room below it.
 MEMORY_SHARE = 0.9
 GENERATIONS = 2  # live at once during an overlap swap
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    reason: Reason
-    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +79,7 @@ def _bounds(limits: Limits, shape: Shape) -> Refusal | None:
     ):
         if not bounds.min <= value <= bounds.max:
             message = f"{shape} needs {value} {name}, the manifest allows {bounds.min} to {bounds.max}"
-            return Refusal(reason=Reason.BOUNDS_REACHED, message=message)
+            return Refusal(shape=shape, reason=Reason.BOUNDS_REACHED, message=message)
     return None
 
 
@@ -99,7 +94,7 @@ def _connections(limits: Limits, shape: Shape, load: Load) -> Refusal | None:
         f"{shape} may open {needed} connections while it is swapped in ({shape.processes} processes x {each}, twice), "
         f"maxConnections is {limits.max_connections}"
     )
-    return Refusal(reason=Reason.CONNECTION_LIMIT, message=message)
+    return Refusal(shape=shape, reason=Reason.CONNECTION_LIMIT, message=message)
 
 
 def _memory(limits: Limits, shape: Shape, load: Load) -> Refusal | None:
@@ -119,4 +114,4 @@ def _memory(limits: Limits, shape: Shape, load: Load) -> Refusal | None:
         f"{shape} needs {needed / 2**20:.0f} MiB during the change ({load.memory_bytes / 2**20:.0f} MiB now and "
         f"{added} workers of {load.worker_bytes / 2**20:.0f} MiB), the budget is {budget / 2**20:.0f} MiB"
     )
-    return Refusal(reason=Reason.MEMORY_LIMIT, message=message)
+    return Refusal(shape=shape, reason=Reason.MEMORY_LIMIT, message=message)

@@ -6,11 +6,11 @@ new generation meet cold caches, and those around a swap belong to two shapes.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
-from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.sample import Sample
+from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.tuner.times import busy_looks, times_of
 from uwsgi_autopilot.tuner.trend import changing, drift, queue_growth, spread
 
@@ -140,11 +140,17 @@ def window(samples: Sequence[Sample], *, since: float = -math.inf) -> list[Sampl
 
 
 def load_of(
-    samples: Sequence[Sample], *, since: float = -math.inf, seconds: float = WINDOW_S, cores: float | None = None
+    samples: Sequence[Sample],
+    *,
+    since: float = -math.inf,
+    seconds: float = WINDOW_S,
+    cores: float | None = None,
+    least_pool: int | None = None,
 ) -> Load | None:
     """The newest `seconds`, or more where they hold too few requests; None when nothing can be said.
 
     `since`: only samples that began after it. `cores`: usable cores where a limit is known beside the samples' own.
+    `least_pool`: the pool of this workload, where it was felt before.
     """
     settled = window(samples, since=since)
     chosen: list[Sample] = []
@@ -161,7 +167,8 @@ def load_of(
     sure = requests >= ENOUGH and len(chosen) >= 3
     if not sure and (requests < FEW or duration < 4.5):
         return None
-    return _estimate(chosen, requests, duration, sure, cores)
+    load = _estimate(chosen, requests, duration, sure, cores)
+    return load if least_pool is None else replace(load, pool_size=max(least_pool, load.pool_size or 0))
 
 
 def _without_ramp(samples: list[Sample]) -> list[Sample]:

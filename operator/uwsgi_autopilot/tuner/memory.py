@@ -1,4 +1,4 @@
-"""What the tuner remembers between two calls: a small value that travels as JSON, at most MAX_JSON_BYTES."""
+"""What the tuner remembers between two questions: a small value that travels as JSON, at most MAX_JSON_BYTES."""
 
 import json
 from dataclasses import dataclass, replace
@@ -6,51 +6,14 @@ from typing import Any
 
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import Reason
-from uwsgi_autopilot.tuner.decision import Decision
-from uwsgi_autopilot.tuner.load import Load
-from uwsgi_autopilot.tuner.phases import Event, Phase, after
+from uwsgi_autopilot.tuner.point import Point, rounded
 
-VERSION = 1
+VERSION = 2
 MAX_JSON_BYTES = 8192
 MOST_POINTS = 8
 MOST_REJECTED = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """What one shape did at this workload. Rates a second, times in seconds per request (see Load)."""
-
-    shape: Shape
-    throughput: float
-    demand: float
-    in_service: float
-    service_s: float
-    cpu_s: float
-    wait_s: float
-    error_share: float
-    samples: int
-    spread: float
-    foreign_cpu: float
-    cores: float
-    cpu_full: bool
-
-    @classmethod
-    def of(cls, load: Load) -> "Point":
-        return cls(
-            shape=load.shape,
-            throughput=load.throughput,
-            demand=load.demand,
-            in_service=load.in_service,
-            service_s=load.service_s,
-            cpu_s=load.cpu_s,
-            wait_s=load.wait_s,
-            error_share=load.error_share,
-            samples=load.samples,
-            spread=load.spread,
-            foreign_cpu=load.foreign_cpu,
-            cores=load.cores,
-            cpu_full=load.cpu_full,
-        )
+# Another pod's newest sample may be a moment older than that of the pod that was asked about before.
+ANOTHER_CLOCK_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,41 +29,29 @@ class Rejected:
     demand: float
     change: float | None = None
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """A change that was asked for. arrived_at: when it first served, settled; None: not yet.
-
-    better: it was asked for because it should serve more; else it should serve the same with less. second: asked for
-    in place of a shape that failed; `before` is still the one that served before that.
-    """
-
-    shape: Shape
-    before: Point
-    at: float
-    reason: Reason
-    better: bool
-    arrived_at: float | None = None
-    second: bool = False
+    def to_json(self) -> dict[str, Any]:
+        return {**{name: rounded(getattr(self, name)) for name in self.__slots__}, "shape": self.shape.to_json()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """`Memory()` knows nothing.
 
-    shape: the one that should serve now. since: only samples that began later count. pool_size: of this workload, once
-    it was felt: a shape that fits it hides it. jumped: this workload had its
-    first jump. changes: made for this workload. not_before: no new change earlier. fruitless: workload changes in a
-    row whose changes had to be taken back. seq, at, decision: the newest sample that was judged, and the answer.
+    since: only samples that began later count. settled: nothing better is known, so nothing is probed; only what
+    changes is watched. points: what was measured of this workload. rejected: what is not proposed again for it.
+    reference: what it was like when it settled first. returned_to: what served before a trial that was taken back,
+    until that was compared with what serves now. pool_size: of this workload, once it was felt: a shape that fits it
+    hides it. jumped: this workload had its first jump. changes: proposed for this workload, ways back included.
+    not_before: no new change earlier. fruitless: trials in a row that had to be taken back, whatever the workload.
+    said: the limit that was named last. recommended: the shape that was. at: of the newest sample that was looked at.
     """
 
-    phase: Phase = Phase.OBSERVE
-    shape: Shape | None = None
     since: float | None = None
-    asked: Asked | None = None
+    settled: bool = False
     points: tuple[Point, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     reference: Point | None = None
+    returned_to: Point | None = None
     pool_size: int | None = None
     jumped: bool = False
     changes: int = 0
@@ -108,12 +59,12 @@ class Memory:
     not_before: float | None = None
     said: Reason | None = None
     recommended: Shape | None = None
-    seq: int | None = None
     at: float | None = None
-    decision: Decision | None = None
 
-    def on(self, event: Event) -> "Memory":
-        return replace(self, phase=after(self.phase, event))
+    def seen(self, at: float) -> "Memory":
+        """After a look at a sample of that instant; a fresh one when the clock began again (another boot)."""
+        known = Memory() if self.at is not None and at < self.at - ANOTHER_CLOCK_S else self
+        return replace(known, at=at)
 
     def with_point(self, point: Point) -> "Memory":
         """One point for each shape and rough number of requests in service, the newest."""
@@ -130,27 +81,14 @@ class Memory:
         new = Rejected(shape=shape, up=up, demand=demand, change=change)
         return replace(self, rejected=(*others, new)[-MOST_REJECTED:])
 
-    def forgetting(self, since: float) -> "Memory":
-        """The workload is another one: what was learnt about shapes is void. Must be followed by an event.
+    def reset(self, since: float) -> "Memory":
+        """The workload is another one: what was learnt about shapes is void.
 
         Two failures before it may have been due to a workload that was changing; three and more say that our changes
         bring nothing here, whatever the workload is called, and the pause stays.
         """
         pause = self.not_before if self.fruitless >= 3 else None
-        return replace(
-            self,
-            since=since,
-            asked=None,
-            points=(),
-            rejected=(),
-            reference=None,
-            pool_size=None,
-            jumped=False,
-            changes=0,
-            said=None,
-            recommended=None,
-            not_before=pause,
-        )
+        return Memory(since=since, fruitless=self.fruitless, not_before=pause, at=self.at)
 
     def to_json(self) -> dict[str, Any]:
         return {"version": VERSION, **{name: _plain(getattr(self, name)) for name in self.__slots__}}
@@ -164,25 +102,22 @@ class Memory:
             return cls()
         try:
             return cls(
-                phase=Phase(data["phase"]),
-                shape=_shape(data["shape"]),
                 since=data["since"],
-                asked=None if data["asked"] is None else _asked(data["asked"]),
-                points=tuple(_point(each) for each in data["points"]),
+                settled=data["settled"],
+                points=tuple(Point.from_json(each) for each in data["points"]),
                 rejected=tuple(
                     Rejected(**{**each, "shape": Shape.from_json(each["shape"])}) for each in data["rejected"]
                 ),
-                reference=None if data["reference"] is None else _point(data["reference"]),
+                reference=None if data["reference"] is None else Point.from_json(data["reference"]),
+                returned_to=None if data["returned_to"] is None else Point.from_json(data["returned_to"]),
                 pool_size=data["pool_size"],
                 jumped=data["jumped"],
                 changes=data["changes"],
                 fruitless=data["fruitless"],
                 not_before=data["not_before"],
                 said=None if data["said"] is None else Reason(data["said"]),
-                recommended=_shape(data["recommended"]),
-                seq=data["seq"],
+                recommended=None if data["recommended"] is None else Shape.from_json(data["recommended"]),
                 at=data["at"],
-                decision=None if data["decision"] is None else Decision.from_json(data["decision"]),
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"expected a memory of version {VERSION}, found {error}") from None
@@ -192,33 +127,8 @@ class Memory:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Shape | Decision):
+    if isinstance(value, Shape | Point | Rejected):
         return value.to_json()
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
-    if isinstance(value, Point | Rejected | Asked):
-        return {name: _plain(getattr(value, name)) for name in value.__slots__}
-    if isinstance(value, Phase | Reason):
-        return value.value
-    if isinstance(value, float):
-        return float(f"{value:.9g}") if abs(value) < 1e6 else round(value, 3)
-    return value
-
-
-def _shape(data: Any) -> Shape | None:
-    return None if data is None else Shape.from_json(data)
-
-
-def _point(data: dict[str, Any]) -> Point:
-    return Point(**{**data, "shape": Shape.from_json(data["shape"])})
-
-
-def _asked(data: dict[str, Any]) -> Asked:
-    return Asked(
-        **{
-            **data,
-            "shape": Shape.from_json(data["shape"]),
-            "before": _point(data["before"]),
-            "reason": Reason(data["reason"]),
-        }
-    )
+    return value.value if isinstance(value, Reason) else rounded(value)

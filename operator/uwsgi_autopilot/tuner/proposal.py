@@ -1,4 +1,4 @@
-"""What the tuner answers: to `propose` a Proposal, a Hold or a Refusal; to `judge` a Keep, a TakeBack, a Drop or a Wait.
+"""What the tuner answers: to `propose` a Proposal, a Hold or a Refusal; to `judge` a Keep, TakeBack, Drop or Wait.
 
 Each says why, in one word and one sentence. What becomes of an answer is not known here: the fleet carries it out.
 """
@@ -9,51 +9,95 @@ from typing import Any
 
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import Reason
-from uwsgi_autopilot.tuner.point import Point
+from uwsgi_autopilot.tuner.point import Point, rounded
+
+LONGEST_MESSAGE = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
+class Said:
+    """`message`: one or two sentences with numbers for the person on call; cut to LONGEST_MESSAGE."""
+
+    reason: Reason
+    message: str
+
+    def __post_init__(self) -> None:
+        if len(self.message) > LONGEST_MESSAGE:
+            object.__setattr__(self, "message", self.message[: LONGEST_MESSAGE - 1] + "…")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal(Said):
     """A shape that is worth a trial.
 
-    before: what was measured at the shape that serves. better: it should serve more; else it should serve the same with
-    less. expected: requests a second, by the model. second: proposed in place of a shape whose trial failed; `before` is
-    then still what served before that trial. at: instant of the newest sample it was made from, seconds.
+    before: what was measured at the shape that serves. better: it should serve more; else it should serve the same
+    with less. expected: requests a second, by the model. at: instant of the newest sample it was made from, seconds.
+    second: proposed in place of a shape whose trial failed; `before` is then still what served before that trial.
     """
 
     shape: Shape
     before: Point
-    reason: Reason
-    message: str
     better: bool
     expected: float
     at: float
     second: bool = False
 
-    def to_json(self) -> dict[str, Any]: ...
+    @property
+    def up(self) -> bool:
+        """More slots than before."""
+        return self.shape.slots > self.before.shape.slots
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """What the message says, for machines."""
+        return {
+            "throughput_rps": self.before.throughput,
+            "expected_rps": self.expected,
+            "wait_s": self.before.wait_s,
+            "cpu_s": self.before.cpu_s,
+            "service_s": self.before.service_s,
+            "in_service": self.before.in_service,
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "shape": self.shape.to_json(),
+            "before": self.before.to_json(),
+            "reason": self.reason.value,
+            "message": self.message,
+            "better": self.better,
+            "expected": rounded(self.expected),
+            "at": self.at,
+            "second": self.second,
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Proposal":
         """Raises KeyError, TypeError, ValueError."""
-        ...
+        return cls(
+            shape=Shape.from_json(data["shape"]),
+            before=Point.from_json(data["before"]),
+            reason=Reason(data["reason"]),
+            message=str(data["message"]),
+            better=bool(data["better"]),
+            expected=float(data["expected"]),
+            at=float(data["at"]),
+            second=bool(data["second"]),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
+class Hold(Said):
     """Nothing is to be changed now. settled: because nothing better is known, not because it is not the moment."""
 
-    reason: Reason
-    message: str
     settled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """`shape` is known to be better and a limit forbids it. first: it was not said before for this workload."""
+class Refusal(Said):
+    """`shape` should serve more and a limit forbids it. first: it was not said before for this workload."""
 
     shape: Shape
-    reason: Reason
-    message: str
     first: bool = True
 
 
@@ -61,35 +105,28 @@ Answer = Proposal | Hold | Refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keep:
+class Keep(Said):
     """The shape that was tried stays. change: ln of the throughput after over before; None: it could not be told."""
 
-    reason: Reason
-    message: str
     change: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TakeBack:
-    """Back to the shape of before; or, where the trial has shown what is wrong, on to `instead`."""
+class TakeBack(Said):
+    """Back to the shape of before; or, where the trial has shown what is wrong, on to `instead`. change: as in Keep."""
 
-    reason: Reason
-    message: str
+    change: float | None = None
     instead: Proposal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drop:
+class Drop(Said):
     """The comparison is void: another workload came in the middle of it."""
-
-    reason: Reason
-    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
-    reason: Reason
-    message: str
+class Wait(Said):
+    """It cannot be told yet."""
 
 
 Verdict = Keep | TakeBack | Drop | Wait

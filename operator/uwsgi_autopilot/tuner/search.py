@@ -1,19 +1,19 @@
 """What shape next: the one that the workload's times ask for, then what the measured points still leave open.
 
-Every answer is a Proposal or why there is none. Whether now is the time to change is asked elsewhere (guards.py).
+Every answer is a Proposal, or why there is none. Whether now is the time to change is asked elsewhere (guards.py).
 """
 
 import math
-from dataclasses import dataclass
 
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.tuner import backend, wording
-from uwsgi_autopilot.tuner.limits import Limits, Refusal
+from uwsgi_autopilot.tuner.limits import Limits
 from uwsgi_autopilot.tuner.load import Load
 from uwsgi_autopilot.tuner.memory import Memory, Rejected
 from uwsgi_autopilot.tuner.model import PURE_CPU, gain, predict
-from uwsgi_autopilot.tuner.phases import Phase
+from uwsgi_autopilot.tuner.point import Point
+from uwsgi_autopilot.tuner.proposal import Answer, Hold, Proposal
 
 # Threads beyond 1 + wait/CPU: the load is not even, and a slot that cannot be filled costs little.
 SPARE = 1.25
@@ -26,26 +26,6 @@ LEVEL_STEP = 0.97  # a much smaller shape may lose so much in the model, which m
 MATERIAL = 1.35  # neither processes nor threads differ by more: the same shape for the model
 WORSE = 0.1  # ln of the loss of a trial that was clearly worse, not merely no better
 ENOUGH_TO_SHRINK = 300  # requests
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
-    """`better`: it should serve more. Else it should serve the same, smaller."""
-
-    shape: Shape
-    reason: Reason
-    message: str
-    better: bool
-    expected: float  # requests a second
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Nothing:
-    reason: Reason
-    message: str
-
-
-Answer = Proposal | Nothing | Refusal
 
 
 def threads_for(load: Load) -> int:
@@ -102,6 +82,8 @@ def next_shape(memory: Memory, load: Load, limits: Limits) -> Answer:
         return _nothing(load, wanted, objection)
     return Proposal(
         shape=candidate,
+        before=Point.of(load),
+        at=load.at,
         reason=_reason(memory, load.shape, candidate),
         message=wording.proposal(load, candidate, predict(load, candidate)),
         better=gain(load, candidate) >= LEAST_JUMP,
@@ -111,7 +93,7 @@ def next_shape(memory: Memory, load: Load, limits: Limits) -> Answer:
 
 def _behind_backend(memory: Memory, load: Load, limits: Limits) -> Proposal | None:
     # In a settled shape the wait may grow by itself: only where requests queue is it worth asking whether we cause it.
-    if memory.phase is Phase.HOLD and not load.pressed:
+    if memory.settled and not load.pressed:
         return None
     lower = backend.smaller(memory.points, load)
     if lower is None:
@@ -122,6 +104,8 @@ def _behind_backend(memory: Memory, load: Load, limits: Limits) -> Proposal | No
     quick = min(each.service_s for each in memory.points)
     return Proposal(
         shape=shape,
+        before=Point.of(load),
+        at=load.at,
         reason=Reason.BACKEND_LIMITED,
         message=wording.backend(load, memory.points, shape),
         better=False,
@@ -177,7 +161,7 @@ def _reason(memory: Memory, here: Shape, there: Shape) -> Reason:
     return Reason.MORE_THREADS if there.threads > here.threads else Reason.FEWER_PROCESSES
 
 
-def _nothing(load: Load, wanted: Shape, objection: Rejected | None) -> Nothing:
+def _nothing(load: Load, wanted: Shape, objection: Rejected | None) -> Hold:
     here = load.shape
     if objection is not None:
         outcome = (
@@ -186,20 +170,20 @@ def _nothing(load: Load, wanted: Shape, objection: Rejected | None) -> Nothing:
             else f"was tried, and changed that by {math.expm1(objection.change):+.0%}"
         )
         message = f"{here} serves {load.throughput:.0f} requests/s; {objection.shape} {outcome}"
-        return Nothing(reason=Reason.SETTLED, message=message)
+        return Hold(settled=True, reason=Reason.SETTLED, message=message)
     if load.cpu_full:
         message = (
             f"{here} uses {load.cores_used:.1f} of {load.cores:.1f} cores at {load.throughput:.0f} requests/s: "
             f"the CPU is the limit, not the shape"
         )
-        return Nothing(reason=Reason.CPU_LIMITED, message=message)
+        return Hold(settled=True, reason=Reason.CPU_LIMITED, message=message)
     if not load.pressed:
         message = (
             f"{load.in_service:.1f} of {here.slots} slots are busy and {load.queued:.1f} requests wait: "
             f"nothing to gain from another shape"
         )
-        return Nothing(reason=Reason.APPLICATION_LIMITED, message=message)
+        return Hold(settled=True, reason=Reason.APPLICATION_LIMITED, message=message)
     expected = gain(load, wanted) - 1.0
     message = f"{here} serves {load.throughput:.0f} requests/s; "
     message += f"{wanted} would change that by {expected:+.0%}" if wanted != here else "no other shape promises more"
-    return Nothing(reason=Reason.SETTLED, message=message)
+    return Hold(settled=True, reason=Reason.SETTLED, message=message)

@@ -1,11 +1,11 @@
-"""The sentences of decisions: for the person on call, with the numbers that decided."""
+"""The longer sentences of the answers: for the person on call, with the numbers that decided."""
 
 from collections.abc import Sequence
 
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.tuner.load import Load
-from uwsgi_autopilot.tuner.memory import Point
 from uwsgi_autopilot.tuner.model import PURE_CPU
+from uwsgi_autopilot.tuner.point import Point
 
 
 def milliseconds(seconds: float) -> str:
@@ -41,4 +41,11 @@ def backend(load: Load, points: Sequence[Point], shape: Shape) -> str:
     return (
         f"what it waits for slows down with concurrency: W {milliseconds(quick.wait_s)} with {quick.in_service:.0f} in "
         f"service, {milliseconds(load.wait_s)} with {load.in_service:.0f}; {shape_in_words(shape)} should do as much"
+    )
+
+
+def another_workload(known: Point, *, cpu_s: float, wait_s: float) -> str:
+    return (
+        f"CPU {milliseconds(known.cpu_s)} → {milliseconds(cpu_s)}, wait {milliseconds(known.wait_s)} → "
+        f"{milliseconds(wait_s)} per request: another workload"
     )

@@ -8,8 +8,7 @@ from tests.simulator.pod import Pod
 from tests.simulator.story import best_of_grid, tell
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Bounds
-from uwsgi_autopilot.tuner.decide import recommend
-from uwsgi_autopilot.tuner.decision import Kind
+from uwsgi_autopilot.tuner.propose import recommend
 from uwsgi_autopilot.tuner.limits import Limits
 
 
@@ -127,7 +126,7 @@ def test_memory_bounds_what_is_asked_for_and_the_pod_is_never_above_it():
 def test_a_refusal_is_said_once_with_its_numbers():
     pod = Pod(workload.MIXED, Shape(2, 4), clients=64)
     told = tell(pod, 40, observer=Observer(pod, memory_limit=80_000_000))
-    refusals = [each for _, each in told.decisions if each.kind is Kind.REFUSE]
+    refusals = [each for _, each in told.decisions if each.kind == "refuse"]
     assert [each.reason.value for each in refusals] == ["MemoryLimit"]
     assert "MiB" in refusals[0].message
     assert told.changes == []
@@ -141,7 +140,7 @@ def test_bounds_of_the_manifest_hold():
 
 def test_recommending_says_it_once_and_changes_nothing():
     told = tell(Pod(workload.MIXED, Shape(1, 2), clients=64), 60, law=recommend)
-    said = [each for _, each in told.decisions if each.kind is Kind.RECOMMEND]
+    said = [each for _, each in told.decisions if each.kind == "recommend"]
     assert len(said) == 1
     assert said[0].to_shape.processes == 4
     assert told.shape == Shape(1, 2)
@@ -150,7 +149,7 @@ def test_recommending_says_it_once_and_changes_nothing():
 
 def test_recommending_says_another_shape_when_the_workload_changes():
     told = tell(Pod(workload.IO, Shape(1, 2), clients=64), 80, law=recommend, events={41: becomes(workload.CPU)})
-    said = [each.to_shape for _, each in told.decisions if each.kind is Kind.RECOMMEND]
+    said = [each.to_shape for _, each in told.decisions if each.kind == "recommend"]
     assert said == [Shape(2, 64), Shape(4, 1)]
 
 

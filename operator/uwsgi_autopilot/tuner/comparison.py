@@ -1,12 +1,11 @@
-"""Was the last change good? Throughput before and after, with the noise that the samples show."""
+"""Does the shape that is tried serve as much as it should? Throughput before and after, and their noise."""
 
 import math
-from dataclasses import dataclass
-from enum import Enum
 
 from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.tuner.load import Load
-from uwsgi_autopilot.tuner.memory import Asked, Point
+from uwsgi_autopilot.tuner.point import Point
+from uwsgi_autopilot.tuner.proposal import Keep, Proposal, TakeBack, Wait
 
 LEAST_GAIN = 0.02  # ln of the throughput; less is not worth more slots
 LEVEL = 0.03  # ln of the loss that a smaller shape may have while it is not told from noise
@@ -19,22 +18,9 @@ FOREIGN_STEP = 0.15  # share of the cores
 MORE_ERRORS = 0.02
 
 
-class Verdict(str, Enum):
-    KEEP = "keep"
-    TAKE_BACK = "take back"
-    WAIT = "wait"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    verdict: Verdict
-    reason: Reason
-    message: str
-    change: float  # ln of throughput after / before
-
-
-def judge(asked: Asked, load: Load) -> Judgement:
-    before = asked.before
+def compare(proposal: Proposal, load: Load) -> Keep | TakeBack | Wait:
+    """`load`: what proposal.shape does."""
+    before = proposal.before
     change = math.log(max(load.throughput, 1e-3) / max(before.throughput, 1e-3))
     figures = f"{before.throughput:.0f} → {load.throughput:.0f} requests/s ({math.expm1(change):+.0%}"
     left = cores_left(before, load)
@@ -43,23 +29,21 @@ def judge(asked: Asked, load: Load) -> Judgement:
     error = math.hypot(standard_error(before, load), 0.5 * left)
     if load.error_share > before.error_share + MORE_ERRORS and load.error_share * load.requests >= 3:
         message = f"{load.error_share:.0%} of the requests fail with {load.shape}, {before.error_share:.0%} before"
-        return Judgement(verdict=Verdict.TAKE_BACK, reason=Reason.ERRORS_HIGH, message=message, change=change)
+        return TakeBack(reason=Reason.ERRORS_HIGH, message=message, change=change)
 
-    least = LEAST_GAIN if asked.better else -LEVEL
+    least = LEAST_GAIN if proposal.better else -LEVEL
     low, high = change - SURENESS * error, change + SURENESS * error
     decided = load.samples >= (DISTURBED_SAMPLES if disturbed(before, load) else LONGEST_SAMPLES)
     if low > least or (decided and change >= least):
-        return Judgement(verdict=Verdict.KEEP, reason=asked.reason, message=figures, change=change)
+        return Keep(reason=proposal.reason, message=figures, change=change)
     if _less_came(before, load):
         message = f"{figures}, but fewer requests came and none waits: kept"
-        return Judgement(verdict=Verdict.KEEP, reason=Reason.APPLICATION_LIMITED, message=message, change=change)
+        return Keep(reason=Reason.APPLICATION_LIMITED, message=message, change=change)
     if (high < least and not disturbed(before, load)) or decided:
         reason = Reason.NO_GAIN if change > -LEVEL else Reason.REVERTED
-        return Judgement(
-            verdict=Verdict.TAKE_BACK, reason=reason, message=f"{load.shape} brought {figures}", change=change
-        )
+        return TakeBack(reason=reason, message=f"{load.shape} brought {figures}", change=change)
     message = f"{figures} after {load.samples} s, ±{SURENESS * error:.0%}: not told from noise yet"
-    return Judgement(verdict=Verdict.WAIT, reason=Reason.VERIFYING, message=message, change=change)
+    return Wait(reason=Reason.VERIFYING, message=message)
 
 
 def cores_left(before: Point, load: Load) -> float:
