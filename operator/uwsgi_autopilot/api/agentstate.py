@@ -150,7 +150,9 @@ def parse_state(data: Any, *, uid: str) -> AgentState:
         raise ValueError(f"expected a JSON object, found {type(data).__name__}")
     if data.get("version") not in VERSIONS:
         found = plain(str(data.get("version")), 32)
-        raise ValueError(f"version: this reader understands {VERSIONS[-1]}, found {found}: its agent is of another release")
+        raise ValueError(
+            f"version: this reader understands {VERSIONS[-1]}, found {found}: its agent is of another release"
+        )
     if data.get("uid") != uid:
         raise WrongPod(f"expected the pod {uid}, found {plain(str(data.get('uid')), 64)}")
     return AgentState(
@@ -218,7 +220,9 @@ def _change_json(change: Change | None) -> dict[str, Any] | None:
 def _change(data: Any) -> Change | None:
     if not isinstance(data, dict):
         return None
-    return Change(kind=plain(str(data.get("kind", "")), 16), to=_shape(data.get("to")), seconds=_number(data, "seconds"))
+    return Change(
+        kind=plain(str(data.get("kind", "")), 16), to=_shape(data.get("to")), seconds=_number(data, "seconds")
+    )
 
 
 def _refused(data: Any) -> Refused | None:

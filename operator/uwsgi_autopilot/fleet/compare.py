@@ -50,9 +50,7 @@ def others_of(pods: Pods, pod: Pod, shape: Shape, since: float = 0.0) -> Figures
     return figures_of(chosen)
 
 
-def worse_since(
-    arrived_at: float | None, pod: Pod, baseline: Baseline | None, pods: Pods, shape: Shape
-) -> str | None:
+def worse_since(arrived_at: float | None, pod: Pod, baseline: Baseline | None, pods: Pods, shape: Shape) -> str | None:
     """`worse_off` in the seconds that the tried shape has served; None while they are too few, or none yet."""
     if arrived_at is None or not pod.settled:
         return None

@@ -39,7 +39,7 @@ class Delivery:
 
     @property
     def retry_at(self) -> float:
-        pause = min(RETRY_SECONDS * 2 ** min(self.retries, 10), LONGEST_RETRY_SECONDS)
+        pause = min(RETRY_SECONDS * 2.0 ** min(self.retries, 10), LONGEST_RETRY_SECONDS)
         return (self.refused_at or 0.0) + pause
 
 

@@ -15,7 +15,7 @@ from uwsgi_autopilot.report.reasons import Reason, RefusalReason
 from uwsgi_autopilot.tuner import outcome
 from uwsgi_autopilot.tuner.judge import judge
 from uwsgi_autopilot.tuner.memory import Memory
-from uwsgi_autopilot.tuner.proposal import Drop, Keep, Proposal, TakeBack
+from uwsgi_autopilot.tuner.proposal import Drop, Keep, Proposal, TakeBack, Verdict
 
 LOST_S = 20.0  # accepted, nothing is changing, and the shape does not serve: it never will
 
@@ -78,14 +78,18 @@ def _failed(state: FleetState, change: Change, pod: Pod, now: float) -> Outcome 
     if refused is not None and refused.reason is RefusalReason.TRIAL_EXPIRED:
         return _undecided(Event.VOID, "the agent ended the trial, which nobody confirmed in time")
     if refused is not None:
-        return Outcome(event=Event.NOT_CARRIED_OUT, kind=Kind.REFUSE, reason=refused.reason.value, message=refused.message)
+        return Outcome(
+            event=Event.NOT_CARRIED_OUT, kind=Kind.REFUSE, reason=refused.reason.value, message=refused.message
+        )
     if given is not None and delivery.late(given, now):
         message = f"its agent has not reported the shape within {delivery.LATE_SECONDS:.0f} s"
         return _undecided(Event.VOID, message)
     idle = agent.accepted >= change.version and agent.change is None and agent.shape != change.shape
     if change.stage is Stage.STARTING and idle and now - change.issued_at > LOST_S:
         message = f"{change.shape} was asked for {LOST_S:.0f} s ago, and {agent.shape} still serves"
-        return Outcome(event=Event.NOT_CARRIED_OUT, kind=Kind.UNDECIDED, reason=Reason.CHANGE_LOST.value, message=message)
+        return Outcome(
+            event=Event.NOT_CARRIED_OUT, kind=Kind.UNDECIDED, reason=Reason.CHANGE_LOST.value, message=message
+        )
     return None
 
 
@@ -110,20 +114,28 @@ def _judged(state: FleetState, change: Change, pod: Pod, now: float) -> tuple[Fl
     verdict = judged.verdict
     word = Word(reason=verdict.reason, message=verdict.message)
     state = replace(state, memory=judged.memory, judged=(pod.uid, samples[-1].seq), word=word)
-    told = {"reason": verdict.reason.value, "message": verdict.message}
     if isinstance(verdict, Keep):
-        return state, Outcome(event=Event.KEPT, kind=Kind.PROMOTE, **told)
+        return state, _said(verdict, Event.KEPT, Kind.PROMOTE)
+    if isinstance(verdict, TakeBack) and verdict.instead is not None:
+        return state, _said(verdict, Event.FURTHER, Kind.TRY, further=verdict.instead)
     if isinstance(verdict, TakeBack):
-        if verdict.instead is not None:
-            return state, Outcome(event=Event.FURTHER, kind=Kind.TRY, further=verdict.instead, **told)
-        return state, Outcome(event=Event.TAKEN_BACK, kind=Kind.BACK, judged=True, **told)
+        return state, _said(verdict, Event.TAKEN_BACK, Kind.BACK, judged=True)
+    if isinstance(verdict, Drop) and len(state.pods) == 1:
+        # The shape from before is no better known for another workload, and no other pod still serves it.
+        message = f"{change.shape} stays, no longer compared with {change.before}: {verdict.message}"
+        return state, _said(replace(verdict, message=message), Event.KEPT, Kind.PROMOTE)
     if isinstance(verdict, Drop):
-        if len(state.pods) == 1:
-            # The shape from before is no better known for another workload, and no other pod still serves it.
-            message = f"{change.shape} stays, no longer compared with {change.before}: {verdict.message}"
-            return state, Outcome(event=Event.KEPT, kind=Kind.PROMOTE, reason=told["reason"], message=message)
         return state, _undecided(Event.VOID, verdict.message)
     return state, None
+
+
+def _said(
+    verdict: Verdict, event: Event, kind: Kind, *, further: Proposal | None = None, judged: bool = False
+) -> Outcome:
+    reason, message = verdict.reason.value, verdict.message
+    if further is not None:
+        reason, message = further.reason.value, further.message
+    return Outcome(event=event, kind=kind, reason=reason, message=message, further=further, judged=judged)
 
 
 def _undecided(event: Event, why: str) -> Outcome:

@@ -15,7 +15,9 @@ A_LITTLE = 2.0  # requests
 
 def reference_pod(state: FleetState, now: float) -> str | None:
     """Its uid; None when no pod can be judged by."""
-    loads = {uid: figures.inside for uid, pod in state.pods.items() if usable(state, pod, now) and (figures := pod.figures())}
+    loads = {
+        uid: figures.inside for uid, pod in state.pods.items() if usable(state, pod, now) and (figures := pod.figures())
+    }
     if not loads:
         return None
     most = max(loads, key=lambda uid: (loads[uid], uid))

@@ -48,7 +48,11 @@ def _ask(state: FleetState, pod: Pod, now: float) -> FleetState:
     ask = recommend if state.app.tuning.mode is Mode.RECOMMEND else propose
     asked = ask(memory, list(pod.samples), state.limits)
     answer = asked.answer
-    gain = answer.expected / answer.before.throughput - 1 if isinstance(answer, Proposal) and answer.before.throughput else None
+    gain = (
+        answer.expected / answer.before.throughput - 1
+        if isinstance(answer, Proposal) and answer.before.throughput
+        else None
+    )
     state = replace(
         state,
         memory=asked.memory,

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 
 from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape, Version
 from uwsgi_autopilot.api.shape import Shape
@@ -44,11 +43,11 @@ class FleetState:
     change: Change | None = None
     memory: Memory = field(default_factory=Memory)
     history: tuple[Entry, ...] = ()
-    pods: Mapping[str, Pod] = MappingProxyType({})
+    pods: Mapping[str, Pod] = field(default_factory=dict)
     coming: tuple[PodInfo, ...] = ()
     ready: int = 0
     left_at: float = float("-inf")
-    deliveries: Mapping[str, Delivery] = MappingProxyType({})
+    deliveries: Mapping[str, Delivery] = field(default_factory=dict)
     reference: str | None = None
     judged: tuple[str, int] | None = None
     word: Word | None = None
@@ -85,7 +84,9 @@ class FleetState:
     def with_stored(self, version: Version) -> "FleetState":
         return replace(self, stored=version)
 
-    def recorded(self, now: float, kind: Kind, before: Shape | None, after: Shape, reason: str, message: str) -> "FleetState":
+    def recorded(
+        self, now: float, kind: Kind, before: Shape | None, after: Shape, reason: str, message: str
+    ) -> "FleetState":
         entry = Entry(at=now, kind=kind, from_shape=before, to_shape=after, reason=reason, message=message)
         return replace(self, history=(*self.history, entry)[-HISTORY:], told=(*self.told, entry))
 
@@ -102,4 +103,6 @@ class FleetState:
 def start_of(app: UwsgiApp) -> Shape:
     """What pods start from while nothing was promoted."""
     tuning = app.tuning
-    return tuning.pin or Shape(tuning.processes.clamp(tuning.start.processes), tuning.threads.clamp(tuning.start.threads))
+    return tuning.pin or Shape(
+        tuning.processes.clamp(tuning.start.processes), tuning.threads.clamp(tuning.start.threads)
+    )

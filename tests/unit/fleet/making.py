@@ -24,7 +24,9 @@ def a_pod(uid: str, *, target: Shape = START, accepted: Version = PROMOTED.versi
     """Serving `target`, settled. `facts`: of its PodInfo; those of its agent are `on_trial`, `refused`, `change`."""
     told = {name: facts.pop(name) for name in ("on_trial", "refused", "change", "shape") if name in facts}
     told = {"shape": target, **told}
-    state = AgentState(agent="0", app="shop", uid=uid, pid=7, now=1.0, serving=True, target=target, accepted=accepted, **told)
+    state = AgentState(
+        agent="0", app="shop", uid=uid, pid=7, now=1.0, serving=True, target=target, accepted=accepted, **told
+    )
     info = PodInfo(uid=uid, name=uid, ip="10.0.0.1", **{"ready_at": NOW - 9999, "created_at": NOW - 9999, **facts})
     return Pod(info=info, state=state, heard_at=NOW)
 
@@ -34,7 +36,9 @@ def a_fleet(*pods: Pod, promoted: DesiredShape = PROMOTED, **fields: Any) -> Fle
     state = FleetState.begin(app, promoted)
     known = {pod.uid: pod for pod in pods}
     ready = sum(pod.info.ready for pod in pods)
-    return replace(state, **{"pods": known, "last": Version(2, 9), "stored": promoted.version, "ready": ready, **fields})
+    return replace(
+        state, **{"pods": known, "last": Version(2, 9), "stored": promoted.version, "ready": ready, **fields}
+    )
 
 
 def refusal(version: Version, reason: RefusalReason = RefusalReason.MEMORY_LIMIT) -> Refused:

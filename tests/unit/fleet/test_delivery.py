@@ -4,7 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.fleet.making import NOTHING_PROMOTED, NOW, OTHER, PROMOTED, START, SWAPPING, a_fleet, a_pod, an_app, refusal
+from tests.unit.fleet.making import (
+    NOTHING_PROMOTED,
+    NOW,
+    OTHER,
+    PROMOTED,
+    START,
+    SWAPPING,
+    a_fleet,
+    a_pod,
+    an_app,
+    refusal,
+)
 from uwsgi_autopilot.api.desired import DesiredShape, Version
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode
@@ -40,7 +51,9 @@ def writes(state, now=NOW):
             Version(2, 10),
             id="another one waits in its annotation",
         ),
-        pytest.param(a_pod("a", on_trial=True, accepted=Version(1, 2)), PROMOTED.version, id="the same, on trial: confirmed"),
+        pytest.param(
+            a_pod("a", on_trial=True, accepted=Version(1, 2)), PROMOTED.version, id="the same, on trial: confirmed"
+        ),
         pytest.param(a_pod("a", target=OTHER, accepted=Version(1, 2), leaving=True), None, id="it is leaving"),
     ],
 )

@@ -11,9 +11,7 @@ from uwsgi_autopilot.fleet.pod import PodInfo
 from uwsgi_autopilot.report.reasons import Reason
 
 OLD = a_pod("old", revision="a")
-NEW = PodInfo(
-    uid="new", name="new", revision="b", ready=False, running=False, ready_at=None, created_at=NOW - 1
-)
+NEW = PodInfo(uid="new", name="new", revision="b", ready=False, running=False, ready_at=None, created_at=NOW - 1)
 
 
 def objection(state) -> Reason | None:
@@ -26,7 +24,10 @@ def beside(**changes):
     other = replace(NEW, **changes)
     if not other.running:
         return a_fleet(OLD, coming=(other,))
-    return a_fleet(OLD, a_pod("new", **{name: getattr(other, name) for name in PodInfo.__slots__ if name not in ("uid", "name", "ip")}))
+    return a_fleet(
+        OLD,
+        a_pod("new", **{name: getattr(other, name) for name in PodInfo.__slots__ if name not in ("uid", "name", "ip")}),
+    )
 
 
 @pytest.mark.parametrize(
