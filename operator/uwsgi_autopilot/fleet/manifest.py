@@ -51,7 +51,7 @@ def _without_promoted(state: FleetState, now: float) -> FleetState:
     if state.change is not None or state.app.tuning.mode is Mode.DISABLED:
         return state
     found = Counter(agent.target for agent in agents if agent.accepted > UNVERSIONED)
-    if found and (shape := found.most_common(1)[0][0]) == state.inside(shape):
+    if found and (shape := found.most_common(1)[0][0]) != state.shape and shape == state.inside(shape):
         return promote(state, now, shape, Reason.SHAPE_CHANGED, f"{shape} serves, and what was promoted is lost")
     behind = [agent for agent in agents if agent.target != state.shape and agent.refused is None]
     if behind:

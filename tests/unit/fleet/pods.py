@@ -1,22 +1,25 @@
-"""Several simulated pods with an agent each, and a pilot for them: a second of the story is one call."""
+"""An application with several simulated pods, second by second: what the operator would do, without one."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tests.simulator.observe import Observer
-from tests.simulator.pod import Pod
+from tests.simulator.pod import Pod as Machine
 from tests.simulator.workload import Workload
-from uwsgi_autopilot.agent.wanted import Refusal, WishFile
-from uwsgi_autopilot.api.agentconfig import AgentConfig
+from tests.unit.fleet.following import Following
+from uwsgi_autopilot.api.agentstate import AgentState, Change
+from uwsgi_autopilot.api.desired import DesiredShape, parse_desired
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import TuningSpec, UwsgiApp
-from uwsgi_autopilot.api.wish import Wish
-from uwsgi_autopilot.controller.mirror import PodSeen
-from uwsgi_autopilot.controller.pilot import Pilot
-from uwsgi_autopilot.controller.podview import PodView
-from uwsgi_autopilot.controller.wishes import Wishes
-from uwsgi_autopilot.report.reasons import WishReason
+from uwsgi_autopilot.fleet import delivery
+from uwsgi_autopilot.fleet.actions import Record, StorePromoted, WarnLate, WriteDesired
+from uwsgi_autopilot.fleet.change import Change as Pending
+from uwsgi_autopilot.fleet.plan import plan
+from uwsgi_autopilot.fleet.pod import Pod, PodInfo
+from uwsgi_autopilot.fleet.state import FleetState
+from uwsgi_autopilot.report.reasons import RefusalReason
+from uwsgi_autopilot.tuner.memory import Memory
 
 EPOCH = 1_800_000_000.0
 SWAP_S = 1.5
@@ -25,68 +28,54 @@ START = Shape(2, 4)
 
 @dataclass(slots=True)
 class SimAgent:
-    """What the agent does with its file, over the simulated pod."""
+    """What the agent does with its file, over the simulated machine.
+
+    deaf: its file never changes. silent: it does not answer. full: no memory for another shape, which is accepted and
+    cannot be carried out.
+    """
 
     uid: str
-    pod: Pod
+    machine: Machine
     folder: Path
     start: Shape
-    wishes: WishFile = field(init=False)
+    following: Following = field(init=False)
     observer: Observer = field(init=False)
     samples: list[Any] = field(default_factory=list)
-    target: Shape = field(init=False)
     annotation: str | None = None
     deaf: bool = False
     silent: bool = False
-    full: bool = False  # no memory for another shape: the wish is accepted and cannot be carried out
-    no_room_for: Shape | None = None
+    full: bool = False
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        config = AgentConfig(
-            name="shop", uwsgi=("uwsgi",), module="wsgi:app", chdir="/", socket="/s", private="/p",
-            wanted=str(self.folder / "wanted"), start=self.start, listen="unix:/l", uid=self.uid,
-        )  # fmt: skip
-        self.wishes = WishFile(config)
-        self.observer = Observer(self.pod)
-        self.target = self.start
+        self.following = Following(self.uid, self.folder / "desired", self.start)
+        self.observer = Observer(self.machine)
 
     def second(self, now: float) -> None:
         if self.annotation is not None and not self.deaf:
-            (self.folder / "wanted").write_text(self.annotation)
-        wanted = self.wishes.poll(now, self.pod.shape)
-        if wanted is not None:
-            self.no_room_for = wanted if self.full and wanted != self.target else None
-        if wanted is not None and wanted != self.target and self.no_room_for is None:
-            self.target = wanted
-            self.pod.change(wanted, SWAP_S)
+            (self.folder / "desired").write_text(self.annotation)
+        before = self.following.target
+        self.following.step(now)
+        if self.following.target != before:
+            if self.full:
+                self.following.give_up(RefusalReason.MEMORY_LIMIT, "does not fit", before, now)
+            else:
+                self.machine.change(self.following.target, SWAP_S)
         self.samples.append(self.observer.second())
 
-    def state(self, now: float, since: int) -> dict[str, Any]:
-        refused = self.wishes.refused
-        if self.no_room_for is not None:
-            refused = Refusal(reason=WishReason.MEMORY_LIMIT, message="does not fit", shape=self.no_room_for)
-        accepted = self.wishes.accepted
-        return {
-            "version": 1,
-            "agent": "0.1.0",
-            "uid": self.uid,
-            "now": now,
-            "serving": True,
-            "draining": False,
-            "shape": self.pod.shape.to_json(),
-            "target": self.target.to_json(),
-            "accepted": {"seq": accepted.seq, **accepted.shape.to_json()} if accepted else None,
-            "change": None if self.pod.settled else {"to": self.target.to_json()},
-            "refused": None
-            if refused is None
-            else {"reason": refused.reason, "message": refused.message, "seq": refused.seq,
-                  "shape": refused.shape.to_json() if refused.shape else None},
-            "samples": [each.to_json() for each in self.samples if each.seq > since],
-        }  # fmt: skip
+    def state(self, now: float) -> AgentState:
+        changing = None if self.machine.settled else Change(kind="swap", to=self.following.target, seconds=1.0)
+        return AgentState(
+            agent="0.1.0", app="shop", uid=self.uid, pid=1, now=now, serving=True, ready=True, change=changing,
+            shape=self.machine.shape, target=self.following.target, accepted=self.following.version,
+            on_trial=self.following.on_trial, refused=self.following.refused,
+        )  # fmt: skip
+
+    def answer(self, now: float, since: int) -> dict[str, Any]:
+        return self.state(now).to_json([each for each in self.samples if each.seq > since])
 
 
-class Fleet:
+class SimFleet:
     """`clients` pinned connections for each pod. Pods were ready long ago unless they are added later."""
 
     def __init__(
@@ -97,28 +86,50 @@ class Fleet:
         self.load, self.start = load, start
         self.now = 1000.0
         self.agents: dict[str, SimAgent] = {}
-        self.seen: dict[str, PodSeen] = {}
-        self.spec = UwsgiApp(name="shop", module="wsgi:app", tuning=tuning or TuningSpec(start=start))
-        self.pilot = self.new_pilot()
+        self.infos: dict[str, PodInfo] = {}
+        self.coming: tuple[PodInfo, ...] = ()
+        self.app = UwsgiApp(name="shop", module="wsgi:app", tuning=tuning or TuningSpec(start=start))
+        self.state = FleetState.begin(self.app)
+        self.stored: DesiredShape | None = None
         for number in range(pods):
             self.add(f"pod-{number}", clients=clients, seed=number + 1, ready_at=EPOCH)
         self.told: list[tuple[int, str, str]] = []
+        self.warned: list[str] = []
         self.second_number = 0
         self.down = False
 
-    def new_pilot(self) -> Pilot:
-        return Pilot(spec=self.spec, wishes=Wishes(promoted=Wish(seq=0, shape=self.start)))
+    @property
+    def change(self) -> Pending | None:
+        return self.state.change
+
+    @property
+    def promoted(self) -> DesiredShape:
+        return self.state.promoted
+
+    def tune(self, **tuning: Any) -> None:
+        """Edit the manifest."""
+        self.app = replace(self.app, tuning=TuningSpec(**{"start": START, **tuning}))
+
+    def restart_operator(self, *, forgetful: bool = False) -> None:
+        """A new one that knows what the last has stored; forgetful: only the promoted shape."""
+        old = self.state
+        self.state = FleetState.begin(self.app, self.stored)
+        if forgetful:
+            return
+        change = Pending.from_json(old.change.to_json()) if old.change else None
+        memory = Memory.from_json(old.memory.to_json())
+        self.state = replace(
+            self.state, change=change, memory=memory, history=old.history, last=max(self.state.last, old.last)
+        )
 
     def add(self, uid: str, *, clients: int, seed: int = 9, ready_at: float | None = None) -> None:
-        pod = Pod(self.load, self.start, clients=clients, seed=seed)
-        self.agents[uid] = SimAgent(uid, pod, self.tmp_path / uid, self.start)
-        self.seen[uid] = PodSeen(
-            uid=uid, name=uid, ip="10.0.0.1", ready=True, running=True, leaving=False, revision="a", wanted=None,
-            restarts=0, ready_at=EPOCH + self.now if ready_at is None else ready_at,
-        )  # fmt: skip
+        machine = Machine(self.load, self.start, clients=clients, seed=seed)
+        self.agents[uid] = SimAgent(uid, machine, self.tmp_path / uid, self.start)
+        ready_at = EPOCH + self.now if ready_at is None else ready_at
+        self.infos[uid] = PodInfo(uid=uid, name=uid, ip="10.0.0.1", revision="a", ready_at=ready_at)
 
     def remove(self, uid: str) -> None:
-        del self.agents[uid], self.seen[uid]
+        del self.agents[uid], self.infos[uid]
 
     def run(self, seconds: int) -> None:
         for _ in range(seconds):
@@ -129,27 +140,43 @@ class Fleet:
             if not self.down:
                 self._operator()
 
+    def until(self, kind: str, seconds: int = 90) -> None:
+        """Run until an entry of that kind."""
+        for _ in range(seconds):
+            if kind in self.kinds():
+                return
+            self.run(1)
+        raise AssertionError(f"no {kind} within {seconds} s: {self.told}")
+
     def _operator(self) -> None:
-        pilot = self.pilot
-        for uid in set(pilot.pods) - set(self.agents):
-            del pilot.pods[uid]
+        now = EPOCH + self.now
+        pods: dict[str, Pod] = {}
         for uid, agent in self.agents.items():
-            view = pilot.pods.setdefault(uid, PodView(uid=uid, name=uid, ip="10.0.0.1"))
-            view.seen = replace(self.seen[uid], wanted=agent.annotation)
+            desired = parse_desired(agent.annotation) if agent.annotation else None
+            info = replace(self.infos[uid], desired=desired)
+            pod = pods[uid] = self.state.pods.get(uid) or Pod(info=info)
+            pod.info = info
             if not agent.silent:
-                view.take(agent.state(self.now, view.cursor), wall=EPOCH + self.now, monotonic=self.now)
-        pilot.wishes.learn(pilot.pods)
-        pilot.step(EPOCH + self.now, self.now)
-        for entry in pilot.said:
-            self.told.append((self.second_number, entry.kind, f"{entry.from_shape}->{entry.to_shape}"))
-        pilot.said = []
-        for view, wish in pilot.wishes.to_write(pilot.pods):
-            self.agents[view.uid].annotation = wish.to_text()
-            pilot.wishes.wrote(view, wish, EPOCH + self.now)
+                pod.take(agent.answer(self.now, pod.cursor), now)
+        self.state = replace(self.state, app=self.app, pods=pods, coming=self.coming)
+        self.state, actions = plan(self.state, now)
+        for action in actions:
+            if isinstance(action, Record):
+                entry = action.entry
+                self.told.append((self.second_number, entry.kind.value, f"{entry.from_shape}->{entry.to_shape}"))
+            elif isinstance(action, StorePromoted):
+                self.stored = action.desired
+                self.state = self.state.with_stored(action.desired.version)
+            elif isinstance(action, WriteDesired):
+                self.agents[action.uid].annotation = action.desired.to_text()
+                self.state = delivery.written(self.state, action.uid, action.desired, now)
+            elif isinstance(action, WarnLate):
+                self.warned.append(action.uid)
+                self.state = delivery.warned(self.state, action.uid)
 
     @property
     def shapes(self) -> list[str]:
-        return [str(agent.pod.shape) for agent in self.agents.values()]
+        return [str(agent.machine.shape) for agent in self.agents.values()]
 
     def kinds(self) -> list[str]:
         return [kind for _, kind, _ in self.told]

@@ -1,4 +1,4 @@
-"""Who is given which shape: level-triggered by what serves, at most half at a time, and nobody is waited for for ever."""
+"""Who is given which shape: level-triggered by what serves, at most half at a time, and no pod is waited for forever."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode
 from uwsgi_autopilot.fleet import delivery
 from uwsgi_autopilot.fleet.actions import WarnLate, WriteDesired
-from uwsgi_autopilot.fleet.delivery import LATE_SECONDS, REWRITE_SECONDS, RETRY_SECONDS
+from uwsgi_autopilot.fleet.delivery import LATE_SECONDS, RETRY_SECONDS, REWRITE_SECONDS
 
 NEW = DesiredShape(version=Version(2, 9), shape=OTHER)
 
@@ -94,8 +94,8 @@ def test_one_pod_that_never_reports_keeps_nobody_waiting():
     assert set(found) == {"a"}
     state, found = writes(state, NOW + LATE_SECONDS - 1)
     assert set(found) == {"a"}, "written again, for it may not have got through"
-    warned = [each for each in delivery.due(delivery.update(state, NOW + LATE_SECONDS + 1), NOW + LATE_SECONDS + 1)]
-    assert WarnLate(uid="a", desired=NEW) in warned
+    late = NOW + LATE_SECONDS + 1
+    assert WarnLate(uid="a", desired=NEW) in delivery.due(delivery.update(state, late), late)
     state, found = writes(state, NOW + LATE_SECONDS + 1)
     assert "b" in found
     assert [pod.uid for pod in delivery.late_pods(state, NOW + LATE_SECONDS + 1)] == ["a"]
