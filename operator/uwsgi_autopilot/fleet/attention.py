@@ -4,7 +4,6 @@ from uwsgi_autopilot.api.uwsgiapp import Mode
 from uwsgi_autopilot.fleet.pod import Pod
 from uwsgi_autopilot.fleet.state import FleetState
 
-
 HOT_REQUESTS = 10  # in 5 s: with fewer nothing will be decided soon
 
 

@@ -97,6 +97,9 @@ class SimFleet:
         self.warned: list[str] = []
         self.second_number = 0
         self.down = False
+        self.saved: FleetState | None = None
+        self.writes = 0
+        self.crash_after: int | None = None
 
     @property
     def change(self) -> Pending | None:
@@ -112,7 +115,7 @@ class SimFleet:
 
     def restart_operator(self, *, forgetful: bool = False) -> None:
         """A new one that knows what the last has stored; forgetful: only the promoted shape."""
-        old = self.state
+        old = self.saved or self.state
         self.state = FleetState.begin(self.app, self.stored)
         if forgetful:
             return
@@ -161,6 +164,12 @@ class SimFleet:
         self.state = replace(self.state, app=self.app, pods=pods, coming=self.coming)
         self.state, actions = plan(self.state, now)
         for action in actions:
+            if self.writes == self.crash_after:
+                # Before its next write, and before it has stored what it knows.
+                self.crash_after = None
+                self.restart_operator()
+                return
+            self.writes += not isinstance(action, Record)
             if isinstance(action, Record):
                 entry = action.entry
                 self.told.append((self.second_number, entry.kind.value, f"{entry.from_shape}->{entry.to_shape}"))
@@ -173,6 +182,7 @@ class SimFleet:
             elif isinstance(action, WarnLate):
                 self.warned.append(action.uid)
                 self.state = delivery.warned(self.state, action.uid)
+        self.saved = self.state
 
     @property
     def shapes(self) -> list[str]:

@@ -1,0 +1,107 @@
+"""Whatever happens, and wherever the operator dies: in the end every pod serves the promoted shape, and none is on trial."""
+
+import random
+
+import pytest
+
+from tests.simulator import workload
+from tests.unit.fleet.pods import SimFleet
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.api.uwsgiapp import Mode
+
+PIN = Shape(3, 8)
+
+
+def calm(fleet: SimFleet) -> None:
+    """Nothing is pending, and everybody has what is promoted and stored."""
+    assert fleet.change is None, fleet.told
+    assert fleet.shapes == [str(fleet.state.shape)] * len(fleet.agents), fleet.told
+    assert not any(agent.following.on_trial for agent in fleet.agents.values())
+    assert fleet.promoted.version == fleet.state.stored
+
+
+class Ledger:
+    """No version ever stands for two shapes, and no agent ever goes back to an older one."""
+
+    def __init__(self, fleet: SimFleet) -> None:
+        self.fleet = fleet
+        self.shapes: dict[object, Shape] = {}
+        self.last: dict[str, object] = {}
+
+    def look(self) -> None:
+        for uid, agent in self.fleet.agents.items():
+            desired = agent.following.accepted
+            if desired is None:
+                continue
+            assert self.shapes.setdefault(desired.version, desired.shape) == desired.shape
+            assert desired.version >= self.last.get(uid, desired.version)
+            self.last[uid] = desired.version
+
+
+def story(fleet: SimFleet, *, seconds: int) -> Ledger:
+    """A search, then a pin, then none again."""
+    ledger = Ledger(fleet)
+    for second in range(seconds):
+        if second == seconds // 2:
+            fleet.tune(pin=PIN)
+        if second == seconds * 3 // 4:
+            fleet.tune(mode=Mode.DISABLED)
+        fleet.run(1)
+        ledger.look()
+    return ledger
+
+
+def test_an_operator_that_dies_at_any_write(tmp_path):
+    whole = SimFleet(tmp_path / "whole", workload.IO, pods=2, clients=12)
+    story(whole, seconds=100)
+    calm(whole)
+    assert {"try", "promote", "change"} <= set(whole.kinds()), whole.told
+    assert whole.writes >= 7
+    for write in range(whole.writes):
+        fleet = SimFleet(tmp_path / str(write), workload.IO, pods=2, clients=12)
+        fleet.crash_after = write
+        story(fleet, seconds=100)
+        assert fleet.crash_after is None, "it died"
+        calm(fleet)
+        assert fleet.state.shape == PIN
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_any_sequence_of_events_ends_in_the_promoted_shape(tmp_path, seed):
+    chance = random.Random(seed)
+    fleet = SimFleet(tmp_path, workload.IO, pods=3, clients=4)
+    ledger, born = Ledger(fleet), 0
+    for _ in range(40):
+        event = chance.choice(["pin", "unpin", "add", "remove", "deaf", "full", "silent", "crash", "amnesia", "hand"])
+        pods = list(fleet.agents.values())
+        one = chance.choice(pods)
+        if event == "pin":
+            fleet.tune(pin=Shape(chance.randint(1, 4), chance.choice((2, 4, 8))))
+        elif event == "unpin":
+            fleet.tune()
+        elif event == "add" and len(pods) < 5:
+            born += 1
+            fleet.add(f"born-{born}", clients=4, seed=born)
+        elif event == "remove" and len(pods) > 1:
+            fleet.remove(one.uid)
+        elif event in ("deaf", "full", "silent"):
+            setattr(one, event, not getattr(one, event))
+        elif event == "crash":
+            fleet.crash_after = fleet.writes + chance.randint(0, 2)
+        elif event == "amnesia":
+            fleet.restart_operator(forgetful=True)
+        elif event == "hand":
+            version = max(each.following.version for each in pods)
+            one.annotation = one.annotation and one.annotation.replace('"seq": ', '"seq": 9', 1)
+            assert version is not None
+        for _ in range(chance.randint(1, 12)):
+            fleet.run(1)
+            ledger.look()
+    for agent in fleet.agents.values():
+        agent.deaf = agent.full = agent.silent = False
+    fleet.crash_after = None
+    fleet.tune(pin=PIN)
+    fleet.run(800)  # as long as the longest back-off, and a little
+    ledger.look()
+    calm(fleet)
+    assert fleet.shapes == [str(PIN)] * len(fleet.agents)
