@@ -3,9 +3,9 @@
 import math
 
 from uwsgi_autopilot.report.reasons import Reason
-from uwsgi_autopilot.tuner.load import Load
+from uwsgi_autopilot.tuner.load import Load, another_load
 from uwsgi_autopilot.tuner.point import Point
-from uwsgi_autopilot.tuner.proposal import Keep, Proposal, TakeBack, Wait
+from uwsgi_autopilot.tuner.proposal import Drop, Keep, Proposal, TakeBack, Verdict, Wait
 
 LEAST_GAIN = 0.02  # ln of the throughput; less is not worth more slots
 LEVEL = 0.03  # ln of the loss that a smaller shape may have while it is not told from noise
@@ -18,7 +18,7 @@ FOREIGN_STEP = 0.15  # share of the cores
 MORE_ERRORS = 0.02
 
 
-def compare(proposal: Proposal, load: Load) -> Keep | TakeBack | Wait:
+def compare(proposal: Proposal, load: Load) -> Verdict:
     """`load`: what proposal.shape does."""
     before = proposal.before
     change = math.log(max(load.throughput, 1e-3) / max(before.throughput, 1e-3))
@@ -30,6 +30,12 @@ def compare(proposal: Proposal, load: Load) -> Keep | TakeBack | Wait:
     if load.error_share > before.error_share + MORE_ERRORS and load.error_share * load.requests >= 3:
         message = f"{load.error_share:.0%} of the requests fail with {load.shape}, {before.error_share:.0%} before"
         return TakeBack(reason=Reason.ERRORS_HIGH, message=message, change=change)
+    if not proposal.better and load.demand > before.demand and another_load(load.demand, before.demand):
+        # How many requests came then limited the throughput, not the shape: it says nothing about this load.
+        message = f"{before.demand:.1f} requests in the pod before, {load.demand:.1f} now: another load"
+        if load.pressed:
+            return Drop(reason=Reason.LOAD_CHANGING, message=f"{message}, and {load.shape} is short of something")
+        return Keep(reason=proposal.reason, message=f"{message}, and none waits")
 
     least = LEAST_GAIN if proposal.better else -LEVEL
     low, high = change - SURENESS * error, change + SURENESS * error

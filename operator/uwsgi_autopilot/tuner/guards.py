@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.report.reasons import Reason
-from uwsgi_autopilot.tuner.load import ENOUGH, FEW, SETTLE_S, Load, window
+from uwsgi_autopilot.tuner.load import ENOUGH, FEW, SETTLE_S, Load, of_one_load, window
 from uwsgi_autopilot.tuner.memory import Memory
 from uwsgi_autopilot.tuner.proposal import Hold
 from uwsgi_autopilot.tuner.times import MANY_LOOKS
@@ -61,8 +61,8 @@ def settling(seen: Situation) -> Hold | None:
 def too_few_requests(seen: Situation) -> Hold | None:
     if seen.load is not None:
         return None
-    known = sum(each.requests for each in window(seen.samples, since=seen.memory.since or 0.0))
-    message = f"{known:.0f} requests seen: {ENOUGH} in 3 s or more are needed, or {FEW} in 5 s for a guess"
+    known = sum(each.requests for each in of_one_load(window(seen.samples, since=seen.memory.since or 0.0)))
+    message = f"{known:.0f} requests of this load seen: {ENOUGH} in 3 s or more are needed, or {FEW} in 5 s for a guess"
     return Hold(reason=Reason.TOO_FEW_REQUESTS, message=message)
 
 
@@ -104,7 +104,7 @@ def load_changing(seen: Situation) -> Hold | None:
     if load.changing:
         message = f"the requests are changing: the last {load.samples} s mix two kinds; {now:.0f} in the pod now"
         return Hold(reason=Reason.LOAD_CHANGING, message=message)
-    if load.inside < 8 or abs(load.drift) <= DRIFTING:
+    if max(load.inside, now) < 8 or abs(load.drift) <= DRIFTING:
         return None
     word = "growing" if load.drift > 0 else "shrinking"
     return Hold(reason=Reason.LOAD_CHANGING, message=f"the load is {word}: {now:.0f} requests in the pod now")

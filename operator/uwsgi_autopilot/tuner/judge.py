@@ -63,7 +63,10 @@ def judge(
     verdict = compare(proposal, load)
     if isinstance(verdict, Wait):
         return Judged(memory=memory, verdict=verdict)
-    memory = replace(memory.with_point(Point.of(load)), jumped=True)
+    memory = memory.with_point(Point.of(load))
+    if isinstance(verdict, Drop):
+        return Judged(memory=replace(memory, since=arrived_at), verdict=verdict)
+    memory = replace(memory, jumped=True)
     if isinstance(verdict, Keep):
         return _keep(memory, proposal, load, verdict, arrived_at)
     return _take_back(memory, proposal, load, verdict, samples, limits)
@@ -74,7 +77,8 @@ def _wait(memory: Memory, reason: Reason, message: str) -> Judged:
 
 
 def _keep(memory: Memory, proposal: Proposal, load: Load, verdict: Keep, arrived_at: float) -> Judged:
-    memory = replace(memory, since=arrived_at)
+    # What the shape before was like when it was settled is no measure of this one.
+    memory = replace(memory, since=arrived_at, reference=None)
     if verdict.change is not None and verdict.change > GAINED:
         memory = replace(memory, fruitless=0, not_before=None)
     if proposal.reason is Reason.BACKEND_LIMITED:

@@ -1,4 +1,8 @@
-"""What a shape may be: bounds of the manifest, memory with the overlap of a swap, and connections to a database."""
+"""What a shape may be: bounds of the manifest, and memory and connections to a database while it comes.
+
+Other threads mean a swap, in which the old generation and the new one are there at once. More processes of the same
+threads only add their own; fewer add nothing.
+"""
 
 from dataclasses import dataclass
 
@@ -10,7 +14,6 @@ from uwsgi_autopilot.tuner.proposal import Refusal
 
 # The kernel kills at the limit, and page cache, buffers and a spike need room below it.
 MEMORY_SHARE = 0.9
-GENERATIONS = 2  # live at once during an overlap swap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +49,21 @@ class Limits:
         return Shape(self.processes.clamp(shape.processes), self.threads.clamp(shape.threads))
 
     def connected(self, shape: Shape) -> Shape:
-        """With so few processes, at least the least allowed, that all connections keep to the manifest's bound."""
+        """With so few processes, at least the least allowed, that all connections keep to the manifest's bound.
+
+        For what every pod starts with: nothing else is open then, and pods that run come here by fewer processes, which
+        opens nothing either. So it counts once, and 10x4 is kept where 40 are allowed; but from there only the
+        processes can change, since no second generation finds room beside it (`why_not`).
+        """
         if self.max_connections is None:
             return shape
-        most = self.max_connections // (self.connections_per_process or shape.threads)
+        most = self.max_connections // self.connections(Shape(1, shape.threads))
         return Shape(max(self.processes.min, min(shape.processes, most), 1), shape.threads)
+
+    def connections(self, shape: Shape, beside: Shape | None = None) -> int:
+        """How many may be open while `shape` serves, or comes where `beside` serves."""
+        own = shape.processes * (self.connections_per_process or shape.threads)
+        return own + (self.connections(beside) if beside is not None and beside.threads != shape.threads else 0)
 
     def usable_cores(self, measured: float) -> float:
         return max(0.05, measured if self.cores is None else min(self.cores, measured))
@@ -84,28 +97,27 @@ def _bounds(limits: Limits, shape: Shape) -> Refusal | None:
 
 
 def _connections(limits: Limits, shape: Shape, load: Load) -> Refusal | None:
-    if limits.max_connections is None or shape == load.shape:
+    needed = limits.connections(shape, beside=load.shape)
+    if limits.max_connections is None or added_workers(load.shape, shape) == 0 or needed <= limits.max_connections:
         return None
-    each = limits.connections_per_process or shape.threads
-    needed = each * shape.processes * GENERATIONS
-    if needed <= limits.max_connections:
-        return None
-    message = (
-        f"{shape} may open {needed} connections while it is swapped in ({shape.processes} processes x {each}, twice), "
-        f"maxConnections is {limits.max_connections}"
-    )
+    own = limits.connections(shape)
+    both = "" if own == needed else f", {needed - own} of {load.shape} that still serves among them"
+    message = f"{shape} may open {needed} connections while it comes{both}; maxConnections is {limits.max_connections}"
     return Refusal(shape=shape, reason=Reason.CONNECTION_LIMIT, message=message)
 
 
+def added_workers(here: Shape, there: Shape) -> int:
+    """How many start before any has to end."""
+    return there.processes if there.threads != here.threads else max(0, there.processes - here.processes)
+
+
 def _memory(limits: Limits, shape: Shape, load: Load) -> Refusal | None:
-    """A swap holds both generations; more processes of the same threads only add their own; fewer add nothing."""
     if load.worker_bytes is None or load.memory_bytes is None:
         return None
     known = [limit for limit in (limits.memory_limit, load.memory_limit) if limit]
     if not known:
         return None
-    here = load.shape
-    added = shape.processes if shape.threads != here.threads else max(0, shape.processes - here.processes)
+    added = added_workers(load.shape, shape)
     needed = load.memory_bytes + added * load.worker_bytes
     budget = MEMORY_SHARE * min(known)
     if added == 0 or needed <= budget:

@@ -21,6 +21,10 @@ ENOUGH = 100  # requests: the mean of a spread-out service time is then within a
 FEW = 20  # requests: with five seconds of readings good for a guess
 BLIND = 4.0
 GAP_S = 4.0  # readings further apart than this are two windows
+# Ratio of the requests in the pod from which it is not more or less of a load but another one: health checks, and then
+# the first clients. Below FEW_INSIDE they come and go by chance.
+ANOTHER_LOAD = 4.0
+FEW_INSIDE = 4.0
 POOL_SHARE = 0.2  # share of busy threads at an application lock from which a pool is what holds the processes back
 CPU_FULL = 0.9  # share of the usable cores from which the CPU is used up
 
@@ -152,7 +156,7 @@ def load_of(
     `since`: only samples that began after it. `cores`: usable cores where a limit is known beside the samples' own.
     `least_pool`: the pool of this workload, where it was felt before.
     """
-    settled = window(samples, since=since)
+    settled = of_one_load(window(samples, since=since))
     chosen: list[Sample] = []
     for sample in reversed(settled):
         long_enough = settled[-1].at - sample.at >= seconds - 0.5
@@ -169,6 +173,22 @@ def load_of(
         return None
     load = _estimate(chosen, requests, duration, sure, cores)
     return load if least_pool is None else replace(load, pool_size=max(least_pool, load.pool_size or 0))
+
+
+def of_one_load(samples: list[Sample]) -> list[Sample]:
+    """Without what came before the load of the newest second: means over both would be the figures of neither."""
+    total = 0.0
+    for count, sample in enumerate(reversed(samples)):
+        inside = sample.busy + (sample.queue_mean or 0.0)
+        if count and another_load(inside, total / count):
+            return samples[-count:]
+        total += inside
+    return samples
+
+
+def another_load(one: float, other: float) -> bool:
+    """Of two numbers of requests in the pod: do they belong to two loads?"""
+    return max(one, other) >= max(FEW_INSIDE, ANOTHER_LOAD * min(one, other))
 
 
 def _without_ramp(samples: list[Sample]) -> list[Sample]:

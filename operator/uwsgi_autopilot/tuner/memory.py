@@ -39,9 +39,9 @@ class Memory:
 
     since: only samples that began later count. settled: nothing better is known, so nothing is probed; only what
     changes is watched. points: what was measured of this workload. rejected: what is not proposed again for it.
-    reference: what it was like when it settled first. returned_to: what served before a trial that was taken back,
-    until that was compared with what serves now. pool_size: of this workload, once it was felt: a shape that fits it
-    hides it. jumped: this workload had its first jump. changes: proposed for this workload, ways back included.
+    reference: what it was like when this shape was settled. returned_to: what served before a trial that was taken
+    back, until that was compared with what serves now. pool_size: of this workload, once it was felt: a shape that fits
+    it hides it. jumped: this workload had its first jump. changes: proposed for this workload, ways back included.
     not_before: no new change earlier. fruitless: trials in a row that had to be taken back, whatever the workload.
     said: the limit that was named last. recommended: the shape that was. at: of the newest sample that was looked at.
     """

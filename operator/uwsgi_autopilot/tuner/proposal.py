@@ -121,7 +121,7 @@ class TakeBack(Said):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drop(Said):
-    """The comparison is void: another workload came in the middle of it."""
+    """The comparison is void: another workload, or another load than the one before, came in the middle of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from uwsgi_autopilot.api.sample import Census, Sample
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Bounds
 from uwsgi_autopilot.tuner.limits import Limits
-from uwsgi_autopilot.api.sample import Census, Sample
 
 WIDE = Limits(processes=Bounds(min=1, max=16), threads=Bounds(min=1, max=64))
 MIB = 2**20

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.tuner.making import BASE, seconds
+from uwsgi_autopilot.api.sample import Census
 from uwsgi_autopilot.tuner.drift import drift
 from uwsgi_autopilot.tuner.load import load_of
-from uwsgi_autopilot.tuner.memory import Point
-from uwsgi_autopilot.api.sample import Census
+from uwsgi_autopilot.tuner.point import Point
 
 USUAL = Point.of(load_of(seconds(8)))
 IO_NOW = Census(running=0.1, io=7.9, interpreter_lock=0.0, application_lock=0.0, idle=0.0, looks=160)

@@ -5,13 +5,12 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.tuner.making import BASE, nobody, seconds
-from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.tuner.guards import GUARDS, MOST_CHANGES, Situation, first_objection
 from uwsgi_autopilot.tuner.load import load_of
 from uwsgi_autopilot.tuner.memory import Memory
 
-QUIET = Memory(shape=Shape(2, 4))
+QUIET = Memory()
 
 
 def situation(samples, memory=QUIET):
@@ -30,9 +29,6 @@ FAILING = {"errors": 100.0}
             situation(seconds(1, after=seconds(8), settled=False)), Reason.CHANGE_IN_PROGRESS, id="the agent is at it"
         ),
         pytest.param(situation(seconds(1, after=seconds(8), seconds=9.0)), Reason.STALE_READINGS, id="a blind agent"),
-        pytest.param(
-            situation(seconds(6, shape=Shape(1, 4))), Reason.WORKERS_MISSING, id="one of two workers has died"
-        ),
         pytest.param(
             situation(seconds(1, after=seconds(3, settled=False))), Reason.SETTLING, id="one second after a change"
         ),

@@ -19,6 +19,10 @@ def mib(amount):
     return replace(WIDE, memory_limit=amount * MIB)
 
 
+def connections(most, each=None):
+    return replace(WIDE, max_connections=most, connections_per_process=each)
+
+
 @pytest.mark.parametrize(
     ("limits", "shape", "reason", "words"),
     [
@@ -32,22 +36,17 @@ def mib(amount):
         # The same threads: only two workers more, 212 MiB.
         pytest.param(mib(340), Shape(4, 4), None, "", id="more workers of the same generation"),
         pytest.param(mib(100), Shape(1, 4), None, "", id="fewer workers always fit"),
-        # 4 processes x 13 threads x 2 generations
-        pytest.param(
-            replace(WIDE, max_connections=103),
-            Shape(4, 13),
-            Reason.CONNECTION_LIMIT,
-            "104 connections",
-            id="one for each thread",
-        ),
-        pytest.param(replace(WIDE, max_connections=104), Shape(4, 13), None, "", id="as many as allowed"),
-        pytest.param(
-            replace(WIDE, max_connections=30, connections_per_process=3),
-            Shape(4, 13),
-            None,
-            "",
-            id="a pool of 3 in each",
-        ),
+        # A swap: 2 x 4 = 8 of the generation that serves and 4 x 13 = 52 of the new one.
+        pytest.param(connections(59), Shape(4, 13), Reason.CONNECTION_LIMIT, "60 connections", id="two generations"),
+        pytest.param(connections(60), Shape(4, 13), None, "", id="just as many as two generations open"),
+        # 2 x 3 + 4 x 3 = 18
+        pytest.param(connections(18, each=3), Shape(4, 13), None, "", id="a pool of 3 in each process"),
+        pytest.param(connections(17, each=3), Shape(4, 13), Reason.CONNECTION_LIMIT, "18 connections", id="one less"),
+        # The same threads: 6 x 4 = 24, nothing is open twice.
+        pytest.param(connections(40), Shape(6, 4), None, "", id="more workers of the same generation, 24 of 40"),
+        pytest.param(connections(40), Shape(10, 4), None, "", id="up to the limit, 40 of 40"),
+        pytest.param(connections(40), Shape(11, 4), Reason.CONNECTION_LIMIT, "44 connections", id="one worker more"),
+        pytest.param(connections(1), Shape(1, 4), None, "", id="fewer workers open none"),
     ],
 )
 def test_why_not(limits, shape, reason, words):
@@ -92,3 +91,17 @@ def test_connections_of_all_pods_together(pods, each, least, expected):
     tuning = TuningSpec(processes=Bounds(min=least, max=16), max_connections=100, connections_per_process=each)
     limits = Limits.of(UwsgiApp(name="shop", module="wsgi:app", tuning=tuning), pods)
     assert limits.connected(Shape(4, 8)) == expected
+
+
+def test_a_shape_that_uses_all_connections_is_kept_and_its_threads_cannot_change_any_more():
+    limits = connections(40)
+    assert limits.connected(Shape(10, 4)) == Shape(10, 4)
+    full = replace(LOAD, shape=Shape(10, 4))
+    assert limits.fits(Shape(9, 4), full)
+    # 10 x 4 that serve and 1 x 1 beside them
+    assert "41 connections" in limits.why_not(Shape(1, 1), full).message
+
+
+def test_as_many_processes_as_there_are_connections_for():
+    # 8 that serve and 3 x 13 = 39, of 50
+    assert connections(50).fit(Shape(4, 13), LOAD) == Shape(3, 13)

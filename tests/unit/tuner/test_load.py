@@ -3,9 +3,9 @@
 import pytest
 
 from tests.unit.tuner.making import BASE, nobody, seconds
+from uwsgi_autopilot.api.sample import Census
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.tuner.load import load_of, window
-from uwsgi_autopilot.api.sample import Census
 
 
 def test_times_per_request_add_up_to_the_service_time():
@@ -127,3 +127,23 @@ def test_full_slots_with_a_queue_that_nobody_can_see_are_demand_for_more():
     load = load_of(seconds(5, queue_mean=None, queue_max=None))
     assert load is not None
     assert load.demand > 2 * BASE.busy
+
+
+TRICKLE = {"requests": 1.0, "queue_mean": 0.0, "busy": 0.02, "service_s": 0.022, "cpu_s": 0.002, "worker_cpu": 0.001}
+SHORT_OF_SLOTS = {"requests": 20.0, "busy": 8.0, "queue_mean": 56.0, "service_s": 8.0}
+
+
+@pytest.mark.parametrize(
+    ("samples", "throughput"),
+    [
+        # 120 + 2 * 20 requests were enough for a figure of both: 1.5 a second
+        pytest.param(seconds(2, after=seconds(120, **TRICKLE), **SHORT_OF_SLOTS), None, id="two seconds of a rush"),
+        pytest.param(seconds(5, after=seconds(120, **TRICKLE), **SHORT_OF_SLOTS), 20.0, id="five seconds of a rush"),
+        pytest.param(seconds(5, after=seconds(120, **SHORT_OF_SLOTS), **TRICKLE), None, id="the rush is over"),
+        pytest.param(seconds(25, after=seconds(60, **SHORT_OF_SLOTS), **TRICKLE), 1.0, id="a trickle after the rush"),
+        pytest.param(seconds(8, after=seconds(8, queue_mean=1.0)), 360.0, id="twice the clients are more of the same"),
+    ],
+)
+def test_a_window_holds_one_load_only(samples, throughput):
+    load = load_of(samples)
+    assert (None if load is None else load.throughput) == (throughput and pytest.approx(throughput))

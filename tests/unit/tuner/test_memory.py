@@ -4,13 +4,13 @@ import json
 from dataclasses import replace
 
 import pytest
+from uwsgi_autopilot.tuner.phases import TRANSITIONS, Event, Phase, after
 
 from tests.simulator import workload
 from tests.simulator.pod import Pod
 from tests.simulator.story import tell
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.tuner.memory import MAX_JSON_BYTES, Memory
-from uwsgi_autopilot.tuner.phases import TRANSITIONS, Event, Phase, after
 
 
 def full() -> Memory:

@@ -5,14 +5,14 @@ import math
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.uwsgiapp import Bounds
 from uwsgi_autopilot.tuner.decide import decide, recommend
 from uwsgi_autopilot.tuner.decision import LONGEST_MESSAGE, Kind
+
+from uwsgi_autopilot.api.sample import Census, Sample
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.api.uwsgiapp import Bounds
 from uwsgi_autopilot.tuner.limits import Limits
 from uwsgi_autopilot.tuner.memory import MAX_JSON_BYTES, Memory
-from uwsgi_autopilot.api.sample import Census, Sample
 
 amount = st.floats(min_value=0, max_value=1e4, allow_nan=False)
 share = st.floats(min_value=0, max_value=100, allow_nan=False)

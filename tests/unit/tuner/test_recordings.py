@@ -7,15 +7,16 @@ that differs from the recorded run's.
 import json
 from pathlib import Path
 
-from tests.simulator.story import WIDE
-from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.tuner.decide import decide
 from uwsgi_autopilot.tuner.decision import Kind
+from uwsgi_autopilot.tuner.phases import Phase
+
+from tests.simulator.story import WIDE
+from uwsgi_autopilot.api.sample import Sample
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.tuner.load import load_of
 from uwsgi_autopilot.tuner.memory import Asked, Memory, Point
-from uwsgi_autopilot.tuner.phases import Phase
-from uwsgi_autopilot.api.sample import Sample
 
 RECORDINGS = Path(__file__).parent / "recordings"
 

@@ -8,10 +8,12 @@ from tests.unit.tuner.making import WIDE, seconds
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Bounds
 from uwsgi_autopilot.report.reasons import Reason
-from uwsgi_autopilot.tuner.limits import Limits, Refusal
+from uwsgi_autopilot.tuner.limits import Limits
 from uwsgi_autopilot.tuner.load import load_of
-from uwsgi_autopilot.tuner.memory import Memory, Point
-from uwsgi_autopilot.tuner.search import Nothing, Proposal, aim, between, next_shape
+from uwsgi_autopilot.tuner.memory import Memory
+from uwsgi_autopilot.tuner.point import Point
+from uwsgi_autopilot.tuner.proposal import Hold, Proposal, Refusal
+from uwsgi_autopilot.tuner.search import aim, between, next_shape
 
 BASE = load_of(seconds(5))  # 2x4 full, 10 waiting, 20 ms wait, 2 ms CPU
 
@@ -54,7 +56,7 @@ def test_the_shape_that_a_workload_asks_for(seen, limits, expected):
     assert aim(seen, limits) == expected
 
 
-FRESH = Memory(shape=Shape(2, 4))
+FRESH = Memory()
 
 
 def test_full_slots_of_a_waiting_load_grow():
@@ -84,7 +86,7 @@ def test_full_slots_of_a_waiting_load_grow():
 )
 def test_when_there_is_nothing_to_do(memory, seen, reason):
     answer = next_shape(memory, seen, WIDE)
-    assert isinstance(answer, Nothing)
+    assert isinstance(answer, Hold)
     assert answer.reason is reason
 
 

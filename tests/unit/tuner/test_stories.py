@@ -5,11 +5,11 @@ import pytest
 from tests.simulator import workload
 from tests.simulator.observe import Observer
 from tests.simulator.pod import Pod
-from tests.simulator.story import best_of_grid, tell
+from tests.simulator.story import best_of_grid, tell, throughput_of
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Bounds
-from uwsgi_autopilot.tuner.propose import recommend
 from uwsgi_autopilot.tuner.limits import Limits
+from uwsgi_autopilot.tuner.propose import recommend
 
 
 def becomes(load):
@@ -168,3 +168,48 @@ def test_a_pool_that_fits_is_not_forgotten():
     told = tell(Pod(workload.POOL, Shape(1, 2), clients=64), 110, events=events)
     assert told.shape.threads <= 6, told.way
     assert all(second <= 40 for second, _ in told.changes), told.way
+
+
+def trickle_then(load, start, *, rate=1.0, clients=64):
+    """Two minutes of health checks, then the first real load."""
+    return tell(Pod(load, Shape.parse(start), rate=rate, seed=4), 180, events={121: lambda pod: pod.set_clients(clients)})
+
+
+@pytest.mark.parametrize("start", ["1x2", "2x4"])
+@pytest.mark.parametrize("rate", [1.0, 5.0])
+@pytest.mark.parametrize("clients", [16, 64])
+@pytest.mark.parametrize("load", [workload.IO, workload.MIXED])
+def test_the_first_load_after_a_trickle_is_compared_with_itself(load, start, rate, clients):
+    told = trickle_then(load, start, rate=rate, clients=clients)
+    second, jump = told.changes[0]
+    assert second > 121
+    # What this shape serves once it is full, not what came before.
+    served = throughput_of(load, Shape.parse(start), clients)
+    assert jump.numbers["throughput_rps"] == pytest.approx(served, rel=0.15), jump.message
+    assert told.throughput() >= 0.9 * best_of_grid(load, clients), told.way
+
+
+def test_a_first_jump_after_a_trickle_that_makes_it_worse_does_not_stay():
+    """Waits grow like n to the 1.4 from 3 at once on: two slots serve 40 a second, 64 serve 18."""
+    drowning = workload.simple(wait=0.05, slowdown=lambda waits: max(1.0, waits / 3) ** 1.4)
+    told = trickle_then(drowning, "1x2")
+    assert told.changes[0][1].to_shape.slots >= 64
+    assert not any(each.message.startswith("1x2 → 2x64 stays") for _, each in told.decisions), told.reasons()
+    assert told.throughput() >= 0.9 * throughput_of(drowning, Shape(1, 2), 64), told.way
+
+
+def test_a_shape_found_in_a_trickle_is_not_praised_for_the_load_that_comes():
+    """16x64 may shrink at 50 requests/s; 64 clients come in the middle of that trial."""
+    pod = Pod(workload.MIXED, Shape(16, 64), rate=50.0, seed=4)
+    began = []
+
+    def rush(pod):
+        if not began and pod.changing:
+            began.append(pod.clock.now)
+            pod.set_clients(64)
+
+    told = tell(pod, 100, events=dict.fromkeys(range(1, 100), rush))
+    assert began, told.way
+    stays = [each.message for _, each in told.decisions if "stays" in each.message]
+    assert not any("(+" in each for each in stays), stays
+    assert told.throughput() >= 0.9 * best_of_grid(workload.MIXED, 64), told.way

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from uwsgi_autopilot.tuner.verify import Verdict, judge
 
 from tests.unit.tuner.making import seconds
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.tuner.load import load_of
 from uwsgi_autopilot.tuner.memory import Asked, Point
-from uwsgi_autopilot.tuner.verify import Verdict, judge
 
 BEFORE = replace(load_of(seconds(5)), throughput=400.0, spread=0.03)
 MORE = Asked(shape=Shape(4, 13), before=Point.of(BEFORE), at=1.0, reason=Reason.FIRST_JUMP, better=True)
