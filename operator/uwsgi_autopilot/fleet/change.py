@@ -65,12 +65,12 @@ NEXT: Mapping[tuple[Stage, Event], Stage | None] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """stage: where it is in the table. shape: what is tried, promoted, or what is being left. before: the promoted shape
-    when it began. version: of the newest desired shape that was given out for it, at `issued_at`.
+    """stage: where it is in the table. shape: what is tried or promoted, or what is being left. before: the promoted
+    shape when it began. version: of the newest desired shape that was given out for it, at `issued_at`.
 
-    pod: uid of the one that tries, and that is judged by; None: nobody tries. all_pods: every pod tries at once, because
-    all are overloaded. proposal: the tuner's; None: nobody tries. baseline: the pod beside the others just before.
-    arrived_at: since when the shape serves in `pod`. judged_back: the tuner found it worse.
+    pod: uid of the one that tries, and that is judged by; None: nobody tries. all_pods: every pod tries at once,
+    because all are overloaded. proposal: the tuner's; None: nobody tries. baseline: the pod beside the others just
+    before. arrived_at: since when the shape serves in `pod`. judged_back: the tuner found it worse.
     Times are seconds on the fleet's clock.
     """
 

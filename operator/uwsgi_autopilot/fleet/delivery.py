@@ -1,7 +1,8 @@
 """Which pod is to be given which desired shape, and whose turn it is. Level-triggered: what serves is compared.
 
-A write that failed, a pod that lost its shape and a shape that a pod gave up for want of memory are one case: the pod's
-target is not what it should be, so it is given the shape once more, with back-off, under a version that it has not seen.
+A write that failed, a pod that lost its shape and a shape that a pod gave up for want of memory are one case: the
+pod's target is not what it should be, so it is given the shape once more, with back-off, under a version that it has
+not seen.
 """
 
 from collections.abc import Mapping

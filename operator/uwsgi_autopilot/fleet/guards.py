@@ -1,8 +1,8 @@
 """May the shape of this application be changed now? A list of questions, asked in order; the first objection wins.
 
-A new question is one function from the fleet's state to a Word or None, and its place in GUARDS. The tuner has a list of
-its own about the samples of one pod (tuner/guards.py); these are about the pods beside each other. No sentence counts
-seconds: it would be another one each time, and each would be written to the status.
+A new question is one function from the fleet's state to a Word or None, and its place in GUARDS. The tuner has a list
+of its own about the samples of one pod (tuner/guards.py); these are about the pods beside each other. No sentence
+counts seconds: it would be another one each time, and each would be written to the status.
 """
 
 from collections.abc import Callable, Sequence

@@ -22,7 +22,8 @@ LOST_S = 20.0  # accepted, nothing is changing, and the shape does not serve: it
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """event: for the table. kind, reason, message: what is recorded; kind None: nothing. further: what to try instead."""
+    """event: for the table. kind, reason, message: what is recorded; kind None: nothing. further: to try instead.
+    judged: the tuner found the shape worse."""
 
     event: Event
     kind: Kind | None = None

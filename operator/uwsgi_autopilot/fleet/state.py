@@ -29,11 +29,12 @@ class FleetState:
     """app: the manifest. promoted: what every pod is to have, and new ones start with. stored: the version of it that
     is kept where new pods read it. last: the greatest version that was given out, or that any pod has reported.
 
-    pods: those that run, by uid; their Pod objects are written by whoever polls them. coming: those that do not run yet.
-    ready: how many pods were ready at the last plan; left_at: when that number last fell. deliveries: what is being
-    given to which pod. reference: uid of the pod whose samples stand for the application. judged: uid and seq of the
-    newest sample that the tuner was asked about. word: the tuner's; hold: what keeps it from being asked; None: nothing.
-    told: entries that are recorded and not yet passed on. overloaded_at: when every pod last got a shape at once.
+    pods: those that run, by uid; their Pod objects are written by whoever polls them. coming: those that do not run
+    yet. ready: how many pods were ready at the last plan; left_at: when that number last fell. deliveries: what is
+    being given to which pod. reference: uid of the pod whose samples stand for the application. judged: uid and seq of
+    the newest sample that the tuner was asked about. word: the tuner's; hold: what keeps it from being asked; None:
+    nothing. told: entries that are recorded and not yet passed on. overloaded_at: when every pod last tried a shape at
+    once.
     """
 
     app: UwsgiApp

@@ -1,4 +1,4 @@
-"""Whatever happens, and wherever the operator dies: in the end every pod serves the promoted shape, and none is on trial."""
+"""Whatever happens, and wherever the operator dies: in the end every pod serves what is promoted, none on trial."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Who is given which shape: level-triggered by what serves, at most half at a time, and no pod is waited for forever."""
+"""Who is given which shape: by what serves, at most half of the pods at a time, and no pod is waited for forever."""
 
 from dataclasses import replace
 
