@@ -19,6 +19,7 @@ def situation(samples, memory=QUIET):
 
 AMONG_A_THOUSAND = replace(BASE.census, idle=376.0, looks=240)
 FAILING = {"errors": 100.0}
+SLOW = {"requests": 5.0}
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,19 @@ FAILING = {"errors": 100.0}
             situation(seconds(4, after=seconds(4), cpu_s=1.5)), Reason.LOAD_CHANGING, id="twice the CPU per request now"
         ),
         pytest.param(
+            # 3 in the pod for 18 s, then 11: 3.8 on average, and growing
+            situation(
+                seconds(2, after=seconds(18, requests=5.0, busy=3.0, queue_mean=0.0), requests=5.0, queue_mean=3.0)
+            ),
+            Reason.LOAD_CHANGING,
+            id="more came just now, and few requests before that",
+        ),
+        pytest.param(
+            situation(seconds(2, after=seconds(60, busy=0.1, queue_mean=0.0, requests=1.0), requests=20.0)),
+            Reason.TOO_FEW_REQUESTS,
+            id="two seconds of a load after a trickle",
+        ),
+        pytest.param(
             situation([replace(each, queue_mean=80.0 * each.seq) for each in seconds(8)]),
             None,
             id="a queue without end",
@@ -63,7 +77,9 @@ FAILING = {"errors": 100.0}
         ),
         pytest.param(situation(seconds(8), replace(QUIET, not_before=1008.0)), None, id="the pause is just over"),
         pytest.param(
-            situation(seconds(8), replace(QUIET, changes=MOST_CHANGES)), Reason.CHANGE_BUDGET_EXHAUSTED, id="all attempts used"
+            situation(seconds(8), replace(QUIET, changes=MOST_CHANGES)),
+            Reason.CHANGE_BUDGET_EXHAUSTED,
+            id="all attempts used",
         ),
         pytest.param(
             situation(nobody(1, after=seconds(8), settled=False, **FAILING), replace(QUIET, changes=99)),

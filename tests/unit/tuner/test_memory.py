@@ -4,22 +4,21 @@ import json
 from dataclasses import replace
 
 import pytest
-from uwsgi_autopilot.tuner.phases import TRANSITIONS, Event, Phase, after
 
 from tests.simulator import workload
 from tests.simulator.pod import Pod
-from tests.simulator.story import tell
+from tests.simulator.story import WIDE, tell
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.tuner.memory import MAX_JSON_BYTES, Memory
+from uwsgi_autopilot.tuner.propose import propose
 
 
 def full() -> Memory:
     memory = tell(Pod(workload.DEGRADING, Shape(8, 1), clients=64), 14).memory
     for number in range(1, 30):
         memory = memory.with_rejected(Shape(number, 64), up=True, demand=1e9, change=-0.123456789)
-        if memory.asked is not None:
-            point = replace(memory.asked.before, shape=Shape(number, 7))
-            memory = replace(memory.with_point(point), reference=point)
+        point = replace(memory.points[-1], shape=Shape(number, 7), throughput=1000 / 7, wait_s=1 / 70)
+        memory = replace(memory.with_point(point), reference=point, returned_to=point)
     return memory
 
 
@@ -36,18 +35,17 @@ def test_another_version_starts_afresh():
     assert Memory.from_json({**full().to_json(), "version": 99}) == Memory()
 
 
-@pytest.mark.parametrize("data", [None, [], "", 7, {}, {"version": 1}, {"version": 1, "phase": "Sleep"}])
+@pytest.mark.parametrize("data", [None, [], "", 7, {}, {"version": 2}, {"version": 2, "points": 3}])
 def test_what_is_no_memory_is_said_to_be_none(data):
     with pytest.raises(ValueError):
         Memory.from_json(data)
 
 
-def test_every_phase_can_be_left_and_entered():
-    assert {phase for phase, _ in TRANSITIONS} == set(Phase)
-    assert set(TRANSITIONS.values()) == set(Phase)
-    assert all(after(phase, Event.WORKLOAD_CHANGED) is Phase.OBSERVE for phase in Phase)
-
-
-def test_an_event_that_cannot_happen_is_an_error():
-    with pytest.raises(KeyError):
-        after(Phase.HOLD, Event.KEPT)
+def test_another_boot_starts_afresh_and_another_pods_older_sample_does_not():
+    told = tell(Pod(workload.MIXED, Shape(4, 13), clients=64), 30)
+    assert told.memory.settled
+    shifted = [replace(each, at=each.at - 5.0) for each in told.samples]
+    assert propose(told.memory, shifted, WIDE).memory.settled
+    booted = [replace(each, at=each.at - 900.0) for each in told.samples[:5]]
+    again = propose(told.memory, booted[:2], WIDE).memory
+    assert again == Memory(at=booted[1].at)

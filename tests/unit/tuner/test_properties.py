@@ -5,14 +5,15 @@ import math
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from uwsgi_autopilot.tuner.decide import decide, recommend
-from uwsgi_autopilot.tuner.decision import LONGEST_MESSAGE, Kind
 
+from tests.simulator.lonepod import LonePod
 from uwsgi_autopilot.api.sample import Census, Sample
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Bounds
 from uwsgi_autopilot.tuner.limits import Limits
 from uwsgi_autopilot.tuner.memory import MAX_JSON_BYTES, Memory
+from uwsgi_autopilot.tuner.proposal import LONGEST_MESSAGE, Proposal
+from uwsgi_autopilot.tuner.propose import propose, recommend
 
 amount = st.floats(min_value=0, max_value=1e4, allow_nan=False)
 share = st.floats(min_value=0, max_value=100, allow_nan=False)
@@ -78,54 +79,56 @@ def histories(draw):
     return samples
 
 
-def replayed(samples, limits, law):
-    memory = Memory()
-    for count in range(len(samples) + 1):
-        step = law(memory, samples[:count], limits)
-        memory = step.memory
-        yield count, step
+def replayed(samples, limits, law=propose):
+    """The samples do not follow what is asked for: changes come, are lost, or another shape serves."""
+    fleet = LonePod(law=law, limits=limits, trial=law is propose)
+    for count in range(1, len(samples) + 1):
+        yield samples[count - 1], fleet.second(samples[:count]), fleet
 
 
 @settings(max_examples=150, deadline=None)
-@given(histories(), all_limits(), st.sampled_from([decide, recommend]))
-def test_whatever_is_measured_there_is_a_decision_within_bounds(samples, limits, law):
-    for count, step in replayed(samples, limits, law):
-        decision = step.decision
-        assert 0 < len(decision.message) <= LONGEST_MESSAGE
-        assert all(math.isfinite(number) for number in decision.numbers.values())
-        if decision.kind in (Kind.CHANGE, Kind.RECOMMEND):
-            assert decision.to_shape != decision.from_shape == samples[count - 1].shape
-            back = step.memory.asked is not None and step.memory.asked.before.shape == decision.to_shape
-            assert back or limits.clamp(decision.to_shape) == decision.to_shape
+@given(histories(), all_limits(), st.sampled_from([propose, recommend]))
+def test_whatever_is_measured_there_is_an_answer_within_bounds(samples, limits, law):
+    for newest, said, fleet in replayed(samples, limits, law):
+        assert 0 < len(said.message) <= LONGEST_MESSAGE
+        assert all(math.isfinite(number) for number in said.numbers.values())
+        if said.kind in ("change", "recommend"):
+            assert said.to_shape != said.from_shape == newest.shape
+            back = fleet.pending is not None and fleet.pending.back
+            assert back or limits.clamp(said.to_shape) == said.to_shape
         else:
-            assert decision.to_shape == decision.from_shape
+            assert said.to_shape == said.from_shape
 
 
 @settings(max_examples=60, deadline=None)
 @given(histories(), all_limits())
-def test_asked_twice_about_the_same_sample_the_answer_is_the_same(samples, limits):
-    for count, step in replayed(samples, limits, decide):
-        if count == 0:
-            continue
-        again = decide(step.memory, samples[:count], limits)
-        assert again == step
+def test_the_same_samples_and_memory_give_the_same_answer(samples, limits):
+    for count in range(len(samples) + 1):
+        first = propose(Memory(), samples[:count], limits)
+        assert propose(Memory(), samples[:count], limits) == first
 
 
 @settings(max_examples=60, deadline=None)
 @given(histories(), all_limits())
-def test_the_memory_survives_json_at_any_moment(samples, limits):
-    for _, step in replayed(samples, limits, decide):
-        text = step.memory.to_text()
+def test_memory_and_proposal_survive_json_at_any_moment(samples, limits):
+    for _, _, fleet in replayed(samples, limits):
+        text = fleet.memory.to_text()
         assert len(text.encode()) <= MAX_JSON_BYTES
         assert Memory.from_json(json.loads(text)).to_text() == text
+        if fleet.pending is not None:
+            data = json.loads(json.dumps(fleet.pending.proposal.to_json()))
+            assert Proposal.from_json(data).to_json() == data
 
 
 @settings(max_examples=60, deadline=None)
 @given(histories(), all_limits())
-def test_recommending_never_asks_for_a_change(samples, limits):
-    for _, step in replayed(samples, limits, recommend):
-        assert step.decision.kind is not Kind.CHANGE
-        assert step.memory.asked is None
+def test_recommending_counts_no_change_and_says_a_shape_once(samples, limits):
+    last = None
+    for _, said, fleet in replayed(samples, limits, recommend):
+        assert fleet.memory.changes == 0
+        if said.kind == "recommend":
+            assert said.to_shape != last
+        last = fleet.memory.recommended
 
 
 @settings(max_examples=30, deadline=None)
@@ -137,7 +140,7 @@ def test_without_requests_nothing_changes(shape, count):
         for n in range(count)
     ]
     limits = Limits(processes=Bounds(min=1, max=16), threads=Bounds(min=1, max=64))
-    assert all(step.decision.kind is Kind.HOLD for _, step in replayed(samples, limits, decide))
+    assert all(said.kind == "hold" for _, said, _ in replayed(samples, limits))
 
 
 @settings(max_examples=60, deadline=None)
@@ -176,5 +179,5 @@ def test_never_an_increase_without_demand(shape, busy_share, cpu_s, wait_s):
         for n in range(1, 40)
     ]
     limits = Limits(processes=Bounds(min=1, max=20), threads=Bounds(min=1, max=80))
-    for _, step in replayed(samples, limits, decide):
-        assert step.decision.to_shape.slots <= shape.slots
+    for _, said, _ in replayed(samples, limits):
+        assert said.to_shape.slots <= shape.slots

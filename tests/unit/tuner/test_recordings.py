@@ -7,16 +7,15 @@ that differs from the recorded run's.
 import json
 from pathlib import Path
 
-from uwsgi_autopilot.tuner.decide import decide
-from uwsgi_autopilot.tuner.decision import Kind
-from uwsgi_autopilot.tuner.phases import Phase
-
+from tests.simulator.lonepod import LonePod, Pending
 from tests.simulator.story import WIDE
 from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.tuner.load import load_of
-from uwsgi_autopilot.tuner.memory import Asked, Memory, Point
+from uwsgi_autopilot.tuner.point import Point
+from uwsgi_autopilot.tuner.proposal import Proposal
+from uwsgi_autopilot.tuner.propose import propose
 
 RECORDINGS = Path(__file__).parent / "recordings"
 
@@ -25,27 +24,25 @@ def recorded(name):
     return [Sample.from_json(json.loads(line)) for line in (RECORDINGS / f"{name}.jsonl").read_text().splitlines()]
 
 
-def replay(samples, memory=None, first=1):
-    decisions = []
-    memory = memory or Memory()
-    for count in range(first, len(samples) + 1):
-        step = decide(memory, samples[max(0, count - 120) : count], WIDE)
-        memory = step.memory
-        decisions.append(step.decision)
-    return decisions
+def replay(samples, pending=None, first=1):
+    fleet = LonePod(law=propose, limits=WIDE, pending=pending)
+    return [fleet.second(samples[max(0, count - 120) : count]) for count in range(first, len(samples) + 1)]
 
 
 def asked_for(decisions):
-    return [each.to_shape for each in decisions if each.kind is Kind.CHANGE]
+    return [each.to_shape for each in decisions if each.kind == "change"]
 
 
 def test_a_neighbour_wakes_during_the_trial():
     """16x64 at 283 requests/s, 4x1 at 192: others used 0.15 cores before and 0.9 after. The first law went back."""
     samples = recorded("neighbour-wakes-during-the-trial")
     load = load_of(samples[:6])
-    trial = Asked(shape=Shape(4, 1), before=Point.of(load), at=load.at, reason=Reason.FIRST_JUMP, better=True)
-    memory = Memory(phase=Phase.VERIFY, shape=Shape(16, 64), asked=trial, seq=samples[5].seq, at=load.at)
-    assert asked_for(replay(samples, memory, first=7)) == []
+    trial = Proposal(
+        shape=Shape(4, 1), before=Point.of(load), at=load.at, reason=Reason.FIRST_JUMP, message="", better=True,
+        expected=300.0,
+    )  # fmt: skip
+    pending = Pending(proposal=trial, asked_at=load.at)
+    assert asked_for(replay(samples, pending, first=7)) == []
 
 
 def test_a_pool_beside_neighbours_is_one_workload():

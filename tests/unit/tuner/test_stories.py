@@ -172,7 +172,8 @@ def test_a_pool_that_fits_is_not_forgotten():
 
 def trickle_then(load, start, *, rate=1.0, clients=64):
     """Two minutes of health checks, then the first real load."""
-    return tell(Pod(load, Shape.parse(start), rate=rate, seed=4), 180, events={121: lambda pod: pod.set_clients(clients)})
+    events = {121: lambda pod: pod.set_clients(clients)}
+    return tell(Pod(load, Shape.parse(start), rate=rate, seed=4), 180, events=events)
 
 
 @pytest.mark.parametrize("start", ["1x2", "2x4"])
