@@ -21,7 +21,7 @@ from bench.workload import Workload
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode, ResourceLimits, TuningSpec, UwsgiApp
 from uwsgi_autopilot.errors import NotServing
-from uwsgi_autopilot.local.pilot import Pilot
+from uwsgi_autopilot.local.autopilot import CHANGES, Autopilot
 from uwsgi_autopilot.local.programs import Programs
 from uwsgi_autopilot.local.session import Session
 
@@ -75,7 +75,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flight:
-    """seconds: from the first answer to the last change's end. changes: wishes. swaps: new generations."""
+    """seconds: from the first answer to the last change's end. changes: of the shape, those taken back too. swaps: new generations."""
 
     shape: Shape
     seconds: float
@@ -198,13 +198,13 @@ class _Screen:
     # The autopilot
 
     def _fly(self) -> Flight:
-        pilot = Pilot(self.session, mode=Mode.AUTO)
+        autopilot = Autopilot(self.session, mode=Mode.AUTO)
         begin = time.monotonic()
         changed = begin
         last = self.session.shape
         while True:
             self.session.step()
-            pilot.step()
+            autopilot.step()
             now = time.monotonic()
             if self.session.shape != last or not self.session.settled:
                 last, changed = self.session.shape, now
@@ -214,13 +214,13 @@ class _Screen:
             time.sleep(0.05)
         self._settle()
         assert self.session.shape is not None
-        changes = [entry for entry in pilot.history if entry.kind == "change"]
+        changes = [entry for entry in autopilot.history if entry.kind in CHANGES]
         return Flight(
             shape=self.session.shape,
             seconds=max(0.0, changed - (self.load.first_answer() or begin)) if changes else 0.0,
             changes=len(changes),
-            swaps=int((self.session.state or {}).get("swaps", 0)),
-            messages=[entry.message for entry in pilot.history],
+            swaps=self.session.state.counts.swaps if self.session.state else 0,
+            messages=[entry.message for entry in autopilot.history],
         )
 
     def _settle(self) -> None:
