@@ -1,4 +1,4 @@
-"""Bring the objects of one application to what is desired: create, apply, repair, prune. Never adopt.
+"""Make the objects of one application what is desired: create, apply, repair, prune. Never adopt.
 
 The first write of each is a POST, so an object of that name that is not ours stays as it is. (An apply on the
 ServiceAccount `default` silently took it over: measured.) Later writes carry the uid of what we made.
@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from uwsgi_autopilot.controller.kube import FIELD_MANAGER, Conflict, Kube, NotFound
-from uwsgi_autopilot.controller.mirror import ChildSeen, Key, Mirror, child_seen, owner_uid
-from uwsgi_autopilot.controller.ownership import taken_over
+from uwsgi_autopilot.controller.cache import Cache, ChildSeen, child_seen, owner_uid
+from uwsgi_autopilot.controller.kube import Conflict, Kube, NotFound
+from uwsgi_autopilot.controller.managedfields import migrated
+from uwsgi_autopilot.controller.workqueue import Key
 from uwsgi_autopilot.errors import AutopilotError
 from uwsgi_autopilot.resources.app import App
-from uwsgi_autopilot.resources.labels import tuning_name
+from uwsgi_autopilot.resources.labels import FIELD_MANAGER, promoted_name, tuning_name
 
 Body = dict[str, Any]
 Name = tuple[str, str]
@@ -33,21 +34,21 @@ class Children:
     """`applied`: for each child the hash of what we last wrote, and what the object looked like after that."""
 
     kube: Kube
-    mirror: Mirror
+    cache: Cache
     applied: dict[tuple[Key, Name], tuple[str, ChildSeen]] = field(default_factory=dict)
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
-    async def bring(self, app: App, wanted: Sequence[Body]) -> None:
+    async def ensure(self, app: App, desired: Sequence[Body]) -> None:
         """Everything that a pod needs before the Deployment, which comes last. Raises NameTaken, ApiError,
         Unreachable."""
         key = Key(app.namespace, app.name)
-        first = [body for body in wanted if body["kind"] != "Deployment"]
+        first = [body for body in desired if body["kind"] != "Deployment"]
         await asyncio.gather(*(self._one(key, app, body) for body in first))
-        for body in wanted:
+        for body in desired:
             if body["kind"] == "Deployment":
                 await self._one(key, app, body)
         await self._scale(app)
-        await self._prune(key, app, {name_of(body) for body in wanted})
+        await self._prune(key, app, {name_of(body) for body in desired})
 
     def forget(self, key: Key) -> None:
         self.applied = {at: known for at, known in self.applied.items() if at[0] != key}
@@ -55,7 +56,7 @@ class Children:
     async def _one(self, key: Key, app: App, body: Body) -> None:
         name = name_of(body)
         text = hash_of(body)
-        live = self.mirror.children.get(key, {}).get(name)
+        live = self.cache.children.get(key, {}).get(name)
         known = self.applied.get((key, name))
         if known is not None and live is not None and known == (text, live):
             return
@@ -77,13 +78,13 @@ class Children:
             return await self.kube.apply({**body, "metadata": metadata})
         except (Conflict, NotFound):
             # It went in between, or the watch has missed its end: the next turn makes it.
-            self.mirror.children.get(Key(app.namespace, app.name), {}).pop(name_of(body), None)
-            self.mirror.due.mark(Key(app.namespace, app.name), after=1.0)
+            self.cache.children.get(Key(app.namespace, app.name), {}).pop(name_of(body), None)
+            self.cache.specs.mark(Key(app.namespace, app.name), after=1.0)
             raise
 
     async def _own(self, body: Body) -> Body:
         meta = body["metadata"]
-        entries = taken_over(meta.get("managedFields", []), FIELD_MANAGER)
+        entries = migrated(meta.get("managedFields", []), FIELD_MANAGER)
         if entries is None:
             return body
         change = {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"], "managedFields": entries}
@@ -111,13 +112,13 @@ class Children:
             body = {"spec": {"replicas": app.replicas}}
             await self.kube.merge("Deployment", app.namespace, app.name, body, subresource="scale")
 
-    async def _prune(self, key: Key, app: App, wanted: set[Name]) -> None:
-        """What we made and no longer want. A pod's configuration stays while a ReplicaSet names it, else neither a
-        rollback nor the replacement of an old pod could start."""
-        keep = wanted | {("ConfigMap", tuning_name(app.name))}
+    async def _prune(self, key: Key, app: App, desired: set[Name]) -> None:
+        """What we made and nobody needs. A pod's configuration stays while a ReplicaSet names it, else neither a rollback
+        nor the replacement of an old pod could start."""
+        keep = desired | {("ConfigMap", name) for name in (promoted_name(app.name), tuning_name(app.name))}
         old = {
             name: seen
-            for name, seen in self.mirror.children.get(key, {}).items()
+            for name, seen in self.cache.children.get(key, {}).items()
             if name not in keep and seen.owner == app.uid
         }
         if not old:

@@ -12,7 +12,7 @@ from typing import Any
 
 from uwsgi_autopilot.api.uwsgiapp import API_VERSION, KIND
 from uwsgi_autopilot.controller.kube import ApiError, Kube, NotFound, Unreachable
-from uwsgi_autopilot.controller.mirror import Key
+from uwsgi_autopilot.controller.workqueue import Key
 
 log = logging.getLogger(__name__)
 

@@ -13,9 +13,11 @@ from typing import Any
 import aiohttp
 from kubernetes.aio import client, config
 
+from uwsgi_autopilot.api.uwsgiapp import API_VERSION
 from uwsgi_autopilot.errors import AutopilotError
+from uwsgi_autopilot.resources.labels import FIELD_MANAGER
+from uwsgi_autopilot.resources.objects import CHILDREN
 
-FIELD_MANAGER = "uwsgi-autopilot"
 REQUEST_SECONDS = 30.0
 CHUNK = 100
 # 429 says when to come again; more often than this in a row is an outage.
@@ -25,19 +27,15 @@ LONGEST_MESSAGE = 1024
 
 Body = dict[str, Any]
 
-# kind: (path of its API, plural).
-KINDS: Mapping[str, tuple[str, str]] = {
-    "UwsgiApp": ("/apis/uwsgi-autopilot.dev/v1alpha1", "uwsgiapps"),
-    "Pod": ("/api/v1", "pods"),
-    "ConfigMap": ("/api/v1", "configmaps"),
-    "Service": ("/api/v1", "services"),
-    "ServiceAccount": ("/api/v1", "serviceaccounts"),
-    "PodTemplate": ("/api/v1", "podtemplates"),
-    "Deployment": ("/apis/apps/v1", "deployments"),
-    "ReplicaSet": ("/apis/apps/v1", "replicasets"),
-    "PodDisruptionBudget": ("/apis/policy/v1", "poddisruptionbudgets"),
-    "Event": ("/apis/events.k8s.io/v1", "events"),
-    "CustomResourceDefinition": ("/apis/apiextensions.k8s.io/v1", "customresourcedefinitions"),
+# kind: its apiVersion. Those of an application's objects are listed where these are made.
+KINDS: Mapping[str, str] = {
+    **CHILDREN,
+    "UwsgiApp": API_VERSION,
+    "Pod": "v1",
+    "PodTemplate": "v1",
+    "ReplicaSet": "apps/v1",
+    "Event": "events.k8s.io/v1",
+    "CustomResourceDefinition": "apiextensions.k8s.io/v1",
 }
 
 
@@ -176,9 +174,15 @@ class Kube:
         return answer.status, answer.headers, data if isinstance(data, dict) else {}
 
 
+def resource_of(kind: str) -> tuple[str, str, str]:
+    """(group, version, plural); the group of the API server's own first kinds is empty."""
+    group, _, version = KINDS[kind].rpartition("/")
+    return group, version, f"{kind.lower()}s"
+
+
 def path_of(kind: str, namespace: str | None, name: str = "", subresource: str = "") -> str:
-    api, plural = KINDS[kind]
-    parts = [api]
+    group, version, plural = resource_of(kind)
+    parts = [f"/apis/{group}/{version}" if group else f"/api/{version}"]
     if namespace is not None:
         parts.append(f"namespaces/{namespace}")
     parts += [each for each in (plural, name, subresource) if each]

@@ -1,4 +1,4 @@
-"""`uwsgi-autopilot operator`: kopf's watches, the reconciles, the tuning loop and one HTTP port, in one event loop.
+"""`uwsgi-autopilot operator`: kopf's watches, reconciles, poller, runners and one HTTP port, in one event loop.
 
 Ends with a traceback when any of them does: a restart begins from what the cluster says, and the applications go on
 without an operator meanwhile.
@@ -16,18 +16,20 @@ from typing import Any
 import kopf
 from aiohttp import web
 
-from uwsgi_autopilot.controller import handlers, metrics
-from uwsgi_autopilot.controller.agents import Agents
+from uwsgi_autopilot.controller import counters, handlers
+from uwsgi_autopilot.controller.cache import Cache, made_for, owner_key
 from uwsgi_autopilot.controller.children import Children
 from uwsgi_autopilot.controller.events import Events
 from uwsgi_autopilot.controller.kube import ApiError, Kube, NotFound, Unreachable
-from uwsgi_autopilot.controller.mirror import Mirror, owner_key
+from uwsgi_autopilot.controller.poller import Poller
 from uwsgi_autopilot.controller.reconcile import Chart, Reconciler
-from uwsgi_autopilot.controller.report import Reporter
-from uwsgi_autopilot.controller.tuning import Tuning
+from uwsgi_autopilot.controller.runners import Runners
+from uwsgi_autopilot.controller.statuswriter import StatusWriter
+from uwsgi_autopilot.controller.workqueue import Key
 from uwsgi_autopilot.errors import UsageError
 from uwsgi_autopilot.resources.labels import MANAGED_BY, MANAGER
-from uwsgi_autopilot.resources.objects import Settings
+from uwsgi_autopilot.resources.objects import CHILDREN, Settings
+from uwsgi_autopilot.resources.tuned import TuningStatus
 
 log = logging.getLogger(__name__)
 
@@ -61,46 +63,48 @@ def run_operator(options: Options) -> int:
 class Operator:
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.mirror = Mirror()
-        self.metrics = metrics.Metrics()
-        self.agents = Agents()
+        self.cache = Cache()
+        self.counters = counters.Counters()
+        self.poller = Poller()
         self.missed: set[str] = set()
         self.misses = 0
-        self.listed = False
 
     async def run(self) -> None:
         kube = await Kube.connect()
         await self._wait_for_crd(kube)
         self.events = Events(kube, os.environ.get("HOSTNAME", "uwsgi-autopilot"))
-        self.tuning = Tuning(self.mirror, kube, self.agents, self.events, self.metrics)
+        self.runners = Runners(self.cache, kube, self.poller, self.events, self.counters)
         chart = Chart(kube, self.options.namespace, self.options.template, self.options.skeletons)
-        self.reconciler = Reconciler(
-            kube=kube, mirror=self.mirror, tuning=self.tuning, chart=chart,
-            children=Children(kube, self.mirror), reporter=Reporter(kube, self.mirror, self.tuning),
-            settings=Settings(agent_image=self.options.agent_image), metrics=self.metrics,
+        reconciler = Reconciler(
+            kube=kube, cache=self.cache, runners=self.runners, chart=chart, children=Children(kube, self.cache),
+            statuses=StatusWriter(kube, self._tuning), settings=Settings(agent_image=self.options.agent_image),
+            counters=self.counters,
         )  # fmt: skip
         self.kube = kube
-        await self.agents.open()
-        runner = await self._serve()
+        server = await self._serve()
         try:
-            await self._all_until_stopped(
-                kopf.operator(
-                    registry=handlers.registry_for(self.mirror),
-                    settings=handlers.settings(),
-                    clusterwide=not self.options.watch,
-                    namespaces=tuple(self.options.watch),
-                    standalone=True,
-                    stop_flag=asyncio.Event(),
-                ),
-                self.reconciler.run(),
-                self.tuning.run(),
-                self.events.run(),
-                self._relist(),
-            )
+            async with self.poller:
+                await self._all_until_stopped(
+                    kopf.operator(
+                        registry=handlers.registry_for(self.cache),
+                        settings=handlers.settings(),
+                        clusterwide=not self.options.watch,
+                        namespaces=tuple(self.options.watch),
+                        standalone=True,
+                        stop_flag=asyncio.Event(),
+                    ),
+                    reconciler.run(),
+                    self.runners.run(),
+                    self.events.run(),
+                    self._relist(),
+                )
         finally:
-            await runner.cleanup()
-            await self.agents.close()
+            await server.cleanup()
             await kube.close()
+
+    def _tuning(self, key: Key) -> TuningStatus:
+        runner = self.runners.running.get(key)
+        return runner.status() if runner is not None else TuningStatus()
 
     async def _all_until_stopped(self, *parts: Coroutine[Any, Any, None]) -> None:
         """Until SIGTERM, or until one of them ends: then that one's error, if it has one, is ours."""
@@ -136,12 +140,12 @@ class Operator:
             else:
                 return
 
-    # --- the mirror against whole lists
+    # --- the cache against whole lists
 
     async def _relist(self) -> None:
         """A watch that lost an end, or died without a word, shows here."""
         while True:
-            await asyncio.sleep(5.0 if not self.listed else RELIST_SECONDS)
+            await asyncio.sleep(5.0 if not self.cache.listed else RELIST_SECONDS)
             try:
                 await self.compare()
             except (ApiError, Unreachable) as error:
@@ -150,21 +154,20 @@ class Operator:
     async def compare(self) -> None:
         """Raises ApiError, Unreachable."""
         unknown = set()
-        for kind in ("UwsgiApp", "Pod", *handlers.CHILDREN):
-            known = self.mirror.uids(kind)
+        for kind in ("UwsgiApp", "Pod", *CHILDREN):
+            known = self.cache.uids(kind)
             found = await self._uids(kind)
-            self.mirror.forget(kind, known - found)
-            unknown |= found - self.mirror.uids(kind)
+            self.cache.forget(kind, known - found)
+            unknown |= found - self.cache.uids(kind)
         self.misses = self.misses + 1 if unknown & self.missed else 0
-        self.missed, self.listed = unknown, True
+        self.missed, self.cache.listed = unknown, True
 
     async def _uids(self, kind: str) -> set[str]:
         labels = "" if kind == "UwsgiApp" else f"{MANAGED_BY}={MANAGER}"
         found = set()
         for namespace in self.options.watch or (None,):
             async for body in self.kube.list(kind, namespace, labels):
-                # Anybody may write our first label on anything: without the second the mirror never has it.
-                if kind == "UwsgiApp" or owner_key(body) is not None:
+                if kind == "UwsgiApp" or _is_ours(body):
                     found.add(body["metadata"]["uid"])
         return found
 
@@ -182,26 +185,35 @@ class Operator:
 
     async def _healthz(self, request: web.Request) -> web.Response:
         """An API server that is away is no reason to die; a loop that stands still, or a deaf watch, is."""
-        late = time.monotonic() - self.tuning.ticked_at
+        late = time.monotonic() - self.runners.turned_at
         if late > LOOP_SECONDS:
-            return web.Response(status=503, text=f"the tuning loop has stood still for {late:.0f} s\n")
+            return web.Response(status=503, text=f"the loop of the runners has stood still for {late:.0f} s\n")
         if self.misses >= MISSED_LISTS:
             return web.Response(status=503, text="a watch misses objects that the lists have\n")
         return web.Response(text="ok\n")
 
     async def _ready(self, request: web.Request) -> web.Response:
-        return web.Response(text="ok\n") if self.listed else web.Response(status=503, text="reading the lists\n")
+        return web.Response(text="ok\n") if self.cache.listed else web.Response(status=503, text="reading the lists\n")
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        counts = metrics.Counts(
-            applications=len(self.mirror.apps),
-            pods=sum(len(each.pilot.pods) for each in self.tuning.apps.values()),
-            due=len(self.mirror.due),
-            polls=self.agents.polls,
-            poll_failures=self.agents.failures,
-            wrong_pods=self.agents.wrong_pods,
+        now = counters.Moment(
+            applications=len(self.cache.apps),
+            pods=sum(len(each.state.pods) for each in self.runners.running.values() if each.state),
+            due=len(self.cache.specs),
+            statuses_due=len(self.cache.statuses),
+            unreachable=self.runners.silent(),
+            polls=self.poller.polls,
+            poll_failures=self.poller.failures,
+            incompatible=self.poller.incompatible,
+            wrong_pods=self.poller.wrong_pods,
             writes=dict(self.kube.writes),
             events_dropped=self.events.dropped,
         )
-        text = metrics.page(self.metrics, counts)
+        text = counters.page(self.counters, now)
         return web.Response(text=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
+def _is_ours(body: dict[str, Any]) -> bool:
+    """Anybody may write our labels on anything: what the cache would not take, it cannot miss."""
+    key = owner_key(body)
+    return key is not None and (body["kind"] != "Pod" or made_for(body, key.name))

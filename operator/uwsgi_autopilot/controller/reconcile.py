@@ -1,32 +1,39 @@
-"""One application, level-triggered and idempotent: read → desired (pure) → apply → status (pure) → write what changed.
+"""One application, level-triggered and idempotent: read → desired (pure) → apply; and beside it its status.
 
-Called whenever something about the application may have changed; whatever it was, everything is compared.
+Whatever happened, everything is compared. Two lanes with workers of their own: a new manifest never waits behind
+figures, and a status never behind a slow apply.
 """
 
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from uwsgi_autopilot.controller.cache import Cache
 from uwsgi_autopilot.controller.children import Children, NameTaken
+from uwsgi_autopilot.controller.counters import Counters
 from uwsgi_autopilot.controller.kube import ApiError, Kube, NotFound, Unreachable
-from uwsgi_autopilot.controller.metrics import Metrics
-from uwsgi_autopilot.controller.mirror import Key, Mirror
-from uwsgi_autopilot.controller.report import Reporter
-from uwsgi_autopilot.controller.tuning import Tuning
+from uwsgi_autopilot.controller.runners import Runners
+from uwsgi_autopilot.controller.statuswriter import Reconciled, StatusWriter
+from uwsgi_autopilot.controller.store import Store
+from uwsgi_autopilot.controller.workqueue import Key, Workqueue
 from uwsgi_autopilot.errors import SpecError, TemplateError
 from uwsgi_autopilot.resources.app import App
 from uwsgi_autopilot.resources.objects import Settings, desired
 
 log = logging.getLogger(__name__)
 
-WORKERS = 4
+SPEC_WORKERS = 4
+STATUS_WORKERS = 4
 RETRY_SECONDS = 5.0
 LONGEST_RETRY_SECONDS = 300.0
 # Even when nothing seems to have happened.
 AGAIN_SECONDS = 300.0
 TEMPLATE_SECONDS = 30.0
+# Two writers at once, or a server that is busy, are gone the next time: no news for a condition.
+TRIES_UNTOLD = 2
 
 
 @dataclass(slots=True)
@@ -57,86 +64,132 @@ class Chart:
 
 @dataclass(slots=True)
 class Reconciler:
+    """done: what became of the objects of each application, for its status. failures: in a row. unwritten: whose
+    status failed the last time."""
+
     kube: Kube
-    mirror: Mirror
-    tuning: Tuning
+    cache: Cache
+    runners: Runners
     chart: Chart
     children: Children
-    reporter: Reporter
+    statuses: StatusWriter
     settings: Settings
-    metrics: Metrics
+    counters: Counters
+    done: dict[Key, Reconciled] = field(default_factory=dict)
     failures: dict[Key, int] = field(default_factory=dict)
+    unwritten: set[Key] = field(default_factory=set)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
-            for _ in range(WORKERS):
-                group.create_task(self._work())
+            for _ in range(SPEC_WORKERS):
+                group.create_task(self._work(self.cache.specs, self._reconcile_counted))
+            for _ in range(STATUS_WORKERS):
+                group.create_task(self._work(self.cache.statuses, self.refresh))
 
-    async def _work(self) -> None:
+    async def _work(self, lane: Workqueue, work: Callable[[Key], Awaitable[None]]) -> None:
         while True:
-            key = await self.mirror.due.take()
-            began = time.monotonic()
+            key = await lane.take()
             try:
-                result = await self._guarded(key)
+                await work(key)
             finally:
-                self.mirror.due.done(key)
-            self.metrics.reconciled(result, time.monotonic() - began)
+                lane.done(key)
 
-    async def _guarded(self, key: Key) -> str:
-        """One application's trouble is no reason to leave the others alone."""
-        try:
-            result = await self.reconcile(key)
-        except (ApiError, Unreachable) as error:
-            log.warning("reconcile will be tried again app=%s error=%s", key, error)
-        except Exception:
-            log.exception("reconcile failed, will be tried again app=%s", key)
-        else:
-            self.failures.pop(key, None)
-            return result
-        tries = self.failures[key] = self.failures.get(key, 0) + 1
-        self.mirror.due.mark(key, after=min(RETRY_SECONDS * 2 ** (tries - 1), LONGEST_RETRY_SECONDS))
-        return "failed"
+    # --- its objects
+
+    async def _reconcile_counted(self, key: Key) -> None:
+        began = time.monotonic()
+        result = await self.reconcile(key)
+        self.counters.reconciled(result, time.monotonic() - began)
 
     async def reconcile(self, key: Key) -> str:
-        """ok, or refused: the objects could not be brought to what is desired, and the status says why."""
+        """ok; refused: the objects cannot be what is desired, and the status says why; failed: it is tried again.
+
+        One application's trouble is no reason to leave the others alone, whatever it is.
+        """
         try:
             body = await self.kube.get("UwsgiApp", key.namespace, key.name)
         except NotFound:
             self._forget(key)
             return "ok"
+        except Exception as error:
+            # Without the object there is nobody to tell.
+            return self._again(key, error)
         if body["metadata"].get("deletionTimestamp"):
             return "ok"  # its children follow it by their owner references
-        problem = await self._bring(key, body)
-        await self.reporter.report(key, body, problem)
-        self.mirror.due.mark(key, after=AGAIN_SECONDS)
+        app, problem = await self._ensure(key, body)
+        if not is_passing(problem) or self.failures.get(key, 0) >= TRIES_UNTOLD:
+            meta = body["metadata"]
+            self.done[key] = Reconciled(uid=meta["uid"], generation=meta["generation"], app=app, problem=problem)
+            self.cache.look_again(key)
+        if problem is not None and not is_refusal(problem):
+            return self._again(key, problem)
+        self.failures.pop(key, None)
+        self.cache.specs.mark(key, after=AGAIN_SECONDS)
         return "ok" if problem is None else "refused"
 
-    async def _bring(self, key: Key, body: dict[str, Any]) -> Exception | None:
-        """What kept us from bringing the objects to what is desired; None: nothing did."""
-        stored = None if key in self.tuning.apps else await self.tuning.stored(key, body["metadata"]["uid"])
+    async def _ensure(self, key: Key, body: dict[str, Any]) -> tuple[App | None, Exception | None]:
+        """The manifest, None where it cannot be read; and what kept us from making the objects what it asks for."""
+        app = None
         try:
             app = App.from_body(body)
             template, skeletons = await self.chart.read()
-            # Looked up last: what is promoted while we wait for the API server must not be written over.
-            tuned = self.tuning.apps.get(key)
-            promoted = tuned.pilot.wishes.promoted if tuned else stored
-            wanted = desired(
-                app,
-                template=template,
-                skeletons=skeletons,
-                settings=self.settings,
-                promoted=promoted if promoted is not None and promoted.seq > 0 else None,
-            )
-            await self.children.bring(app, wanted)
-        except (SpecError, TemplateError, NameTaken) as error:
-            return error
-        except ApiError as error:
-            if error.status in (400, 403, 422):
-                return error  # the same again tomorrow: told in the status, not retried in haste
-            raise
-        return None
+            made = desired(app, template=template, skeletons=skeletons, settings=self.settings)
+            runner = self.runners.running.get(key)
+            promoted = runner.state.promoted if runner is not None and runner.state is not None else None
+            # Before the pods, which do not start without it.
+            await Store(self.kube).ensure_promoted(app, promoted)
+            await self.children.ensure(app, made)
+        except Exception as error:
+            return app, error
+        return app, None
+
+    def _again(self, key: Key, error: Exception) -> str:
+        tries = self.failures[key] = self.failures.get(key, 0) + 1
+        if isinstance(error, ApiError | Unreachable):
+            log.warning("reconcile will be tried again app=%s error=%s", key, error)
+        elif tries == 1:
+            log.error("reconcile failed, will be tried again app=%s", key, exc_info=error)
+        else:
+            log.warning("reconcile failed again app=%s tries=%d error=%s", key, tries, type(error).__name__)
+        self.cache.specs.mark(key, after=min(RETRY_SECONDS * 2 ** min(tries - 1, 10), LONGEST_RETRY_SECONDS))
+        return "failed"
 
     def _forget(self, key: Key) -> None:
         self.children.forget(key)
-        self.reporter.forget(key)
+        self.statuses.forget(key)
         self.failures.pop(key, None)
+        self.done.pop(key, None)
+        self.unwritten.discard(key)
+        self.cache.changed.discard(key)
+
+    # --- its status
+
+    async def refresh(self, key: Key) -> None:
+        done = self.done.get(key)
+        if done is None:
+            return  # the first reconcile asks for it
+        read = key in self.cache.changed
+        self.cache.changed.discard(key)
+        try:
+            again = await self.statuses.refresh(key, done, read=read)
+        except Exception as error:
+            if isinstance(error, ApiError | Unreachable):
+                log.warning("status will be written again app=%s error=%s", key, error)
+            elif key not in self.unwritten:
+                log.exception("status failed, will be written again app=%s", key)
+            self.unwritten.add(key)
+            self.cache.look_again(key, after=RETRY_SECONDS)
+            return
+        self.unwritten.discard(key)
+        self.cache.statuses.mark(key, after=again)
+
+
+def is_passing(problem: Exception | None) -> bool:
+    return isinstance(problem, ApiError | Unreachable) and not is_refusal(problem)
+
+
+def is_refusal(problem: Exception | None) -> bool:
+    """The same again tomorrow: told in the status, not retried in haste."""
+    if isinstance(problem, ApiError):
+        return problem.status in (400, 403, 422)
+    return isinstance(problem, SpecError | TemplateError | NameTaken)

@@ -101,7 +101,7 @@ class Pod:
         if self.state is not None and state.pid != self.state.pid:
             # Another agent, which counts its samples from 1; what it made so far comes with the next answer.
             self.forget_samples()
-            self.state, self.heard_at, self.failed_since, self.problem = state, now, None, None
+            self._heard(state, now)
             return 0
         found = parse_samples(data, after=self.cursor)
         offset = now - state.now
@@ -110,12 +110,16 @@ class Pod:
         for sample in found:
             self.samples.append(replace(sample, at=sample.at + self.offset, upstream=()))
             self.cursor = sample.seq
-        self.state, self.heard_at, self.failed_since, self.problem = state, now, None, None
+        self._heard(state, now)
         if found or self.fresh_at is None:
             self.fresh_at = now
         elif now - self.fresh_at > NO_SAMPLES_S:
             self.forget_samples()
         return len(found)
+
+    def _heard(self, state: AgentState, now: float) -> None:
+        self.state, self.heard_at = state, now
+        self.failed_since, self.problem, self.incompatible = None, None, False
 
     def forget_samples(self) -> None:
         self.cursor, self.offset, self.fresh_at = -1, None, None

@@ -1,33 +1,24 @@
-"""What the watches have shown, a few fields of each object, and which applications are due for a reconcile.
+"""What the watches have shown, a few fields of each object, and which applications have work waiting.
 
 A hint, never the truth: whoever acts on it reads the object again or names its uid in the write.
 """
 
-import asyncio
 import hashlib
 import json
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from uwsgi_autopilot.api.complete import app_of
+from uwsgi_autopilot.api.desired import DesiredShape, InvalidDesiredShape, parse_desired
 from uwsgi_autopilot.api.schema import completed
-from uwsgi_autopilot.api.uwsgiapp import TuningSpec, UwsgiApp
-from uwsgi_autopilot.resources.labels import APP, WANTED
+from uwsgi_autopilot.api.uwsgiapp import UwsgiApp
+from uwsgi_autopilot.controller.workqueue import Key, Workqueue
+from uwsgi_autopilot.fleet.pod import PodInfo
+from uwsgi_autopilot.resources.labels import APP, DESIRED, PROMOTED_KEY, promoted_name
 
 Body = Mapping[str, Any]
-
-
-class Key(NamedTuple):
-    """An application: what stands in its children's label, and their namespace."""
-
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,30 +29,6 @@ class AppSeen:
     mark: str
     spec: UwsgiApp | None
 
-    @property
-    def tuning(self) -> TuningSpec | None:
-        return self.spec.tuning if self.spec else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PodSeen:
-    """`wanted`: the text of our annotation. `revision`: the pod-template-hash. `running`: its containers run.
-
-    `ready_at`, `created_at`: seconds since 1970; `ready_at` None while it is not ready.
-    """
-
-    uid: str
-    name: str
-    ip: str
-    ready: bool
-    running: bool
-    leaving: bool
-    revision: str
-    wanted: str | None
-    restarts: int
-    ready_at: float | None = None
-    created_at: float = 0.0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSeen:
@@ -70,78 +37,58 @@ class ChildSeen:
     mark: str
 
 
-class Due:
-    """Applications to reconcile: each at most once at a time, some of them not before a moment (monotonic seconds)."""
-
-    def __init__(self) -> None:
-        self._at: dict[Key, float] = {}
-        self._busy: set[Key] = set()
-        self._news = asyncio.Event()
-
-    def mark(self, key: Key, after: float = 0.0) -> None:
-        at = time.monotonic() + after
-        self._at[key] = min(self._at.get(key, at), at)
-        self._news.set()
-
-    def __len__(self) -> int:
-        """Those whose moment has come."""
-        now = time.monotonic()
-        return sum(at <= now for at in self._at.values())
-
-    async def take(self) -> Key:
-        """The next one that is due; call `done` with it after the work."""
-        while True:
-            now = time.monotonic()
-            waiting = {key: at for key, at in self._at.items() if key not in self._busy}
-            key = min(waiting, key=lambda each: waiting[each], default=None)
-            if key is not None and waiting[key] <= now:
-                del self._at[key]
-                self._busy.add(key)
-                return key
-            self._news.clear()
-            try:
-                await asyncio.wait_for(self._news.wait(), None if key is None else waiting[key] - now)
-            except asyncio.TimeoutError:
-                continue
-
-    def done(self, key: Key) -> None:
-        self._busy.discard(key)
-        self._news.set()
-
-
 @dataclass(slots=True)
-class Mirror:
-    due: Due = field(default_factory=Due)
+class Cache:
+    """specs: applications whose objects are to be brought to what the manifest asks for. statuses: those whose status
+    is to be looked at; changed: of these, the ones whose objects have changed, so that they are read again first.
+
+    pods: those that a ReplicaSet of the application made, by uid. promoted: what NAME-promoted holds, with the uid of
+    its owner. listed: everything that exists was seen once. on_news: called with each application of
+    which something was seen.
+    """
+
+    specs: Workqueue = field(default_factory=Workqueue)
+    statuses: Workqueue = field(default_factory=Workqueue)
+    changed: set[Key] = field(default_factory=set)
     apps: dict[Key, AppSeen] = field(default_factory=dict)
-    pods: dict[Key, dict[str, PodSeen]] = field(default_factory=dict)
+    pods: dict[Key, dict[str, PodInfo]] = field(default_factory=dict)
     children: dict[Key, dict[tuple[str, str], ChildSeen]] = field(default_factory=dict)
+    promoted: dict[Key, tuple[str, DesiredShape]] = field(default_factory=dict)
+    listed: bool = False
+    on_news: Callable[[Key], None] = lambda key: None
+
+    def look_again(self, key: Key, after: float = 0.0) -> None:
+        """The status of this application may be another one, by what its objects say."""
+        self.changed.add(key)
+        self.statuses.mark(key, after)
 
     def app(self, body: Body, *, gone: bool = False) -> None:
         key = Key(body["metadata"]["namespace"], body["metadata"]["name"])
         if gone:
             self.apps.pop(key, None)
-            self.due.mark(key)
+            self._work(key)
             return
         mark = fingerprint(body, "metadata.generation", "metadata.labels", "metadata.annotations", "metadata.uid",
                            "metadata.deletionTimestamp")  # fmt: skip
         before = self.apps.get(key)
         if before is None or before.mark != mark:
             self.apps[key] = AppSeen(uid=body["metadata"]["uid"], mark=mark, spec=spec_of(body))
-            self.due.mark(key)
+            self._work(key)
 
     def pod(self, body: Body, *, gone: bool = False) -> None:
         key = owner_key(body)
-        if key is None:
+        if key is None or not made_for(body, key.name):
             return
         pods = self.pods.setdefault(key, {})
         uid = body["metadata"]["uid"]
         before = pods.pop(uid, None)
         if not gone:
-            pods[uid] = pod_seen(body)
+            pods[uid] = pod_info(body)
         elif not pods:
             del self.pods[key]
         if before != pods.get(uid):
-            self.due.mark(key, after=0.1)
+            self.look_again(key, after=0.1)
+            self.on_news(key)
 
     def child(self, body: Body, *, gone: bool = False) -> None:
         key = owner_key(body)
@@ -154,9 +101,24 @@ class Mirror:
             children[name] = child_seen(body)
         elif not children:
             del self.children[key]
-        # A Deployment's status says how a rollout goes: due, though there is nothing to repair.
-        if before != children.get(name) or body["kind"] == "Deployment":
-            self.due.mark(key, after=0.1)
+        if name == ("ConfigMap", promoted_name(key.name)):
+            self._promoted(key, body, gone)
+        if before != children.get(name):
+            self.specs.mark(key, after=0.1)
+        if body["kind"] == "Deployment":
+            # Its status says how a rollout goes.
+            self.look_again(key, after=0.1)
+
+    def _promoted(self, key: Key, body: Body, gone: bool) -> None:
+        self.promoted.pop(key, None)
+        desired = None if gone else desired_in(body.get("data") or {}, PROMOTED_KEY)
+        if desired is not None:
+            self.promoted[key] = (owner_uid(body), desired)
+        self.on_news(key)
+
+    def _work(self, key: Key, after: float = 0.0) -> None:
+        self.specs.mark(key, after)
+        self.on_news(key)
 
     def uids(self, kind: str) -> set[str]:
         if kind == "Pod":
@@ -170,17 +132,20 @@ class Mirror:
         for key, pods in list(self.pods.items()) if kind == "Pod" else ():
             for uid in gone & set(pods):
                 del pods[uid]
-                self.due.mark(key)
+                self.look_again(key)
+                self.on_news(key)
             if not pods:
                 del self.pods[key]
         for key, seen in list(self.apps.items()) if kind == "UwsgiApp" else ():
             if seen.uid in gone:
                 del self.apps[key]
-                self.due.mark(key)
+                self._work(key)
         for key, children in self.children.items():
             for name in [name for name, child in children.items() if name[0] == kind and child.uid in gone]:
                 del children[name]
-                self.due.mark(key)
+                if name == ("ConfigMap", promoted_name(key.name)):
+                    self.promoted.pop(key, None)
+                self._work(key)
 
 
 def owner_key(body: Body) -> Key | None:
@@ -194,6 +159,24 @@ def owner_uid(body: Body) -> str:
     return next((each["uid"] for each in owners if each.get("controller") and each.get("kind") == "UwsgiApp"), "")
 
 
+def made_for(body: Body, app: str) -> bool:
+    """The pod was made by a ReplicaSet of the application's Deployment, NAME-HASH. Anybody may write our labels."""
+    version = body["metadata"].get("labels", {}).get("pod-template-hash")
+    owners = body["metadata"].get("ownerReferences", ())
+    return any(
+        each.get("controller") and each.get("kind") == "ReplicaSet" and each.get("name") == f"{app}-{version}"
+        for each in owners
+    )
+
+
+def desired_in(texts: Mapping[str, str], name: str) -> DesiredShape | None:
+    """None: there is none, or none that can be read."""
+    try:
+        return parse_desired(texts.get(name) or "")
+    except InvalidDesiredShape:
+        return None
+
+
 def child_seen(body: Body) -> ChildSeen:
     if body["kind"] == "Deployment":
         # Whoever scales it changes nothing of what we apply.
@@ -205,12 +188,12 @@ def child_seen(body: Body) -> ChildSeen:
     )
 
 
-def pod_seen(body: Body) -> PodSeen:
+def pod_info(body: Body) -> PodInfo:
     meta, status = body["metadata"], body.get("status", {})
     states = status.get("containerStatuses", ())
     ready: Body = next((each for each in status.get("conditions", ()) if each["type"] == "Ready"), {})
     is_ready = ready.get("status") == "True"
-    return PodSeen(
+    return PodInfo(
         uid=meta["uid"],
         name=meta["name"],
         ip=status.get("podIP", ""),
@@ -219,7 +202,7 @@ def pod_seen(body: Body) -> PodSeen:
         running=bool(states) and all("running" in each.get("state", {}) for each in states),
         leaving="deletionTimestamp" in meta or status.get("phase") in ("Succeeded", "Failed"),
         revision=meta.get("labels", {}).get("pod-template-hash", ""),
-        wanted=meta.get("annotations", {}).get(WANTED),
+        desired=desired_in(meta.get("annotations") or {}, DESIRED),
         restarts=sum(each.get("restartCount", 0) for each in states),
         created_at=seconds_of(meta.get("creationTimestamp")),
     )

@@ -11,13 +11,12 @@ PAGE_BYTES = 4096
 
 
 @dataclass(slots=True)
-class Metrics:
-    """Written by the parts as they work. lag and unreachable: of the last turn of the tuning loop."""
+class Counters:
+    """Written by the parts as they work. loop_lag: of the last turn of the runners."""
 
     reconciles: dict[str, int] = field(default_factory=dict)
     reconcile_seconds: float = 0.0
     decisions: dict[tuple[str, str], int] = field(default_factory=dict)
-    unreachable: int = 0
     loop_lag: float = 0.0
     tuning_errors: int = 0
 
@@ -30,38 +29,45 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+class Moment:
     """What others count or hold, at the moment of the page."""
 
     applications: int
     pods: int
     due: int
+    statuses_due: int
+    unreachable: int
     polls: int
     poll_failures: int
+    incompatible: int
     wrong_pods: int
     writes: dict[tuple[str, str], int]
     events_dropped: int
 
 
-def page(metrics: Metrics, counts: Counts) -> str:
+def page(counters: Counters, now: Moment) -> str:
     out = Page(OPERATOR_METRICS)
-    out.value("operator_applications", counts.applications)
-    out.value("operator_pods", counts.pods)
+    out.value("operator_applications", now.applications)
+    out.value("operator_pods", now.pods)
     for result in ("ok", "refused", "failed"):
-        out.value("operator_reconciles_total", metrics.reconciles.get(result, 0), {"result": result})
-    out.value("operator_reconcile_seconds_total", metrics.reconcile_seconds)
-    out.value("operator_due", counts.due)
-    for (kind, reason), count in sorted(metrics.decisions.items()):
+        out.value("operator_reconciles_total", counters.reconciles.get(result, 0), {"result": result})
+    out.value("operator_reconcile_seconds_total", counters.reconcile_seconds)
+    out.value("operator_due", now.due, {"lane": "spec"})
+    out.value("operator_due", now.statuses_due, {"lane": "status"})
+    for (kind, reason), count in sorted(counters.decisions.items()):
         out.value("operator_decisions_total", count, {"kind": kind, "reason": reason})
-    out.value("operator_agents_unreachable", metrics.unreachable)
-    out.value("operator_polls_total", counts.polls - counts.poll_failures - counts.wrong_pods, {"result": "ok"})
-    out.value("operator_polls_total", counts.poll_failures, {"result": "failed"})
-    out.value("operator_polls_total", counts.wrong_pods, {"result": "other_pod"})
-    out.value("operator_loop_lag_seconds", metrics.loop_lag)
-    for (verb, kind), count in sorted(counts.writes.items()):
+    out.value("operator_agents_unreachable", now.unreachable)
+    out.value(
+        "operator_polls_total", now.polls - now.poll_failures - now.incompatible - now.wrong_pods, {"result": "ok"}
+    )
+    out.value("operator_polls_total", now.poll_failures, {"result": "failed"})
+    out.value("operator_polls_total", now.incompatible, {"result": "incompatible"})
+    out.value("operator_polls_total", now.wrong_pods, {"result": "other_pod"})
+    out.value("operator_loop_lag_seconds", counters.loop_lag)
+    for (verb, kind), count in sorted(now.writes.items()):
         out.value("operator_writes_total", count, {"verb": verb, "kind": kind})
-    out.value("operator_events_dropped_total", counts.events_dropped)
-    out.value("operator_tuning_errors_total", metrics.tuning_errors)
+    out.value("operator_events_dropped_total", now.events_dropped)
+    out.value("operator_tuning_errors_total", counters.tuning_errors)
     out.value("operator_cpu_seconds_total", time.process_time())
     out.value("operator_memory_bytes", resident_bytes())
     return out.text()

@@ -1,21 +1,19 @@
-"""The entries of an application's history as they stand in status.decisions and outlive the operator."""
+"""Entries of an application's history as they stand in status.decisions and outlive the operator."""
 
 from datetime import datetime, timezone
 from typing import Any
 
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.tuner.decision import Entry
-
-HISTORY = 10
+from uwsgi_autopilot.fleet.history import Entry, Kind
 
 
 def to_json(entry: Entry) -> dict[str, Any]:
     told: dict[str, Any] = {
         "time": written(entry.at),
-        "kind": entry.kind,
+        "kind": entry.kind.value,
         "to": entry.to_shape.to_json(),
         "reason": entry.reason,
-        "message": entry.message[:256],
+        "message": entry.message,
     }
     return told if entry.from_shape is None else {**told, "from": entry.from_shape.to_json()}
 
@@ -24,7 +22,7 @@ def from_json(data: dict[str, Any]) -> Entry:
     """Raises KeyError, ValueError."""
     return Entry(
         at=datetime.fromisoformat(data["time"]).timestamp(),
-        kind=str(data["kind"]),
+        kind=Kind(data["kind"]),
         from_shape=Shape.from_json(data["from"]) if "from" in data else None,
         to_shape=Shape.from_json(data["to"]),
         reason=str(data["reason"]),

@@ -13,7 +13,7 @@ Fields = dict[str, Any]
 Entries = list[dict[str, Any]]
 
 
-def taken_over(entries: Entries, manager: str) -> Entries | None:
+def migrated(entries: Entries, manager: str) -> Entries | None:
     """`metadata.managedFields` as it should be; None when it is so already."""
     ours = [each for each in entries if each.get("manager") == manager and not each.get("subresource")]
     updates = [each for each in ours if each["operation"] == "Update"]

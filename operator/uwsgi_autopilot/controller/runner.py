@@ -1,0 +1,250 @@
+"""One application's shape: load what is stored, then once a second plan, carry out, keep, tell.
+
+    cache ─► pods ─► fleet.plan ─► ConfigMap NAME-promoted, then pod annotations ─► NAME-tuning
+                       ▲    └────► Events, log, metrics, a look at the status
+    poller ─► Pod ─────┘
+
+Whatever goes wrong here concerns this application alone.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape
+from uwsgi_autopilot.api.uwsgiapp import UwsgiApp
+from uwsgi_autopilot.controller.announce import tell, tell_late
+from uwsgi_autopilot.controller.cache import Cache
+from uwsgi_autopilot.controller.children import NameTaken
+from uwsgi_autopilot.controller.clock import steady_now
+from uwsgi_autopilot.controller.counters import Counters
+from uwsgi_autopilot.controller.events import Events
+from uwsgi_autopilot.controller.kube import ApiError, Conflict, Kube, NotFound, Unreachable
+from uwsgi_autopilot.controller.poller import Poller
+from uwsgi_autopilot.controller.store import Store, decided, learnt
+from uwsgi_autopilot.controller.tuningstatus import Figures, figures_of, moved, status_of, words_of
+from uwsgi_autopilot.controller.workqueue import Key
+from uwsgi_autopilot.fleet import delivery
+from uwsgi_autopilot.fleet.actions import Action, Record, StorePromoted, WarnLate, WriteDesired
+from uwsgi_autopilot.fleet.attention import is_hot
+from uwsgi_autopilot.fleet.plan import plan
+from uwsgi_autopilot.fleet.pod import Pod
+from uwsgi_autopilot.fleet.state import FleetState
+from uwsgi_autopilot.resources.labels import DESIRED
+from uwsgi_autopilot.resources.tuned import TuningStatus
+
+log = logging.getLogger(__name__)
+
+STEP_SECONDS = 1.0
+TOGETHER_SECONDS = 0.1  # news of several pods comes at once
+VERIFY_SECONDS = 10.0  # a watch has shown our write long before
+LONGEST_PAUSE_SECONDS = 60.0
+LEARNT_SECONDS = 60.0  # what was learnt is kept no more often; what was decided, at once
+FIGURES_SECONDS = 5.0
+CALM_FIGURES_SECONDS = 60.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Kept:
+    """What was last written to NAME-tuning, and when."""
+
+    decided: str = ""
+    learnt: str = ""
+    at: float = float("-inf")
+
+
+@dataclass(slots=True, kw_only=True)
+class Told:
+    """What the status was last asked to show."""
+
+    words: object = None
+    figures: Figures = field(default_factory=Figures)
+    at: float = float("-inf")
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Runner:
+    """state: None until what is stored was read. trouble: reason and sentence of what keeps it from working; None:
+    nothing does. failures: steps that failed in a row. refused: sentences of pods whose annotation the API server does
+    not take. stored_at: when NAME-promoted was last written."""
+
+    key: Key
+    uid: str
+    app: UwsgiApp
+    kube: Kube
+    cache: Cache
+    poller: Poller
+    events: Events
+    counters: Counters
+    clock: Callable[[], float] = steady_now
+    state: FleetState | None = None
+    trouble: tuple[str, str] | None = None
+    failures: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
+    stored_at: float = float("-inf")
+    kept: Kept = field(default_factory=Kept)
+    told: Told = field(default_factory=Told)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    store: Store = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.store = Store(self.kube)
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        try:
+            while True:
+                self.news.clear()
+                await self.step()
+                await self._pause()
+        finally:
+            self.poller.forget(self.state.pods if self.state else ())
+
+    async def _pause(self) -> None:
+        if self.failures:
+            # News is no reason to try in haste what has just failed.
+            await asyncio.sleep(min(STEP_SECONDS * 2.0 ** min(self.failures, 10), LONGEST_PAUSE_SECONDS))
+            return
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.news.wait(), STEP_SECONDS - TOGETHER_SECONDS)
+        await asyncio.sleep(TOGETHER_SECONDS)
+
+    async def step(self) -> None:
+        """Nothing that happens here ends the runner, but being cancelled."""
+        try:
+            await self._step(self.clock())
+        except NotFound as error:
+            # Of NAME-promoted: the reconcile makes it.
+            self.cache.specs.mark(self.key)
+            self._failed("ShapeNotWritten", f"not written yet: {error}")
+        except (ApiError, Unreachable, NameTaken) as error:
+            self._failed("ShapeNotWritten", f"a shape could not be read or written: {error}")
+        except Exception as error:
+            self._broken(error)
+        else:
+            if self.failures:
+                log.info("tuned again app=%s", self.key)
+            self.failures, self.trouble = 0, None
+        self._tell_status(self.clock())
+
+    def status(self) -> TuningStatus:
+        if self.state is None:
+            return TuningStatus(trouble=self.trouble)
+        return status_of(self.state, self.clock(), trouble=self.trouble, refused=self.refused)
+
+    # --- one step
+
+    async def _step(self, now: float) -> None:
+        if self.state is None:
+            self.state = (await self.store.load(self.key, self.uid)).state(self.app)
+            self.kept = Kept(decided=decided(self.state), learnt=learnt(self.state), at=now)
+        self.state = self._seen(self.state, now)
+        self.state, actions = plan(self.state, now)
+        for action in actions:
+            await self._carry_out(action, now)
+        for pod in self.state.pods.values():
+            self.poller.attend(pod.uid, is_hot(self.state, pod))
+        await self._keep(self.state, now)
+
+    def _seen(self, state: FleetState, now: float) -> FleetState:
+        """The state with what the watches have shown since."""
+        there = self.cache.pods.get(self.key, {})
+        running = {uid: info for uid, info in there.items() if info.ip and info.running}
+        pods: dict[str, Pod] = {}
+        for uid, info in running.items():
+            pod = state.pods.get(uid)
+            if pod is None or pod.info.ip != info.ip:
+                pod = Pod(info=info)
+                self.poller.follow(pod)
+            before, pod.info = pod.info, info
+            self.poller.changed(uid, before, info)
+            pods[uid] = pod
+        self.poller.forget(set(state.pods) - set(pods))
+        self.refused = {uid: sentence for uid, sentence in self.refused.items() if uid in pods}
+        coming = tuple(info for uid, info in there.items() if uid not in running)
+        stored = state.stored
+        if now - self.stored_at >= VERIFY_SECONDS and not self._still_stored(state):
+            stored = UNVERSIONED
+        return replace(state, app=self.app, pods=pods, coming=coming, stored=stored)
+
+    def _still_stored(self, state: FleetState) -> bool:
+        """As far as the watch has shown: somebody else may have changed or removed it."""
+        if self.key not in self.cache.promoted:
+            return not self.cache.listed
+        return self.cache.promoted[self.key] == (self.uid, state.promoted)
+
+    async def _carry_out(self, action: Action, now: float) -> None:
+        assert self.state is not None
+        if isinstance(action, Record):
+            tell(self.events, self.counters, self.key, self.uid, action.entry)
+        elif isinstance(action, StorePromoted):
+            await self.store.save_promoted(self.key, self.uid, action.desired)
+            self.state, self.stored_at = self.state.with_stored(action.desired.version), now
+        elif isinstance(action, WriteDesired):
+            await self._annotate(self.state.pods[action.uid], action.desired)
+            self.state = delivery.written(self.state, action.uid, action.desired, now)
+        elif isinstance(action, WarnLate):
+            tell_late(self.events, self.key, self.uid, self.state.pods[action.uid], action.desired)
+            self.state = delivery.warned(self.state, action.uid)
+
+    async def _annotate(self, pod: Pod, desired: DesiredShape) -> None:
+        """What is refused for one pod is no reason to leave the others: it is late then, and written again."""
+        body = {"metadata": {"uid": pod.uid, "annotations": {DESIRED: desired.to_text()}}}
+        try:
+            await self.kube.merge("Pod", self.key.namespace, pod.name, body)
+        except (NotFound, Conflict):
+            return  # another pod of that name, or none: the watch will say so
+        except ApiError as error:
+            if pod.uid not in self.refused:
+                log.warning("annotation refused, tried again app=%s pod=%s: %s", self.key, pod.name, error)
+            self.refused[pod.uid] = f"pod {pod.name}: the API server refuses its annotation {DESIRED}: {error}"
+        else:
+            self.refused.pop(pod.uid, None)
+
+    async def _keep(self, state: FleetState, now: float) -> None:
+        new = Kept(decided=decided(state), learnt=learnt(state), at=now)
+        due = new.learnt != self.kept.learnt and now - self.kept.at >= LEARNT_SECONDS
+        if new.decided == self.kept.decided and not due:
+            return
+        try:
+            await self.store.save_tuning(self.key, self.uid, state)
+        except NameTaken as error:
+            # It serves and is tuned all the same; a restart of ours will learn anew.
+            log.warning("what was learnt is not kept app=%s: %s", self.key, error)
+        self.kept = new
+
+    # --- what goes wrong
+
+    def _failed(self, reason: str, sentence: str) -> None:
+        if self.trouble is None or self.trouble[0] != reason:
+            log.warning("the shape is not looked after, tried again with pauses app=%s: %s", self.key, sentence)
+        self.failures += 1
+        self.trouble = (reason, sentence)
+
+    def _broken(self, error: Exception) -> None:
+        """A mistake of ours. Said once with its traceback; what may have led to it is dropped."""
+        sentence = f"{type(error).__name__}: {error}".rstrip(": ")
+        if self.trouble is None or self.trouble[0] != "InternalError":
+            log.error("planning failed, what was learnt is dropped app=%s", self.key, exc_info=error)
+        self.counters.tuning_errors += 1
+        self.failures += 1
+        self.trouble = ("InternalError", f"the operator could not plan the shape, its log says where: {sentence}")
+        if self.state is not None:
+            self.state = self.state.reset()
+
+    # --- what the status is to show
+
+    def _tell_status(self, now: float) -> None:
+        """Ask for a look at the status: at once for words, for figures when they are worth it."""
+        state, since = self.state, now - self.told.at
+        figures, hot = self.told.figures, False
+        words = words_of(state, now) if state is not None else ()
+        if state is not None and since >= FIGURES_SECONDS:
+            figures = figures_of(state, now)
+            hot = any(is_hot(state, pod) for pod in state.pods.values())
+        news = (self.trouble, words, set(self.refused)) != self.told.words or moved(self.told.figures, figures, hot=hot)
+        if news or since >= CALM_FIGURES_SECONDS:
+            self.told = Told(words=(self.trouble, words, set(self.refused)), figures=figures, at=now)
+            self.cache.statuses.mark(self.key)

@@ -1,0 +1,155 @@
+"""Write an application's status: read what is there, let resources/ say what that means, write what is worth it.
+
+Of two kinds: after something happened to the objects they are read again; for figures and words of the tuner nothing
+is read, and what was last found of the objects stands.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from uwsgi_autopilot.api.uwsgiapp import API_VERSION, KIND
+from uwsgi_autopilot.controller.children import NameTaken
+from uwsgi_autopilot.controller.kube import ApiError, Conflict, Kube, NotFound, Unreachable
+from uwsgi_autopilot.controller.workqueue import Key
+from uwsgi_autopilot.errors import SpecError, TemplateError
+from uwsgi_autopilot.resources.app import App
+from uwsgi_autopilot.resources.causes import Cause, cause_of_server, cause_of_spec
+from uwsgi_autopilot.resources.conditions import Seen, rollout_of
+from uwsgi_autopilot.resources.labels import selector_text
+from uwsgi_autopilot.resources.status import of_objects, with_tuning, worth_writing
+from uwsgi_autopilot.resources.text import safe
+from uwsgi_autopilot.resources.tuned import TuningStatus
+
+Body = dict[str, Any]
+
+HEAD = {"apiVersion": API_VERSION, "kind": KIND}
+
+MOST_PER_SECOND = 20
+# Figures alone, with the words of the moment.
+FIGURES_SECONDS = 4.5
+# Some causes are told by time alone: a pod that is never ready.
+LOOK_AGAIN_SECONDS = 20.0
+LOOK_AGAIN_CALM_SECONDS = 300.0
+PODS_READ = 50  # of a large application; the causes of the rest are the same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciled:
+    """What the objects were last brought to. problem: what kept them from that; None: nothing did. app None: the
+    manifest cannot be read."""
+
+    uid: str
+    generation: int
+    app: App | None
+    problem: Exception | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Known:
+    """objects: the part of the status that was read; written: the status as it lies there. again: when the objects are
+    to be read again although nothing was seen to happen. at: when it was last written. Monotonic seconds."""
+
+    uid: str
+    objects: Body
+    written: Body
+    again: float
+    at: float = float("-inf")
+
+
+@dataclass(slots=True)
+class StatusWriter:
+    """tuning: what the fleet says of an application."""
+
+    kube: Kube
+    tuning: Callable[[Key], TuningStatus]
+    known: dict[Key, Known] = field(default_factory=dict)
+    _next_slot: float = 0.0
+
+    async def refresh(self, key: Key, done: Reconciled, *, read: bool) -> float:
+        """Returns in how many seconds to look again. read: something happened to the objects. Raises ApiError,
+        Unreachable."""
+        known, now = self.known.get(key), time.monotonic()
+        if read or known is None or known.uid != done.uid or known.again <= now:
+            known = await self._read(key, done)
+            if known is None:
+                self.forget(key)
+                return LOOK_AGAIN_CALM_SECONDS
+            self.known[key] = known
+        status = with_tuning(known.objects, known.written, done.app, self.tuning(key), now=datetime.now(timezone.utc))
+        worth = worth_writing(known.written, status)
+        if worth == "now" or (worth == "later" and time.monotonic() - known.at >= FIGURES_SECONDS):
+            await self._write(key, done.uid, status)
+            known.written, known.at = status, time.monotonic()
+        return max(0.0, known.again - time.monotonic())
+
+    def forget(self, key: Key) -> None:
+        self.known.pop(key, None)
+
+    async def _read(self, key: Key, done: Reconciled) -> Known | None:
+        """None: the application is not there any more."""
+        try:
+            body = await self.kube.get("UwsgiApp", key.namespace, key.name)
+        except NotFound:
+            return None
+        if body["metadata"]["uid"] != done.uid:
+            return None
+        seen = await self._seen(key, done)
+        objects = of_objects(body, seen, now=datetime.now(timezone.utc), generation=done.generation)
+        ready = any(each["type"] == "Ready" and each["status"] == "True" for each in objects["conditions"])
+        again = LOOK_AGAIN_CALM_SECONDS if ready else LOOK_AGAIN_SECONDS
+        before = self.known.get(key)
+        at = before.at if before is not None else float("-inf")
+        written = body.get("status") or {}
+        return Known(uid=done.uid, objects=objects, written=written, again=time.monotonic() + again, at=at)
+
+    async def _seen(self, key: Key, done: Reconciled) -> Seen:
+        cause = cause_of_problem(done.app, done.problem)
+        try:
+            deployment: Body | None = await self.kube.get("Deployment", key.namespace, key.name)
+        except NotFound:
+            deployment = None
+        owners = (deployment or {}).get("metadata", {}).get("ownerReferences", ())
+        if deployment is None or not any(each["uid"] == done.uid for each in owners):
+            return Seen(deployment=None, problem=cause)
+        labels = selector_text(key.name)
+        replicasets = [each async for each in self.kube.list("ReplicaSet", key.namespace, labels)]
+        seen = Seen(deployment=deployment, replicasets=replicasets, problem=cause)
+        rollout = rollout_of(seen)
+        if rollout is not None and rollout.done:
+            return seen  # nothing is asked of its pods
+        pods: list[Body] = []
+        async for each in self.kube.list("Pod", key.namespace, labels):
+            if len(pods) < PODS_READ:
+                pods.append(each)
+        return Seen(deployment=deployment, replicasets=replicasets, pods=pods, problem=cause)
+
+    async def _write(self, key: Key, uid: str, status: Body) -> None:
+        slot = max(self._next_slot, time.monotonic())
+        self._next_slot = slot + 1.0 / MOST_PER_SECOND
+        await asyncio.sleep(max(0.0, slot - time.monotonic()))
+        meta = {"name": key.name, "namespace": key.namespace, "uid": uid}
+        try:
+            await self.kube.apply({**HEAD, "metadata": meta, "status": status}, subresource="status")
+        except (NotFound, Conflict):
+            return  # it went, or another one has its name: nobody to tell
+
+
+def cause_of_problem(app: App | None, problem: Exception | None) -> Cause | None:
+    if problem is None:
+        return None
+    if isinstance(problem, SpecError):
+        return cause_of_spec(problem)
+    if isinstance(problem, TemplateError):
+        return Cause(reason="TemplateUnusable", message=str(problem))
+    if isinstance(problem, NameTaken):
+        return Cause(reason="NameTaken", message=str(problem))
+    if isinstance(problem, ApiError) and problem.status in (400, 403, 422):
+        return cause_of_server(app, str(problem))
+    if isinstance(problem, ApiError | Unreachable):
+        return Cause(reason="ApplyFailed", message=safe(f"an object could not be written, tried again: {problem}"))
+    sentence = f"the operator failed, its log says where: {type(problem).__name__} {problem}"
+    return Cause(reason="InternalError", message=safe(sentence))
