@@ -113,8 +113,8 @@ class Children:
             await self.kube.merge("Deployment", app.namespace, app.name, body, subresource="scale")
 
     async def _prune(self, key: Key, app: App, desired: set[Name]) -> None:
-        """What we made and nobody needs. A pod's configuration stays while a ReplicaSet names it, else neither a rollback
-        nor the replacement of an old pod could start."""
+        """What we made and nobody needs. A pod's configuration stays while a ReplicaSet names it, else no rollback
+        and no replacement of an old pod could start."""
         keep = desired | {("ConfigMap", name) for name in (promoted_name(app.name), tuning_name(app.name))}
         old = {
             name: seen
