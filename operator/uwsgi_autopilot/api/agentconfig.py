@@ -6,6 +6,8 @@ from pathlib import Path
 
 from uwsgi_autopilot.api.shape import Shape
 
+# Of a pod: where its agent serves its state. chart/templates/pod/_template.tpl names it once more.
+AGENT_PORT = 9117
 # The kernel's limit for the path of a unix socket: sun_path holds 108 bytes, the last one a zero.
 MAX_SOCKET_PATH = 107
 
@@ -17,9 +19,9 @@ class AgentConfig:
     uwsgi: the command that starts uWSGI, such as ["/venv/bin/uwsgi"].
     options: (name, value) lines of the person's own uWSGI options, in order; value None is a flag.
     socket: where nginx connects. private: directory for FIFO, stats and ini files, mode 0700.
-    wanted: the wish's file; promoted: the wish that a new pod starts from, read once.
-    start: the first shape when there is no promoted one. max_processes, max_threads: bounds of every wish; on a cluster
-    those of the schema, because the manifest's own are kept by the operator and editing them must restart no pod.
+    desired: the file with the desired shape (api/desired.py); promoted: the one that a new pod starts from, read once.
+    start: the first shape when neither names one. max_processes, max_threads: bounds of every desired shape; on a
+    cluster those of the schema, because the operator keeps the manifest's own and editing them must restart no pod.
     ceiling: worker slots of each generation; more processes than these take a new one.
     listen: where state is served: "unix:/path" or "host:port".
     log_socket: datagrams of nginx's access log arrive here; None: no latency histogram.
@@ -37,7 +39,7 @@ class AgentConfig:
     chdir: str
     socket: str
     private: str
-    wanted: str
+    desired: str
     start: Shape
     listen: str
     min_processes: int = 1

@@ -24,7 +24,9 @@ SHORTEST_S = 0.01  # of a sample: rates divide by it
 MAX_MESSAGE = 256
 MAX_PIDS = 4096
 _NOT_NUMBERS = frozenset({"shape", "settled", "census", "latency", "upstream"})
-_OPTIONAL = frozenset({"queue_mean", "queue_max", "runqueue_s", "memory_bytes", "memory_limit", "worker_bytes"})
+_OPTIONAL = frozenset(
+    {"queue_mean", "queue_max", "runqueue_s", "memory_bytes", "memory_limit", "worker_bytes", "master_bytes"}
+)
 _REASONS = {each.value: each for each in RefusalReason}
 
 

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 
 import aiohttp
 
+from uwsgi_autopilot.api.agentconfig import AGENT_PORT
 from uwsgi_autopilot.controller.agentstate import WrongPod
 from uwsgi_autopilot.controller.podview import PodView
 
-PORT = 9117
 CALM_SECONDS = 4.0
 HOT_SECONDS = 1.0
 MOST_HOT = 200
@@ -29,7 +29,7 @@ KEEPALIVE_SECONDS = 25.0
 class Agents:
     """`polls`, `failures`: counters for the metrics."""
 
-    def __init__(self, port: int = PORT) -> None:
+    def __init__(self, port: int = AGENT_PORT) -> None:
         self._port = port
         self._session: aiohttp.ClientSession | None = None
         self._gate = asyncio.Semaphore(AT_ONCE)

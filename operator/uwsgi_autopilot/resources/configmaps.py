@@ -5,7 +5,7 @@ import json
 from dataclasses import MISSING, asdict, fields, replace
 from typing import Any
 
-from uwsgi_autopilot.api.agentconfig import AgentConfig
+from uwsgi_autopilot.api.agentconfig import AGENT_PORT, AgentConfig
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import TuningSpec
 from uwsgi_autopilot.api.wish import Wish
@@ -15,14 +15,13 @@ from uwsgi_autopilot.resources.nginx import nginx_conf
 from uwsgi_autopilot.resources.places import Places, agent_config, nginx_site
 from uwsgi_autopilot.resources.staticfiles import served_from
 
-AGENT_PORT = 9117
 NGINX_PORT = 8080
 # The mounts are spelled out in the chart's PodTemplate.
 PLACES = Places(
     run="/run/uwsgi-autopilot",
     private="/run/uwsgi-autopilot-private",
     temporary="/tmp",  # noqa: S108  # an emptyDir of the nginx container alone
-    wanted="/etc/uwsgi-autopilot/wanted/wanted",
+    desired="/etc/uwsgi-autopilot/wanted/wanted",
     promoted="/etc/uwsgi-autopilot/promoted/wanted",
     listen=f"0.0.0.0:{AGENT_PORT}",
     agent=f"127.0.0.1:{AGENT_PORT}",

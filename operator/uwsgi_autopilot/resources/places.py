@@ -24,7 +24,7 @@ class Places:
     run: str
     private: str
     temporary: str
-    wanted: str
+    desired: str
     promoted: str | None = None
     listen: str
     agent: str
@@ -65,7 +65,7 @@ def agent_config(
         chdir=chdir,
         socket=places.socket,
         private=places.private,
-        wanted=places.wanted,
+        desired=places.desired,
         promoted=places.promoted,
         start=start,
         listen=places.listen,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from uwsgi_autopilot.api.agentconfig import AGENT_PORT
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode, TuningSpec
 from uwsgi_autopilot.api.wish import Wish
@@ -52,7 +53,7 @@ def tuned(spec: TuningSpec, seen: Tuning) -> Answer:
     if spec.mode is Mode.DISABLED:
         return "Unknown", "Disabled", f"spec.tuning.mode is Disabled{_serving(seen)}"
     if seen.pods and not seen.reachable:
-        return "Unknown", "AgentUnreachable", f"none of {_count(seen.pods, 'agent')} answers on port 9117"
+        return "Unknown", "AgentUnreachable", f"none of {_count(seen.pods, 'agent')} answers on port {AGENT_PORT}"
     if spec.mode is Mode.RECOMMEND:
         return "Unknown", "Recommending", _recommending(seen)
     if seen.reason is None:
