@@ -262,7 +262,7 @@ class _Screen:
 
     def _service_s(self) -> float:
         """Seconds that a request takes, of the last ones."""
-        samples = list(self.session.samples)[-5:]
+        samples = list(self.session.pod.samples)[-5:]
         requests = sum(sample.requests for sample in samples)
         return sum(sample.service_s for sample in samples) / requests if requests else 0.0
 
