@@ -161,10 +161,10 @@ def starting() -> Iterator[Starter]:
     for child in children:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
-        child.wait(10)
+        child.wait(60)
 
 
-def wait_until(true: Callable[[], bool], what: str, *, seconds: float = 20.0) -> None:
+def wait_until(true: Callable[[], bool], what: str, *, seconds: float = 60.0) -> None:
     """Fails the test with `what` when `true` stays false."""
     deadline = time.monotonic() + seconds
     while not true():

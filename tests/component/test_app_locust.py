@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,14 @@ pytestmark = pytest.mark.component
 APP = Path(__file__).resolve().parents[2] / "app"
 
 
+def answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
 def test_locust_visits_every_page_and_nothing_fails(uwsgi_programs, tmp_path, free_port, starting, until) -> None:
     port = free_port()
     shutil.copytree(APP, tmp_path / "app", ignore=shutil.ignore_patterns("__pycache__"))
@@ -21,6 +30,7 @@ def test_locust_visits_every_page_and_nothing_fails(uwsgi_programs, tmp_path, fr
     ini.write_text(ini.read_text().replace("http = :8080", f"http = 127.0.0.1:{port}"))
     program = uwsgi_programs[0]
     starting([str(program.path), "http.ini"], cwd=ini.parent, env=program.env, stderr=subprocess.DEVNULL)
+    until(lambda: answers(port), "http.ini serves")
     done = subprocess.run(
         [
             *(sys.executable, "-m", "locust", "--locustfile", str(APP / "locustfile.py")),

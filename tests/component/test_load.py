@@ -124,12 +124,12 @@ def test_an_open_loop_sends_at_its_rate_whatever_the_server_does(serving) -> Non
 
 
 def test_open_loop_latency_counts_from_the_scheduled_instant(serving) -> None:
-    """One connection, 0.1 s each, arrivals at 0, 10, ... 90 ms: the tenth waits 10 * 0.1 - 0.09 = 0.91 s."""
-    server = serving(answering(OK, after_s=0.1))
-    summary = run(server.url, "--load", "rate=100,arrival=constant,connections=1", "--seconds", "0.1")
-    assert summary["sent"] == 10
-    assert summary["no_connection"] == 9
-    assert summary["latency_ms"]["max"] >= 900
+    """One connection, 1 s each, arrivals at 0, 10, 20 ms: the third waits 3 * 1 - 0.02 = 2.98 s."""
+    server = serving(answering(OK, after_s=1.0))
+    summary = run(server.url, "--load", "rate=100,arrival=constant,connections=1", "--seconds", "0.03")
+    assert summary["sent"] == 3
+    assert summary["no_connection"] == 2
+    assert summary["latency_ms"]["max"] >= 2970
     assert server.connections == 1
 
 
@@ -139,14 +139,14 @@ def test_phases_follow_each_other(serving) -> None:
         server.url,
         *("--load", "clients=2,path=/a"),
         *("--load", "rate=50,arrival=constant,path=/b,from=500ms,for=500ms"),
-        *("--seconds", "5"),
+        *("--seconds", "60"),
     )
     assert server.paths.count("/b") == 25
     assert server.paths[0] == "/a"
-    last_a = len(server.paths) - 1 - server.paths[::-1].index("/a")
-    assert server.paths.index("/b") >= last_a - 4  # requests of two threads cross by a few
+    first_b = server.paths.index("/b")
+    assert server.paths[first_b:].count("/a") <= 2  # each client's last, which another thread reads
     assert [phase["sent"] for phase in summary["phases"]] == [server.paths.count("/a"), 25]
-    assert summary["seconds"] < 5  # nothing is left to do after the last phase
+    assert summary["seconds"] < 60  # nothing is left to do after the last phase
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_a_keep_alive_connection_that_ended_between_requests_is_retried_and_not_
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
     server = serving(serve)
-    summary = run(server.url, "--load", "clients=2", "--seconds", "0.5")
+    summary = run(server.url, "--load", "clients=2", "--seconds", "1")
     assert summary["failed"] == 0
     assert summary["answered"] == len(server.paths) > 6
     assert summary["retried"] == server.connections - 2
@@ -241,18 +241,18 @@ def test_a_server_that_stalls_is_a_timeout(serving) -> None:
 
 def test_an_arrival_that_finds_no_connection_in_time_is_a_timeout(serving) -> None:
     server = serving(answering(OK, after_s=30))
-    summary = run(server.url, "--load", "rate=50,arrival=constant,connections=1,timeout=300ms", "--seconds", "0.2")
+    summary = run(server.url, "--load", "rate=50,arrival=constant,connections=1,timeout=2s", "--seconds", "0.2")
     assert summary["failures"] == {"timeout": 10}
     assert summary["no_connection"] == 9
 
 
 def test_requests_in_flight_at_the_end_are_waited_for(serving) -> None:
-    server = serving(answering(OK, after_s=1.0))
+    server = serving(answering(OK, after_s=2.0))
     lines, summary = read(start(server.url, "--load", "clients=5", "--seconds", "0.3", "--every", "0.2"))
     assert lines[0]["in_flight"] == 5
     assert lines[0]["requests"] == 0
     assert summary["answered"] == 5
-    assert summary["seconds"] >= 1.0
+    assert summary["seconds"] >= 2.0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -278,10 +278,10 @@ def test_a_second_signal_ends_it_at_once(serving) -> None:
     assert process.stdout
     process.stdout.readline()
     process.send_signal(signal.SIGTERM)
-    with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(0.5)  # it waits for the request in flight
+    for _ in range(2):  # the second line is surely later than the signal: it waits for the request in flight
+        assert json.loads(process.stdout.readline())["in_flight"] == 1
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == -signal.SIGTERM
+    assert process.wait(60) == -signal.SIGTERM
     process.stdout.close()
 
 
@@ -289,7 +289,7 @@ def test_it_ends_when_nobody_reads_its_output(serving) -> None:
     process = start(serving(answering(OK, after_s=0.01)).url, "--load", "clients=1", "--every", "1h", "--seconds", "1h")
     assert process.stdout
     process.stdout.close()
-    assert process.wait(10) == 1
+    assert process.wait(60) == 1
 
 
 def test_its_output_may_be_a_file(serving, tmp_path) -> None:

@@ -4,9 +4,11 @@ A `Served` is a Session with a load on it: what these tests change is what a per
 """
 
 import contextlib
+import threading
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,9 +29,34 @@ from uwsgi_autopilot.api.uwsgiapp import (
 from uwsgi_autopilot.local.loadprocess import LoadProcess
 from uwsgi_autopilot.local.programs import Programs, find_nginx
 from uwsgi_autopilot.local.session import Session
+from uwsgi_autopilot.uwsgi.stats import Stats, StatsError, parse_stats, read_stats
 
 START = Shape(2, 4)
 SITE = Path(__file__).parent / "site"
+# Only a failing test waits so long.
+PATIENCE = 60.0
+
+
+class Held:
+    """Requests that wait for `release`; `answers` has (status, text, headers) of each."""
+
+    def __init__(self, served: "Served", count: int, path: str, headers: Mapping[str, str]) -> None:
+        self.answers: list[tuple[int, str, Any]] = []
+        self._released = served.faults / "released"
+
+        def ask() -> None:
+            self.answers.append(served.get(path, timeout=PATIENCE, headers=headers))
+
+        self._threads = [threading.Thread(target=ask, daemon=True) for _ in range(count)]
+        for thread in self._threads:
+            thread.start()
+
+    def release(self) -> list[tuple[int, str, Any]]:
+        """Let them finish, and wait for their answers."""
+        self._released.touch()
+        for thread in self._threads:
+            thread.join(PATIENCE)
+        return self.answers
 
 
 @dataclass
@@ -45,16 +72,30 @@ class Served:
         self.until(lambda: bool(process.lines), "the load has begun")
         return process
 
-    def get(self, path: str, timeout: float = 20) -> tuple[int, str, Any]:
+    def get(self, path: str, timeout: float = 20, headers: Mapping[str, str] | None = None) -> tuple[int, str, Any]:
         """(status, text, headers)."""
+        request = urllib.request.Request(self.session.url + path, headers=dict(headers or {}))
         try:
-            with urllib.request.urlopen(self.session.url + path, timeout=timeout) as answer:
+            with urllib.request.urlopen(request, timeout=timeout) as answer:
                 return answer.status, answer.read().decode(), answer.headers
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, error.read().decode(), error.headers
 
-    def until(self, wanted: Callable[[], Any], what: str, timeout: float = 30) -> Any:
+    def hold(self, count: int = 1, *, path: str = "/?held=yes", headers: Mapping[str, str] | None = None) -> "Held":
+        """Send requests that stay in service, or in the queue, until they are released; returns when all are there."""
+        (self.faults / "released").unlink(missing_ok=True)
+        seen = self.session.samples[-1].seq if self.session.samples else 0
+        held = Held(self, count, path, headers or {})
+
+        def arrived() -> bool:
+            fresh = (each for each in self.session.samples if each.seq > seen)
+            return any(each.busy + (each.queue_max or 0) >= count for each in fresh)
+
+        self.until(arrived, f"{count} requests are there")
+        return held
+
+    def until(self, wanted: Callable[[], Any], what: str, timeout: float = PATIENCE) -> Any:
         """Step the session until `wanted` gives something true, and return that."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
@@ -63,7 +104,10 @@ class Served:
             if found := wanted():
                 return found
             time.sleep(0.05)
-        pytest.fail(f"not within {timeout} s: {what}; state: {self.session.state}; printed: {self.printed[-30:]}")
+        pytest.fail(
+            f"not within {timeout} s: {what}; state: {self.session.state}; printed: {self.printed[-30:]}; "
+            f"samples: {list(self.session.samples)[-3:]}"
+        )
 
     def serves(self, shape: Shape) -> bool:
         state = self.session.state or {}
@@ -81,10 +125,14 @@ class Served:
 
     def stats_pids(self) -> list[int]:
         """The master's and its live workers' process ids, by the stats socket on its stable path."""
-        from uwsgi_autopilot.uwsgi.stats import parse_stats, read_stats
-
-        stats = parse_stats(read_stats(str(self.session.run / "private" / "stats.sock")))
+        stats = self.until(self._read_stats, "the stats socket answers")
         return [stats.pid, *(worker.pid for worker in stats.live_workers)]
+
+    def _read_stats(self) -> Stats | None:
+        try:
+            return parse_stats(read_stats(str(self.session.run / "private" / "stats.sock")))
+        except (OSError, StatsError):
+            return None
 
     def child(self, name: str) -> int:
         return self.session.children[name].pid
@@ -104,7 +152,7 @@ def serve(tmp_path: Path, free_port: Callable[[], int], uwsgi_programs: Sequence
         options: Sequence[tuple[str, str | None]] = (),
         program: Any = None,
         memory: int | None = None,
-        read_timeout_s: int = 30,
+        read_timeout_s: int = 120,
         static: Sequence[StaticFiles] = (),
         health_path: str = "/",
         ready: bool = True,
@@ -136,6 +184,7 @@ def serve(tmp_path: Path, free_port: Callable[[], int], uwsgi_programs: Sequence
                     session.wait_ready(60)
                 yield served
             finally:
+                (tmp_path / "released").touch()
                 for load in served.loads:
                     load.stop(40)
 

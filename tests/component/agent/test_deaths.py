@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 
 import pytest
 
@@ -61,7 +60,7 @@ def test_a_killed_master_is_replaced_at_the_same_shape_and_no_worker_is_left(ser
 def test_a_generation_killed_while_it_starts_never_replaces_the_one_that_serves(serve):
     with serve(start=Shape(1, 2)) as served:
         load = served.load("clients=4,path=/?ms=5")
-        (served.faults / "slow-import").write_text("20")
+        (served.faults / "held-import").touch()
         served.session.wish(Shape(2, 4))
         served.until(lambda: (served.session.state["change"] or {}).get("kind") == "swap", "the swap has begun")
         starting = served.until(lambda: _masters(served) - {served.master}, "the new master runs")
@@ -128,9 +127,10 @@ def test_a_stopped_master_leaves_readings_out_and_comes_back(serve):
         master = served.master
         os.kill(master, signal.SIGSTOP)
         try:
-            time.sleep(2.5)
-            served.session.step()
-            assert served.get("/")[0] == 200
+            answered = [served.get("/")[0] for _ in range(5)]
+            since = served.session.state["now"]
+            served.until(lambda: served.session.state["now"] > since + 3, "three seconds without the master")
+            assert answered == [200] * 5
         finally:
             os.kill(master, signal.SIGCONT)
         served.until(lambda: served.session.state["serving"] and served.serves(Shape(2, 2)), "readings are back")
@@ -139,12 +139,11 @@ def test_a_stopped_master_leaves_readings_out_and_comes_back(serve):
 
 def test_an_nginx_killed_just_before_the_end_leaves_no_worker_behind(serve):
     """Its workers hold the port, on which the agent's drain waits."""
-    with serve(start=Shape(1, 2)) as served:
+    # The drain's deadline is later than that of the test.
+    with serve(start=Shape(1, 2), read_timeout_s=600) as served:
         nginx = served.child("nginx")
         workers = children_of(nginx)
         run = served.session.run
         os.kill(nginx, signal.SIGKILL)
-        began = time.monotonic()
-    assert time.monotonic() - began < 30, "the drain did not wait for its deadline"
     assert not any(os.path.exists(f"/proc/{pid}/exe") for pid in workers)
     assert not run.exists()

@@ -4,11 +4,11 @@ import http.client
 import os
 import signal
 import threading
-import time
 
 import pytest
 
 from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.kernel.sockdiag import tcp_listener_exists
 
 pytestmark = pytest.mark.component
 
@@ -25,17 +25,19 @@ def connection_header(served):
         client.close()
 
 
-def test_requests_in_flight_and_in_the_queue_are_answered_when_the_session_stops(serve):
+def test_requests_in_flight_and_in_the_queue_are_answered_when_the_session_stops(serve, until):
     """1 slot and 4 requests: one is in service, three wait in the kernel's queue."""
-    answers = []
     with serve(start=Shape(1, 1)) as served:
-        threads = [threading.Thread(target=lambda: answers.append(served.get("/?ms=700")[0])) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        served.until(lambda: served.session.samples and served.session.samples[-1].queue_max == 3, "three wait")
-    for thread in threads:
-        thread.join()
-    assert answers == [200] * 4
+        held = served.hold(4)
+
+        def release_when_it_stops() -> None:
+            until(lambda: not tcp_listener_exists(served.session.port), "nginx listens no more")
+            held.release()
+
+        releasing = threading.Thread(target=release_when_it_stops)
+        releasing.start()
+    releasing.join()
+    assert [status for status, _, _ in held.answers] == [200] * 4
 
 
 def test_the_agent_serves_until_nginx_is_gone(serve):
@@ -46,32 +48,24 @@ def test_the_agent_serves_until_nginx_is_gone(serve):
         os.kill(agent, signal.SIGTERM)
         served.until(lambda: served.session.state["draining"], "it drains")
         before = len(load.lines)
-        time.sleep(2.5)
-        assert sum(line["requests"] for line in list(load.lines)[before:]) > 100
+        served.until(lambda: sum(line["requests"] for line in list(load.lines)[before:]) > 1000, "it serves on")
         assert load.stop()["failures"] == {}
         assert connection_header(served) == "close", "clients' pools are asked to empty"
         os.kill(served.child("nginx"), signal.SIGQUIT)
-        deadline = time.monotonic() + 20
-        while served.session.children["agent"].poll() is None and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert served.session.children["agent"].returncode == 0
+        assert served.session.children["agent"].wait(60) == 0
 
 
-def test_a_second_signal_ends_the_agent_at_once(serve):
+def test_a_second_signal_ends_the_agent_at_once(serve, until):
+    """With a request in service that would never end."""
     with serve(start=Shape(1, 2)) as served:
-        slow = threading.Thread(target=lambda: served.get("/?ms=15000"))
-        slow.start()
-        served.until(lambda: served.session.samples and served.session.samples[-1].busy > 0, "it is in service")
+        served.hold()
         workers = served.stats_pids()
         agent = served.session.children["agent"]
-        began = time.monotonic()
         agent.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
+        served.until(lambda: served.session.state["draining"], "it drains")
         agent.send_signal(signal.SIGTERM)
-        agent.wait(10)
-        assert time.monotonic() - began < 10, "the request of 15 s was not waited for"
-        assert not any(os.path.exists(f"/proc/{pid}/exe") for pid in workers)
-        slow.join()
+        agent.wait(60)
+        until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in workers), "uWSGI is gone")
 
 
 def test_an_agent_that_starts_again_does_not_go_on_draining(serve):

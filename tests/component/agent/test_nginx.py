@@ -2,7 +2,6 @@
 
 import http.client
 import resource
-import time
 
 import pytest
 
@@ -56,8 +55,8 @@ def test_more_clients_than_the_usual_limit_of_descriptors_allows(serve):
     try:
         with serve(start=Shape(1, 2)) as served:
             resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
-            load = served.load("clients=900,path=/?ms=20", seconds=30)
-            time.sleep(5)
+            load = served.load("clients=900,path=/?ms=20")
+            served.until(lambda: load.lines[-1]["in_flight"] == 900, "all of them wait")
             summary = load.stop()
             assert summary["answered"] > 900
             assert summary["failed"] == 0, summary["failures"]

@@ -69,13 +69,13 @@ def test_the_one_file_serves_and_changes_shape(tmp_path, short_directory, uwsgi_
     finally:
         client.close()
         agent.terminate()
-        agent.wait(15)
+        agent.wait(60)
         assert agent.stdout is not None
         agent.stdout.close()
     assert agent.returncode == 0
 
 
-def _until(wanted, timeout: float = 20.0) -> bool:
+def _until(wanted, timeout: float = 60.0) -> bool:
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if wanted():

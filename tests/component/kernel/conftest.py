@@ -21,7 +21,8 @@ from uwsgi_autopilot.uwsgi.ini import ATEXIT_SHIM, ATEXIT_SHIM_NAME, generation_
 from uwsgi_autopilot.uwsgi.request import request_packet
 from uwsgi_autopilot.uwsgi.stats import Stats, StatsError, parse_stats, read_stats
 
-PATIENCE = 20.0
+# Only a failing test waits so long: the machine may be busy with the rest of the run, and with others.
+PATIENCE = 60.0
 
 # Every path but / stays in service until its client has gone. /lock and /timed let one request in at a time.
 HOLDING_APP = """
@@ -55,7 +56,7 @@ def app(environ, start_response):
 
 
 def _eventually(question: Callable[[], object], expected: object = True) -> None:
-    """Ask until the answer is the expected one; fails with the last answer after 20 s."""
+    """Ask until the answer is the expected one; fails with the last answer after PATIENCE."""
     deadline = time.monotonic() + PATIENCE
     while (answer := question()) != expected:
         assert time.monotonic() < deadline, f"expected {expected!r} within {PATIENCE} s, last found {answer!r}"
@@ -85,8 +86,25 @@ class Server:
         return str(self.directory / "g.stats")
 
     @property
-    def fifo(self) -> MasterFifo:
+    def _fifo(self) -> MasterFifo:
         return MasterFifo(str(self.directory / "g.fifo"))
+
+    def tell(self, command: Callable[[MasterFifo], bool]) -> None:
+        """Until the master takes it: between two letters it makes its FIFO anew, and for a moment nobody reads."""
+        _eventually(lambda: command(self._fifo))
+
+    def quit(self) -> int:
+        """Exit status after `q`, said until it has ended: one that was taken can be lost all the same."""
+
+        def ended() -> bool:
+            self._fifo.quit_gracefully()
+            return self.process.poll() is not None
+
+        _eventually(ended)
+        return self.process.returncode
+
+    def reads_commands(self) -> bool:
+        return self._fifo.poke()
 
     def stats(self) -> Stats:
         return parse_stats(read_stats(self.stats_path, timeout_s=5))

@@ -93,8 +93,7 @@ def test_atexit_functions_run_and_executors_finish_when_workers_end(start_uwsgi,
     server = start_uwsgi(f"2x{threads}", application=ATEXIT_APP, options=(("lazy-apps", lazy),), shim=shim)
     workers = server.workers()
     asked = {int(server.get("/")) for _ in range(4)}
-    assert server.fifo.quit_gracefully()
-    server.process.wait(60)
+    server.quit()
     left = {path.name for path in server.directory.iterdir()}
     assert {f"ended-{pid}" for pid in workers} <= left
     assert {f"done-{pid}" for pid in asked} <= left
@@ -104,7 +103,7 @@ def test_workers_do_not_outlive_a_killed_master(start_uwsgi, eventually):
     server = start_uwsgi("2x2")
     workers = server.workers()
     os.kill(server.process.pid, signal.SIGKILL)
-    server.process.wait(10)
+    server.process.wait(60)
     # Gone, or a zombie that the test run's first process has not collected yet.
     eventually(lambda: {state_of(pid) for pid in workers} <= {None, "Z"})
     assert all(parent_of(pid) != server.process.pid for pid in workers)
@@ -112,18 +111,15 @@ def test_workers_do_not_outlive_a_killed_master(start_uwsgi, eventually):
 
 def test_the_fifo_changes_the_number_of_workers_within_the_ceiling(start_uwsgi, eventually):
     server = start_uwsgi("2x1", ceiling=4)
-    assert server.fifo.more(2)
-    server.fifo.poke()
+    server.tell(lambda fifo: fifo.more(2))
     eventually(lambda: len(server.stats().accepting_workers), 4)
-    assert server.fifo.fewer(3)
-    server.fifo.poke()
+    server.tell(lambda fifo: fifo.fewer(3))
     eventually(lambda: len(server.stats().live_workers), 1)
 
 
 def test_a_paused_generation_shows_it_and_then_quits(start_uwsgi, eventually):
     server = start_uwsgi("2x1", ceiling=4)
-    assert server.fifo.pause()
+    server.tell(lambda fifo: fifo.pause())
     eventually(lambda: {each.status for each in server.stats().live_workers}, {"pause"})
-    assert server.fifo.quit_gracefully()
-    assert server.process.wait(30) == 0
-    assert server.fifo.poke() is False
+    assert server.quit() == 0
+    assert not server.reads_commands()

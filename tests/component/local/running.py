@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +40,25 @@ class Local:
     temporary: Path
 
     def served(self, timeout: float = 60) -> None:
-        wait_for(lambda: "is served at" in self.out.read_text() or self.process.poll() is not None, timeout)
-        assert "is served at" in self.out.read_text(), self.err.read_text()
+        self.says("is served at", timeout)
+
+    def says(self, text: str, timeout: float = 60) -> None:
+        """Waits until standard output has it."""
+        wait_for(lambda: text in self.out.read_text() or self.process.poll() is not None, timeout)
+        assert text in self.out.read_text(), self.err.read_text()
+
+    def requests(self) -> int:
+        """How many the application has finished, by the agent."""
+        return round(self._state()["requests_total"])
+
+    def in_service(self) -> int:
+        samples = self._state()["samples"]
+        return round(samples[-1]["busy"]) if samples else 0
+
+    def _state(self) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self.url}/_autopilot/v1/state?since=0", timeout=20) as answer:
+            state: dict[str, Any] = json.load(answer)
+        return state
 
     def end(self, signum: int = signal.SIGINT, timeout: float = 60) -> int:
         self.process.send_signal(signum)
@@ -65,7 +83,7 @@ class Local:
         return list(self.temporary.iterdir())
 
 
-def wait_for(wanted: Callable[[], Any], timeout: float = 30) -> Any:
+def wait_for(wanted: Callable[[], Any], timeout: float = 60) -> Any:
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if found := wanted():

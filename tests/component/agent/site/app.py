@@ -1,4 +1,8 @@
-"""An application with faults that can be switched on: by a query for one request, by a file for the next import."""
+"""An application with faults that can be switched on: by a query for one request, by a file for the next import.
+
+What takes long takes as long as the test wants: an import until `held-import` is taken away, a request with `held`
+until `released` is there. Seconds would be another test on a busy machine.
+"""
 
 import os
 import time
@@ -7,8 +11,8 @@ from urllib.parse import parse_qs
 
 HERE = Path(os.environ.get("FAULTS", "."))
 
-if (HERE / "slow-import").exists():
-    time.sleep(float((HERE / "slow-import").read_text()))
+while (HERE / "held-import").exists():
+    time.sleep(0.02)
 if (HERE / "bad-import").exists():
     raise RuntimeError("the settings module is missing SECRET_KEY")
 
@@ -16,6 +20,8 @@ if (HERE / "bad-import").exists():
 def app(environ, start_response):
     query = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
     time.sleep(float(query.get("ms", 0)) / 1000)
+    while "held" in query and not (HERE / "released").exists():
+        time.sleep(0.02)
     if "hog" in query:
         KEPT.append(bytearray(int(query["hog"]) * 1024 * 1024))
     body = f"{os.getpid()}\n".encode()
