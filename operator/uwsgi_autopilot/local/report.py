@@ -6,7 +6,7 @@ from typing import Any
 
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.errors import UsageError
-from uwsgi_autopilot.local.loadprocess import LoadProcess
+from uwsgi_autopilot.loadgen.process import LoadProcess
 from uwsgi_autopilot.local.pilot import Pilot, entry_json
 from uwsgi_autopilot.report import histogram
 from uwsgi_autopilot.tuner.sample import Sample

@@ -6,8 +6,8 @@ from typing import TextIO
 
 from rich.console import Console
 
+from uwsgi_autopilot.loadgen.process import LoadProcess
 from uwsgi_autopilot.local.demo import Outcome
-from uwsgi_autopilot.local.loadprocess import LoadProcess
 from uwsgi_autopilot.local.pilot import Pilot
 from uwsgi_autopilot.local.session import Session
 from uwsgi_autopilot.tuner.decision import Entry

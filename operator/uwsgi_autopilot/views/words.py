@@ -1,6 +1,6 @@
 """How numbers and facts are said to a person. Pure; shared by the terminal view, the lines and the tables."""
 
-from uwsgi_autopilot.local.loadprocess import LoadProcess
+from uwsgi_autopilot.loadgen.process import LoadProcess
 from uwsgi_autopilot.local.report import latency_of
 from uwsgi_autopilot.report import histogram
 from uwsgi_autopilot.tuner.decision import Entry
