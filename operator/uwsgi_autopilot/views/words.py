@@ -1,10 +1,10 @@
 """How numbers and facts are said to a person. Pure; shared by the terminal view, the lines and the tables."""
 
+from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.fleet.history import Entry, Kind
-from uwsgi_autopilot.local.loadprocess import LoadProcess
+from uwsgi_autopilot.loadgen.process import LoadProcess
 from uwsgi_autopilot.local.report import latency_of
 from uwsgi_autopilot.report import histogram
-from uwsgi_autopilot.api.sample import Sample
 
 # What a person reads of an entry's kind, and the arrow between its two shapes.
 VERBS = {

@@ -5,16 +5,17 @@ import json
 import time
 from typing import Any
 
+from uwsgi_autopilot.controller.podview import PodView
+
 from tests.unit.controller.fakes import FakeKube
+from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.controller.agents import Agents
 from uwsgi_autopilot.controller.events import Events
 from uwsgi_autopilot.controller.metrics import Metrics
 from uwsgi_autopilot.controller.mirror import Key, Mirror
-from uwsgi_autopilot.controller.podview import PodView
 from uwsgi_autopilot.controller.tuning import Tuned, Tuning
 from uwsgi_autopilot.resources import labels
-from uwsgi_autopilot.api.sample import Sample
 
 Body = dict[str, Any]
 START = Shape(2, 4)

@@ -1,11 +1,11 @@
 """What an agent may say: everything is checked, because application code shares its uid."""
 
 import pytest
-
-from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.controller.agentstate import WrongPod
 from uwsgi_autopilot.controller.podview import PodView
+
 from uwsgi_autopilot.api.sample import Sample
+from uwsgi_autopilot.api.shape import Shape
 
 STATE = {
     "version": 1, "agent": "0.1.0", "uid": "u", "now": 50.0, "serving": True, "draining": False,

@@ -1,7 +1,8 @@
 """What no agent can carry out: told, not asked for again, and not what new pods start with."""
 
-from tests.simulator import workload
 from tests.unit.controller.fleet import Fleet
+
+from tests.simulator import workload
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.controller.report import told_of
 from uwsgi_autopilot.report.reasons import WishReason

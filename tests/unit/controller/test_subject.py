@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import pytest
-
-from uwsgi_autopilot.controller.mirror import PodSeen
 from uwsgi_autopilot.controller.podview import PodView
 from uwsgi_autopilot.controller.subject import STUCK_S, Crowd
+
+from uwsgi_autopilot.controller.mirror import PodSeen
 
 NOW = 1_800_000_000.0
 OLD = PodSeen(

@@ -1,11 +1,11 @@
 """How a trial ends, one row each; and when a pod is worse off than the others."""
 
 import pytest
-
-from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.controller.compare import Baseline, hurt_now, worse_off
 from uwsgi_autopilot.controller.podview import Figures
 from uwsgi_autopilot.controller.trial import Next, Seen, Trial, Verdict, next_of
+
+from uwsgi_autopilot.api.shape import Shape
 
 TRIAL = Trial(pod="p", shape=Shape(4, 16), before=Shape(2, 4), seq=7, began_at=1000.0, wished_at=1000.0)
 

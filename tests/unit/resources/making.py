@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
 from uwsgi_autopilot.api.wish import Wish
+
 from uwsgi_autopilot.resources.app import App
 from uwsgi_autopilot.resources.objects import Settings, desired
 

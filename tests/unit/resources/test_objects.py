@@ -9,10 +9,10 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from uwsgi_autopilot.api.wish import Wish, parse_wish
 
 from tests.unit.resources.making import SETTINGS, SKELETONS, TEMPLATE, app, named, objects, pod_of
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.wish import Wish, parse_wish
 from uwsgi_autopilot.errors import TemplateError
 from uwsgi_autopilot.resources.objects import desired
 

@@ -4,10 +4,10 @@ import json
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from uwsgi_autopilot.api.wish import Wish
 
 from tests.unit.resources.making import app, body
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.wish import Wish
 from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.resources.causes import Cause
 from uwsgi_autopilot.resources.conditions import Seen
