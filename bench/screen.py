@@ -75,7 +75,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flight:
-    """seconds: from the first answer to the last change's end. changes: of the shape, those taken back too. swaps: new generations."""
+    """seconds: from the first answer to the last change's end. changes: those taken back too. swaps: generations."""
 
     shape: Shape
     seconds: float

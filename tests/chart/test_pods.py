@@ -76,8 +76,8 @@ def test_the_wish_is_a_file_that_follows_its_annotation(defaults: list[Object]) 
     pod = pods_in(defaults)["PodTemplate"]
     mounts = [mount for container in pod["containers"] for mount in container["volumeMounts"]]
     assert [mount["name"] for mount in mounts if "subPath" in mount] == []
-    (wanted,) = (each["downwardAPI"] for each in pod["volumes"] if each["name"] == "wanted")
-    assert wanted["items"][0]["fieldRef"]["fieldPath"] == "metadata.annotations['uwsgi-autopilot.dev/wanted']"
+    (desired,) = (each["downwardAPI"] for each in pod["volumes"] if each["name"] == "desired")
+    assert desired["items"][0]["fieldRef"]["fieldPath"] == "metadata.annotations['uwsgi-autopilot.dev/desired']"
 
 
 @pytest.mark.parametrize("values", sorted((CHART / "ci").glob("*.yaml")), ids=lambda path: path.stem)

@@ -10,7 +10,7 @@
 - apiGroups: [uwsgi-autopilot.dev]
   resources: [uwsgiapps/finalizers]
   verbs: [update]
-# patch: the annotation with the wanted shape.
+# patch: the annotation with the desired shape.
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch, patch]

@@ -74,7 +74,7 @@ spec:
         - {name: run, mountPath: /run/uwsgi-autopilot}
         - {name: private, mountPath: /run/uwsgi-autopilot-private}
         - {name: config, mountPath: /etc/uwsgi-autopilot/config, readOnly: true}
-        - {name: wanted, mountPath: /etc/uwsgi-autopilot/wanted, readOnly: true}
+        - {name: desired, mountPath: /etc/uwsgi-autopilot/desired, readOnly: true}
         - {name: promoted, mountPath: /etc/uwsgi-autopilot/promoted, readOnly: true}
         - {name: tmp, mountPath: /tmp}
     # An ordinary container, no native sidecar: those stop last, and the agent waits for nginx before it stops.
@@ -115,12 +115,12 @@ spec:
     - {name: config, configMap: {name: set-by-the-operator, defaultMode: 0444}}
     - {name: promoted, configMap: {name: set-by-the-operator, defaultMode: 0444}}
     # The operator asks for a shape by an annotation; the kubelet makes this file of it.
-    - name: wanted
+    - name: desired
       downwardAPI:
         defaultMode: 0444
         items:
-          - path: wanted
-            fieldRef: {apiVersion: v1, fieldPath: "metadata.annotations['uwsgi-autopilot.dev/wanted']"}
+          - path: desired
+            fieldRef: {apiVersion: v1, fieldPath: "metadata.annotations['uwsgi-autopilot.dev/desired']"}
     - {name: static, emptyDir: {sizeLimit: {{ .Values.pod.volumes.staticSize }}}}
     - {name: nginx-tmp, emptyDir: {sizeLimit: {{ .Values.pod.volumes.nginxTmpSize }}}}
     - {name: tmp, emptyDir: {sizeLimit: {{ .Values.pod.volumes.tmpSize }}}}

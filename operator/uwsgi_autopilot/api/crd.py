@@ -24,7 +24,7 @@ HEADER = f"# Written by `uwsgi-autopilot crd print > chart/crds/{PLURAL}.yaml`: 
 COLUMNS = (
     ("Ready", ".status.display.ready", "string"),
     ("Shape", ".status.display.shape", "string"),
-    ("Wanted", ".status.display.wanted", "string"),
+    ("Desired", ".status.display.desired", "string"),
     ("RPS", ".status.display.rps", "string"),
     ("P99", ".status.display.p99", "string"),
     ("Mode", ".spec.tuning.mode", "string"),

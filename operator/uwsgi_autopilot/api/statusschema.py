@@ -45,7 +45,9 @@ _DECISION = _object(
     "What the autopilot decided, and why.",
     {
         "time": {"type": "string", "format": "date-time", "description": "When."},
-        "kind": _text("change, everywhere, refuse, recommend, try, and what became of a trial.", 63),
+        "kind": _text(
+            "try, try-all, change, refuse, recommend, and what became of a trial: promote, back, undecided.", 63
+        ),
         "from": _shape("The shape before."),
         "to": _shape("The shape that was chosen."),
         "reason": _text("One word for machines, stable once released.", 253),
@@ -55,15 +57,17 @@ _DECISION = _object(
 )
 
 STATUS: Schema = _object(
-    "What is so, as the operator sees it. Figures are at most a minute old when nothing changes.",
+    "What is so, as the operator sees it. Figures are at most a minute old while they hardly change.",
     {
         "observedGeneration": _number("Generation of the manifest that was last worked on."),
         "replicas": _number("Pods that exist."),
         "readyReplicas": _number("Pods that serve clients."),
         "selector": _text("Label selector of the pods, for kubectl scale and autoscalers.", 1024),
         "shape": _shape("The shape that the pods have."),
-        "wanted": _shape(
-            "The shape that the pods are asked for.", seq=_number("Number of the wish; it grows with each one.")
+        "desired": _shape(
+            "The shape that the pods are to have.",
+            epoch=_number("First part of its version."),
+            seq=_number("Second part of its version; it grows with each desired shape that is given out."),
         ),
         "recommendation": _object(
             "Mode Recommend: what the autopilot would change.",
@@ -79,7 +83,7 @@ STATUS: Schema = _object(
             {
                 "ready": _text("Ready pods of all, such as 3/3.", 63),
                 "shape": _text("Processes and threads, such as 4x16.", 63),
-                "wanted": _text("The shape that is asked for, when it is another.", 63),
+                "desired": _text("The shape that the pods are to have, when it is another.", 63),
                 "rps": _text("Requests a second, all pods together.", 63),
                 "p99": _text("Time that 99 of 100 requests stay below, the worst pod's.", 63),
             },

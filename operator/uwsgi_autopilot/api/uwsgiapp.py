@@ -73,6 +73,15 @@ class TuningSpec:
     max_connections: int | None = None
     connections_per_process: int | None = None
 
+    def inside(self, shape: Shape) -> Shape:
+        """`shape` moved into the bounds."""
+        return Shape(self.processes.clamp(shape.processes), self.threads.clamp(shape.threads))
+
+    @property
+    def first(self) -> Shape:
+        """What pods start from while nothing was promoted."""
+        return self.pin or self.inside(self.start)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthSpec:

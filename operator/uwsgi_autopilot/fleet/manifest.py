@@ -12,7 +12,7 @@ from uwsgi_autopilot.api.uwsgiapp import Mode
 from uwsgi_autopilot.fleet import delivery, pending
 from uwsgi_autopilot.fleet.change import Change, Stage
 from uwsgi_autopilot.fleet.history import Kind
-from uwsgi_autopilot.fleet.state import FleetState, start_of
+from uwsgi_autopilot.fleet.state import FleetState
 from uwsgi_autopilot.report.reasons import Reason
 
 
@@ -46,7 +46,7 @@ def promote(state: FleetState, now: float, shape: Shape, reason: Reason, message
 
 def _without_promoted(state: FleetState, now: float) -> FleetState:
     """Nothing was promoted yet, or what was promoted is lost: then the pods still have it."""
-    state = replace(state, promoted=DesiredShape(version=UNVERSIONED, shape=start_of(state.app)))
+    state = replace(state, promoted=DesiredShape(version=UNVERSIONED, shape=state.app.tuning.first))
     agents = [pod.state for pod in state.pods.values() if pod.state is not None and not pod.state.on_trial]
     if state.change is not None or state.app.tuning.mode is Mode.DISABLED:
         return state

@@ -69,7 +69,8 @@ class Pod:
 
     offset: turns the pod's clock into ours, so that the samples of several nodes, and those from before a restart of
     the operator, stand on one line. cursor: seq of the newest sample. heard_at: when it last answered; failed_since:
-    since when it does not; problem: why. All times are seconds on the fleet's clock (`plan.py`).
+    since when it does not; problem: why; incompatible: it answers, and not with a state that we understand. All times
+    are seconds on the fleet's clock (`plan.py`).
     """
 
     info: PodInfo
@@ -80,6 +81,7 @@ class Pod:
     heard_at: float | None = None
     failed_since: float | None = None
     problem: str | None = None
+    incompatible: bool = False
     fresh_at: float | None = None
 
     @property
@@ -119,9 +121,10 @@ class Pod:
         self.cursor, self.offset, self.fresh_at = -1, None, None
         self.samples.clear()
 
-    def failed(self, now: float, problem: str) -> None:
+    def failed(self, now: float, problem: str, *, incompatible: bool = False) -> None:
+        """incompatible: it did answer, and not with a state."""
         self.failed_since = now if self.failed_since is None else self.failed_since
-        self.problem = problem
+        self.problem, self.incompatible = problem, incompatible
 
     def silent(self, now: float) -> bool:
         """It has not answered for so long that nothing may be concluded from it. Silent is not zero load."""

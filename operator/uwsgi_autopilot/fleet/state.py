@@ -62,7 +62,7 @@ class FleetState:
 
         Its epoch is greater than that of `promoted`: what the last writer gave out after it is not known.
         """
-        known = promoted or DesiredShape(version=UNVERSIONED, shape=start_of(app))
+        known = promoted or DesiredShape(version=UNVERSIONED, shape=app.tuning.first)
         return cls(app=app, promoted=known, stored=known.version, last=Version(known.version.epoch + 1, 0))
 
     @property
@@ -99,11 +99,3 @@ class FleetState:
             FleetState(app=self.app, promoted=self.promoted, last=self.last, stored=self.stored),
             history=self.history, pods=self.pods, coming=self.coming, deliveries=self.deliveries,
         )  # fmt: skip
-
-
-def start_of(app: UwsgiApp) -> Shape:
-    """What pods start from while nothing was promoted."""
-    tuning = app.tuning
-    return tuning.pin or Shape(
-        tuning.processes.clamp(tuning.start.processes), tuning.threads.clamp(tuning.start.threads)
-    )

@@ -1,4 +1,4 @@
-"""What is written into the run directory for the agent and for nginx: pure, from the manifest and the places."""
+"""What is written into the run directory for the agent and for nginx: pure, from the manifest and the layout."""
 
 import os
 from dataclasses import replace
@@ -7,17 +7,17 @@ from pathlib import Path
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import UwsgiApp
-from uwsgi_autopilot.resources import places
+from uwsgi_autopilot.resources import layout
 from uwsgi_autopilot.resources.nginx import NginxSite
 
 # Added to the longest request that nginx waits for: the agent's own deadline comes after nginx's.
 FAREWELL_SECONDS = 10.0
 
 
-def places_of(run: Path, host: str, port: int) -> places.Places:
+def layout_of(run: Path, host: str, port: int) -> layout.Layout:
     """`run`: the run directory."""
     agent = f"unix:{run / 'agent.sock'}"
-    return places.Places(
+    return layout.Layout(
         run=str(run),
         private=str(run / "private"),
         temporary=str(run),
@@ -30,10 +30,10 @@ def places_of(run: Path, host: str, port: int) -> places.Places:
     )
 
 
-def agent_config(app: UwsgiApp, where: places.Places, *, folder: Path, uwsgi: str, start: Shape) -> AgentConfig:
+def agent_config(app: UwsgiApp, where: layout.Layout, *, folder: Path, uwsgi: str, start: Shape) -> AgentConfig:
     """Limits of the manifest are budgets here: memory and cores that the tuner and the agent keep to."""
     tuning = app.tuning
-    config = places.agent_config(
+    config = layout.agent_config(
         app,
         where,
         uwsgi=[uwsgi],
@@ -52,9 +52,9 @@ def agent_config(app: UwsgiApp, where: places.Places, *, folder: Path, uwsgi: st
     )
 
 
-def nginx_site(app: UwsgiApp, where: places.Places, *, folder: Path) -> NginxSite:
+def nginx_site(app: UwsgiApp, where: layout.Layout, *, folder: Path) -> NginxSite:
     """Directories of static files are relative to the folder of the application."""
     static = [replace(each, dir=str(folder / each.dir)) for each in app.nginx.static]
     # Started by root, nginx's workers would become another user, who cannot enter the run directory.
     user = "root" if os.geteuid() == 0 else None
-    return places.nginx_site(app, where, public_agent=True, user=user, static=static)
+    return layout.nginx_site(app, where, public_agent=True, user=user, static=static)

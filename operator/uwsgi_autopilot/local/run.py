@@ -1,4 +1,4 @@
-"""`uwsgi-autopilot local`: one session, its autopilot, perhaps a load, and a view, until time is up or it is stopped."""
+"""`uwsgi-autopilot local`: one session, its autopilot, perhaps a load, and a view, until it is stopped."""
 
 import signal
 import time

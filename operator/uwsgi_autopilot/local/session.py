@@ -22,7 +22,7 @@ from uwsgi_autopilot.fleet.pod import Pod, PodInfo
 from uwsgi_autopilot.kernel.sockdiag import tcp_port_owner
 from uwsgi_autopilot.local.agentclient import AgentClient
 from uwsgi_autopilot.local.children import Children, Sink
-from uwsgi_autopilot.local.files import FAREWELL_SECONDS, agent_config, nginx_site, places_of
+from uwsgi_autopilot.local.files import FAREWELL_SECONDS, agent_config, nginx_site, layout_of
 from uwsgi_autopilot.local.programs import Programs
 from uwsgi_autopilot.local.rundir import make_run_directory
 from uwsgi_autopilot.resources.nginx import nginx_conf
@@ -80,7 +80,7 @@ class Session:
         self._children = children = Children(run, self.programs, self.sink)
         try:
             children.start_janitor()
-            where = places_of(run, self.host, self.port)
+            where = layout_of(run, self.host, self.port)
             config = agent_config(
                 self.app, where, folder=self.folder, uwsgi=self.programs.uwsgi, start=self.start_shape
             )

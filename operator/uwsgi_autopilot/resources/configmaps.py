@@ -6,23 +6,22 @@ from dataclasses import MISSING, asdict, fields, replace
 from typing import Any
 
 from uwsgi_autopilot.api.agentconfig import AGENT_PORT, AgentConfig
+from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.uwsgiapp import TuningSpec
-from uwsgi_autopilot.api.wish import Wish
 from uwsgi_autopilot.resources import labels
 from uwsgi_autopilot.resources.app import App
+from uwsgi_autopilot.resources.layout import Layout, agent_config, nginx_site
 from uwsgi_autopilot.resources.nginx import nginx_conf
-from uwsgi_autopilot.resources.places import Places, agent_config, nginx_site
 from uwsgi_autopilot.resources.staticfiles import served_from
 
 NGINX_PORT = 8080
 # The mounts are spelled out in the chart's PodTemplate.
-PLACES = Places(
+IN_POD = Layout(
     run="/run/uwsgi-autopilot",
     private="/run/uwsgi-autopilot-private",
     temporary="/tmp",  # noqa: S108  # an emptyDir of the nginx container alone
-    desired="/etc/uwsgi-autopilot/wanted/wanted",
-    promoted="/etc/uwsgi-autopilot/promoted/wanted",
+    desired="/etc/uwsgi-autopilot/desired/desired",
+    promoted="/etc/uwsgi-autopilot/promoted/desired",
     listen=f"0.0.0.0:{AGENT_PORT}",
     agent=f"127.0.0.1:{AGENT_PORT}",
     nginx_listen=str(NGINX_PORT),
@@ -37,31 +36,19 @@ def config_map(app: App, *, drain_seconds: float, start_seconds: float) -> dict[
     """Immutable, and named by its content: a pod of an earlier version keeps the configuration it was made for."""
     data = {
         "agent.json": _compact(_agent_config(app, drain_seconds, start_seconds)),
-        "nginx.conf": nginx_conf(nginx_site(app.settings, PLACES, static=served_from(app.settings))),
+        "nginx.conf": nginx_conf(nginx_site(app.settings, IN_POD, static=served_from(app.settings))),
     }
     name = labels.config_name(app.name, content_hash(data))
     return _map(app, name, data) | {"immutable": True}
 
 
-def promoted_map(app: App, promoted: Wish | None) -> dict[str, Any]:
-    """`promoted` None: nothing was decided yet, pods start from the manifest's shape with seq 0."""
-    return _map(app, labels.promoted_name(app.name), {labels.PROMOTED_KEY: start_wish(app, promoted).to_text()})
+def promoted_map(app: App, promoted: DesiredShape | None = None) -> dict[str, Any]:
+    """What a new pod starts from. `promoted` None: nothing was promoted yet, pods start with the manifest's own shape.
 
-
-def start_wish(app: App, promoted: Wish | None) -> Wish:
-    """What a new pod starts from: the pin, else what was promoted, else the manifest's start; always in its bounds,
-    because an agent refuses anything else."""
-    tuning = app.settings.tuning
-    if promoted is None:
-        return Wish(seq=1, shape=tuning.pin) if tuning.pin else Wish(seq=0, shape=inside(tuning.start, tuning))
-    shape = tuning.pin or inside(promoted.shape, tuning)
-    # Another shape is another wish: pods that follow the promoted one would take the same number for done.
-    return Wish(seq=promoted.seq + (shape != promoted.shape), shape=shape)
-
-
-def inside(shape: Shape, tuning: TuningSpec) -> Shape:
-    """`shape` moved into the bounds."""
-    return Shape(tuning.processes.clamp(shape.processes), tuning.threads.clamp(shape.threads))
+    Made once; from then on whoever promotes a shape writes it.
+    """
+    desired = promoted or DesiredShape(version=UNVERSIONED, shape=app.settings.tuning.first)
+    return _map(app, labels.promoted_name(app.name), {labels.PROMOTED_KEY: desired.to_text()})
 
 
 def content_hash(data: dict[str, str]) -> str:
@@ -72,7 +59,7 @@ def content_hash(data: dict[str, str]) -> str:
 def _agent_config(app: App, drain_seconds: float, start_seconds: float) -> AgentConfig:
     config = agent_config(
         app.settings,
-        PLACES,
+        IN_POD,
         uwsgi=["uwsgi"],
         chdir=app.settings.chdir or ".",
         # For a promoted ConfigMap that holds nonsense. The manifest's own lies there: editing it restarts no pod.

@@ -13,13 +13,13 @@ APP_NAME = "app.kubernetes.io/name"
 APP = DOMAIN + "app"
 """Label: the application that an object belongs to."""
 
-WANTED = DOMAIN + "wanted"
-"""Annotation of a pod: the wish (api/wish.py), which the kubelet makes a file of."""
+DESIRED = DOMAIN + "desired"
+"""Annotation of a pod: its desired shape (api/desired.py), which the kubelet makes a file of."""
 TEMPLATE = DOMAIN + "template"
 """Annotation of the Deployment: name of the chart's PodTemplate that its pods were made from."""
 
 # The one key of ConfigMap NAME-promoted, and so the name of the file in the pod.
-PROMOTED_KEY = "wanted"
+PROMOTED_KEY = "desired"
 # Key of ConfigMap NAME-tuning.
 TUNING_KEY = "memory.json"
 

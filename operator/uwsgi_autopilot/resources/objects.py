@@ -7,15 +7,23 @@ from typing import Any
 
 import yaml
 
-from uwsgi_autopilot.api.wish import Wish
 from uwsgi_autopilot.errors import TemplateError
 from uwsgi_autopilot.resources import labels
 from uwsgi_autopilot.resources.app import App
-from uwsgi_autopilot.resources.configmaps import config_map, promoted_map
+from uwsgi_autopilot.resources.configmaps import config_map
 from uwsgi_autopilot.resources.merge import merge
 from uwsgi_autopilot.resources.podtemplate import drain_seconds, pod_template, start_seconds, with_config
 
 Object = dict[str, Any]
+
+# The kinds of objects that an application consists of, with their apiVersion: the one list of them.
+CHILDREN: Mapping[str, str] = {
+    "ServiceAccount": "v1",
+    "ConfigMap": "v1",
+    "Service": "v1",
+    "PodDisruptionBudget": "policy/v1",
+    "Deployment": "apps/v1",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +39,12 @@ def desired(
     template: Mapping[str, Any],
     skeletons: Mapping[str, str],
     settings: Settings,
-    promoted: Wish | None,
 ) -> list[Object]:
     """Return the objects in the order in which they are to be written: what a pod needs comes before the pods.
 
-    `template`: the chart's PodTemplate object. `skeletons`: data of the chart's ConfigMap of skeletons. `promoted`: the
-    shape that new pods start from; None when nothing was decided yet. The same arguments give the same objects.
+    `template`: the chart's PodTemplate object. `skeletons`: data of the chart's ConfigMap of skeletons. The same
+    arguments give the same objects. NAME-promoted is not among them: its content is not the manifest's
+    (configmaps.promoted_map).
 
     Raises:
         SpecError: the application's own fields cannot be served; (path, sentence) for each.
@@ -46,9 +54,8 @@ def desired(
     config = config_map(app, drain_seconds=drain_seconds(pod), start_seconds=start_seconds(pod))
     pod = with_config(pod, config["metadata"]["name"])
     return [
-        _object(app, "v1", "ServiceAccount") | {"automountServiceAccountToken": False},
+        _object(app, "ServiceAccount") | {"automountServiceAccountToken": False},
         config,
-        promoted_map(app, promoted),
         service(app, skeletons),
         disruption_budget(app, skeletons),
         deployment(app, skeletons, pod, template["metadata"]["name"]),
@@ -58,7 +65,7 @@ def desired(
 def deployment(app: App, skeletons: Mapping[str, str], pod: Mapping[str, Any], revision: str) -> Object:
     """Without replicas, always: an apply that stops sending the field would set it to 1."""
     spec = {"selector": {"matchLabels": labels.selector_labels(app.name)}, "template": pod}
-    made = _object(app, "apps/v1", "Deployment") | {"spec": spec}
+    made = _object(app, "Deployment") | {"spec": spec}
     made["metadata"]["annotations"] = {labels.TEMPLATE: revision}
     return merge_skeleton(skeletons, "deployment", made)
 
@@ -75,13 +82,13 @@ def service(app: App, skeletons: Mapping[str, str]) -> Object:
         "selector": labels.selector_labels(app.name),
         "ports": [{"$patch": "replace"}, port],
     }
-    made = _object(app, "v1", "Service") | {"spec": spec}
+    made = _object(app, "Service") | {"spec": spec}
     made["metadata"]["annotations"] = asked["annotations"]
     return merge_skeleton(skeletons, "service", made)
 
 
 def disruption_budget(app: App, skeletons: Mapping[str, str]) -> Object:
-    made = _object(app, "policy/v1", "PodDisruptionBudget")
+    made = _object(app, "PodDisruptionBudget")
     made["spec"] = {"selector": {"matchLabels": labels.selector_labels(app.name)}}
     return merge_skeleton(skeletons, "poddisruptionbudget", made)
 
@@ -113,6 +120,6 @@ def _parsed(name: str, text: str) -> Object:
     return skeleton
 
 
-def _object(app: App, version: str, kind: str) -> Object:
+def _object(app: App, kind: str) -> Object:
     metadata = labels.metadata(app.name, app.namespace, app.uid, app.name)
-    return {"apiVersion": version, "kind": kind, "metadata": metadata}
+    return {"apiVersion": CHILDREN[kind], "kind": kind, "metadata": metadata}

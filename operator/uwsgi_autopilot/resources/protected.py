@@ -8,7 +8,7 @@ from uwsgi_autopilot.resources.labels import APP, DOMAIN, MANAGED_BY
 
 CONTAINERS = ("app", "nginx")
 INIT_CONTAINERS = ("agent", "static")
-VOLUMES = ("run", "private", "agent", "wanted", "promoted", "config", "static")
+VOLUMES = ("run", "private", "agent", "desired", "promoted", "config", "static")
 
 # Fields of each container that make it what it is, and what to write instead of changing them.
 FIELDS: Mapping[str, Mapping[str, str]] = {
@@ -39,14 +39,14 @@ Problem = tuple[str, str]
 def missing_pieces(template: Mapping[str, Any]) -> list[str]:
     """What a chart's pod template lacks, such as "container app"."""
     spec = template.get("spec") or {}
-    wanted = (
+    needed = (
         ("container", "containers", CONTAINERS),
         ("init container", "initContainers", INIT_CONTAINERS),
         ("volume", "volumes", VOLUMES),
     )
     return [
         f"{kind} {name}"
-        for kind, field, names in wanted
+        for kind, field, names in needed
         for name in names
         if name not in {each.get("name") for each in spec.get(field) or ()}
     ]

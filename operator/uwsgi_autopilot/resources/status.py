@@ -10,46 +10,68 @@ from uwsgi_autopilot.resources import labels
 from uwsgi_autopilot.resources.app import App
 from uwsgi_autopilot.resources.conditions import Seen, conditions_of
 from uwsgi_autopilot.resources.text import safe
-from uwsgi_autopilot.resources.tuned import Answer, Tuning, tuned
+from uwsgi_autopilot.resources.tuned import Answer, TuningStatus, tuned
 
 Body = Mapping[str, Any]
 Status = dict[str, Any]
 
 MAX_BYTES = 6 * 1024
 MAX_DECISIONS = 10
-ORDER = ("Available", "Ready", "Progressing", "Tuned")
+# Then Tuned.
+OF_OBJECTS = ("Available", "Ready", "Progressing")
 # Figures that move all the time: a change of nothing else may wait.
 NUMBERS = ("rps", "p99")
 
 
-def status_of(body: Body, app: App | None, seen: Seen, tuning: Tuning, *, now: datetime) -> Status:
+def status_of(
+    body: Body, app: App | None, seen: Seen, tuning: TuningStatus, *, now: datetime, generation: int | None = None
+) -> Status:
     """Return the status to write. `body`: the UwsgiApp as it was read; of its status only the times are taken over.
 
-    `app` None: its manifest cannot be read, and seen.problem says why.
+    `app` None: its manifest cannot be read, and seen.problem says why. generation: of the manifest that was last worked
+    on; None: the body's.
     """
-    name, generation = body["metadata"]["name"], body["metadata"]["generation"]
+    objects = of_objects(body, seen, now=now, generation=generation)
+    return with_tuning(objects, body.get("status") or {}, app, tuning, now=now)
+
+
+def of_objects(body: Body, seen: Seen, *, now: datetime, generation: int | None = None) -> Status:
+    """The part that says what became of the objects: as good as what was read for it."""
+    generation = body["metadata"]["generation"] if generation is None else generation
     live = (seen.deployment or {}).get("status") or {}
-    answers: dict[str, Answer] = conditions_of(seen, now=now)
-    answers["Tuned"] = (
-        tuned(app.settings.tuning, tuning) if app else ("Unknown", "SpecInvalid", "see the condition Ready")
-    )
+    wanted = seen.deployment["spec"].get("replicas", 1) if seen.deployment else 0
+    answers, before = conditions_of(seen, now=now), body.get("status") or {}
     status: Status = {
         "observedGeneration": generation,
         "replicas": live.get("replicas", 0),
         "readyReplicas": live.get("readyReplicas", 0),
-        "selector": labels.selector_text(name),
-        "display": _display(seen, tuning),
+        "selector": labels.selector_text(body["metadata"]["name"]),
+        "display": {"ready": f"{live.get('readyReplicas', 0)}/{wanted}"},
+        "conditions": [_condition(before, kind, answers[kind], generation, now) for kind in OF_OBJECTS],
+    }
+    if revision := ((seen.deployment or {}).get("metadata", {}).get("annotations") or {}).get(labels.TEMPLATE):
+        status["templateRevision"] = revision
+    return status
+
+
+def with_tuning(objects: Status, before: Body, app: App | None, tuning: TuningStatus, *, now: datetime) -> Status:
+    """The whole status: `objects` is of_objects(). before: the last one, whose times are taken over."""
+    answer: Answer = (
+        tuned(app.settings.tuning, tuning) if app else ("Unknown", "SpecInvalid", "see the condition Ready")
+    )
+    condition = _condition(before, "Tuned", answer, objects["observedGeneration"], now)
+    status: Status = {
+        **objects,
+        "display": {**objects["display"], **_shown(tuning)},
         "decisions": [_entry(each) for each in tuning.decisions[-MAX_DECISIONS:]],
-        "conditions": [_condition(body, kind, answers[kind], generation, now) for kind in ORDER],
+        "conditions": [*objects["conditions"], condition],
     }
     if tuning.shape is not None:
         status["shape"] = tuning.shape.to_json()
-    if tuning.wanted is not None:
-        status["wanted"] = {"seq": tuning.wanted.seq, **tuning.wanted.shape.to_json()}
+    if tuning.desired is not None:
+        status["desired"] = {**tuning.desired.version._asdict(), **tuning.desired.shape.to_json()}
     if tuning.recommendation is not None:
         status["recommendation"] = _recommendation(tuning)
-    if revision := ((seen.deployment or {}).get("metadata", {}).get("annotations") or {}).get(labels.TEMPLATE):
-        status["templateRevision"] = revision
     return _fitting(status)
 
 
@@ -61,14 +83,12 @@ def worth_writing(old: Body, new: Status) -> str | None:
     return "later" if dict(old) != new else None
 
 
-def _display(seen: Seen, tuning: Tuning) -> dict[str, str]:
-    wanted = seen.deployment["spec"].get("replicas", 1) if seen.deployment else 0
-    ready = ((seen.deployment or {}).get("status") or {}).get("readyReplicas", 0)
-    shown = {"ready": f"{ready}/{wanted}"}
+def _shown(tuning: TuningStatus) -> dict[str, str]:
+    shown = {}
     if tuning.shape is not None:
         shown["shape"] = str(tuning.shape)
-    if tuning.wanted is not None and tuning.wanted.shape != tuning.shape:
-        shown["wanted"] = str(tuning.wanted.shape)
+    if tuning.desired is not None and tuning.desired.shape != tuning.shape:
+        shown["desired"] = str(tuning.desired.shape)
     if tuning.rps is not None:
         shown["rps"] = two_digits(tuning.rps)
     if tuning.p99_s is not None:
@@ -86,7 +106,7 @@ def in_milliseconds(seconds: float) -> str:
     return f"{two_digits(seconds)} s" if float(f"{seconds:.2g}") >= 1 else f"{two_digits(seconds * 1000)} ms"
 
 
-def _recommendation(tuning: Tuning) -> dict[str, Any]:
+def _recommendation(tuning: TuningStatus) -> dict[str, Any]:
     assert tuning.recommendation is not None
     told: dict[str, Any] = {
         "shape": tuning.recommendation.to_json(),
@@ -102,10 +122,10 @@ def _entry(decision: Body) -> dict[str, Any]:
     return {**decision, **({"message": safe(decision["message"], 256)} if "message" in decision else {})}
 
 
-def _condition(body: Body, kind: str, answer: Answer, generation: int, now: datetime) -> dict[str, Any]:
+def _condition(before_status: Body, kind: str, answer: Answer, generation: int, now: datetime) -> dict[str, Any]:
     """lastTransitionTime moves only when the status does."""
     status, reason, message = answer
-    known = (body.get("status") or {}).get("conditions") or ()
+    known = before_status.get("conditions") or ()
     before: Body = next((each for each in known if each.get("type") == kind), {})
     since = before.get("lastTransitionTime") if before.get("status") == status else None
     return {

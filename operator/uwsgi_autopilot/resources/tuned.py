@@ -1,37 +1,47 @@
-"""The condition Tuned: is the shape found? From the tuner's last word and what the manifest allows it."""
+"""The condition Tuned: is the shape found? From the tuner's last word, the pods, and what the manifest allows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from uwsgi_autopilot.api.agentconfig import AGENT_PORT
+from uwsgi_autopilot.api.desired import DesiredShape
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode, TuningSpec
-from uwsgi_autopilot.api.wish import Wish
 from uwsgi_autopilot.report.reasons import Reason
 
 # Without these there is nothing to judge a shape by.
 NO_LOAD = frozenset({Reason.NO_READINGS, Reason.TOO_FEW_REQUESTS, Reason.STALE_READINGS, Reason.APPLICATION_LIMITED})
+# So many pods are named in a sentence.
+MOST_NAMED = 3
 
 Answer = tuple[str, str, str]
 """status, reason, message of a condition."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tuning:
-    """What the agents and the tuner say.
+class TuningStatus:
+    """What the agents, the fleet and the tuner say. Each sentence of a pod names it.
 
-    pods: agents that should answer; reachable: those that do. shape: what serves in most pods; None: nobody said.
-    wanted: what every pod is asked for. reason, message: the tuner's last word, a hold too; None: none yet.
-    settled: nothing to gain is known (phase Hold). limited: the limit that forbids a better shape. taken_back: the
-    sentence of the trial that was rolled back, until another change is asked for. recommendation_gain: 0.35 is +35 %.
-    decisions: entries of status.decisions, newest last. rps of all pods; p99_s: seconds.
+    trouble: reason and sentence of what keeps the shape from being looked after at all; None: nothing does.
+    pods: agents that should answer; reachable: those that do. silent: sentences of those that do not answer;
+    incompatible: of those whose answer is no state that this operator understands. given_up: sentences of pods that
+    gave the promoted shape up; late: of those that have not reported it in time.
+    shape: what serves in most pods; None: nobody said. desired: what every pod is to have. reason, message: the tuner's
+    last word, or what keeps it from being asked; None: none yet. settled: nothing better is known. limited: the limit
+    that forbids a better shape. taken_back: the sentence of the trial that was rolled back, until another change is
+    asked for. recommendation_gain: 0.35 is +35 %. decisions: entries of status.decisions, newest last. rps of all pods;
+    p99_s: seconds; None: nothing fresh is known.
     """
 
+    trouble: tuple[str, str] | None = None
     pods: int = 0
     reachable: int = 0
+    silent: Sequence[str] = ()
+    incompatible: Sequence[str] = ()
+    given_up: Sequence[str] = ()
+    late: Sequence[str] = ()
     shape: Shape | None = None
-    wanted: Wish | None = None
+    desired: DesiredShape | None = None
     reason: Reason | None = None
     message: str = ""
     settled: bool = False
@@ -46,18 +56,34 @@ class Tuning:
     p99_s: float | None = None
 
 
-def tuned(spec: TuningSpec, seen: Tuning) -> Answer:
-    """A person's wish outranks the data, and missing data outranks what was once concluded from it."""
-    if spec.pin is not None:
-        return _pinned(spec.pin, seen)
-    if spec.mode is Mode.DISABLED:
+def tuned(spec: TuningSpec, seen: TuningStatus) -> Answer:
+    """A person's word outranks the data, and missing data outranks what was once concluded from it."""
+    if seen.trouble is not None:
+        return "Unknown", *seen.trouble
+    if spec.pin is not None and seen.shape == spec.pin and not seen.given_up and not seen.late:
+        return "True", "Pinned", f"spec.tuning.pin holds the shape at {spec.pin}"
+    if spec.pin is None and spec.mode is Mode.DISABLED:
         return "Unknown", "Disabled", f"spec.tuning.mode is Disabled{_serving(seen)}"
+    if seen.pods and not seen.reachable and seen.incompatible:
+        return "Unknown", "AgentIncompatible", _listed(seen.incompatible)
     if seen.pods and not seen.reachable:
-        return "Unknown", "AgentUnreachable", f"none of {_count(seen.pods, 'agent')} answers on port {AGENT_PORT}"
+        return "Unknown", "AgentUnreachable", f"no agent answers: {_listed(seen.silent)}"
+    if seen.given_up:
+        return "False", "ShapeGivenUp", _listed(seen.given_up)
+    if seen.late:
+        return "False", "ShapeNotDelivered", _listed(seen.late)
+    if spec.pin is not None:
+        found = f"{seen.shape} serves" if seen.shape else "no agent has told its shape"
+        return "False", "Pinned", f"spec.tuning.pin asks for {spec.pin}, {found} so far"
     if spec.mode is Mode.RECOMMEND:
         return "Unknown", "Recommending", _recommending(seen)
+    return _searched(seen)
+
+
+def _searched(seen: TuningStatus) -> Answer:
     if seen.reason is None:
-        return "Unknown", "NoLoad", f"nothing was measured yet{_serving(seen)}"
+        why = f": {seen.message}" if seen.message else ""
+        return "Unknown", "NoLoad", f"nothing was measured yet{why}{_serving(seen)}"
     if seen.limited is Reason.MEMORY_LIMIT:
         return "False", "LimitedByMemory", seen.message
     if seen.limited in (Reason.BOUNDS_REACHED, Reason.CONNECTION_LIMIT):
@@ -71,26 +97,22 @@ def tuned(spec: TuningSpec, seen: Tuning) -> Answer:
     return "False", "Searching", seen.message
 
 
-def _pinned(pin: Shape, seen: Tuning) -> Answer:
-    if seen.shape == pin:
-        return "True", "Pinned", f"spec.tuning.pin holds the shape at {pin}"
-    found = f"{seen.shape} serves" if seen.shape else "no agent has told its shape"
-    return "False", "Pinned", f"spec.tuning.pin asks for {pin}, {found} so far"
-
-
-def _recommending(seen: Tuning) -> str:
+def _recommending(seen: TuningStatus) -> str:
     if seen.recommendation is None:
         return f"nothing to recommend{_serving(seen)}: {seen.message or 'nothing was measured yet'}"
     return f"{seen.recommendation} instead of {_named(seen)}: {seen.recommendation_message}"
 
 
-def _serving(seen: Tuning) -> str:
+def _serving(seen: TuningStatus) -> str:
     return f"; {seen.shape} serves" if seen.shape else ""
 
 
-def _named(seen: Tuning) -> str:
+def _named(seen: TuningStatus) -> str:
     return str(seen.shape) if seen.shape else "the present shape"
 
 
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+def _listed(sentences: Sequence[str]) -> str:
+    """In an order that does not depend on who was asked first."""
+    told = sorted(sentences)
+    more = f" (and {len(told) - MOST_NAMED} more pods)" if len(told) > MOST_NAMED else ""
+    return "; ".join(told[:MOST_NAMED]) + more

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from uwsgi_autopilot.api.wish import Wish
 
+from uwsgi_autopilot.api.desired import DesiredShape
 from uwsgi_autopilot.resources.app import App
+from uwsgi_autopilot.resources.configmaps import promoted_map
 from uwsgi_autopilot.resources.objects import Settings, desired
 
 HERE = Path(__file__).parent
@@ -38,15 +39,11 @@ def app(**spec: Any) -> App:
     return App.from_body(body(**spec))
 
 
-def objects(promoted: Wish | None = None, *, chart: dict[str, Any] = TEMPLATE, **spec: Any) -> dict[str, Any]:
-    """The desired objects by kind; ConfigMaps by "config" and "promoted"."""
-    found: dict[str, Any] = {}
-    for each in desired(app(**spec), template=chart, skeletons=SKELETONS, settings=SETTINGS, promoted=promoted):
-        name = each["kind"]
-        if name == "ConfigMap":
-            name = "config" if "agent.json" in each["data"] else "promoted"
-        found[name] = each
-    return found
+def objects(promoted: DesiredShape | None = None, *, chart: dict[str, Any] = TEMPLATE, **spec: Any) -> dict[str, Any]:
+    """The objects by kind; ConfigMaps by "config" and "promoted"."""
+    made = desired(app(**spec), template=chart, skeletons=SKELETONS, settings=SETTINGS)
+    found = {"config" if each["kind"] == "ConfigMap" else each["kind"]: each for each in made}
+    return {**found, "promoted": promoted_map(app(**spec), promoted)}
 
 
 def pod_of(**spec: Any) -> dict[str, Any]:

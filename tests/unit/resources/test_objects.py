@@ -9,10 +9,10 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from uwsgi_autopilot.api.wish import Wish, parse_wish
 
 from tests.unit.resources.making import SETTINGS, SKELETONS, TEMPLATE, app, named, objects, pod_of
 from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape, Version, parse_desired
 from uwsgi_autopilot.errors import TemplateError
 from uwsgi_autopilot.resources.objects import desired
 
@@ -83,43 +83,27 @@ def test_annotations_of_the_service_join_those_of_the_chart():
         template=TEMPLATE,
         skeletons=skeletons,
         settings=SETTINGS,
-        promoted=None,
     )
     service = next(each for each in made if each["kind"] == "Service")
     assert service["metadata"]["annotations"] == {"a": "chart", "b": "own"}
 
 
+PROMOTED = DesiredShape(version=Version(2, 7), shape=Shape(4, 16))
+
+
 @pytest.mark.parametrize(
-    ("spec", "promoted", "expected"),
+    ("tuning", "promoted", "expected"),
     [
-        pytest.param({}, None, Wish(seq=0, shape=Shape(2, 4)), id="the default"),
-        pytest.param(
-            {"tuning": {"start": {"processes": 3, "threads": 2}}}, None, Wish(seq=0, shape=Shape(3, 2)), id="start"
-        ),
-        pytest.param({"tuning": {"processes": {"max": 1}}}, None, Wish(seq=0, shape=Shape(1, 4)), id="in the bounds"),
-        pytest.param({}, Wish(seq=7, shape=Shape(4, 16)), Wish(seq=7, shape=Shape(4, 16)), id="promoted"),
-        pytest.param(
-            {"tuning": {"threads": {"max": 8}}},
-            Wish(seq=7, shape=Shape(4, 16)),
-            Wish(seq=8, shape=Shape(4, 8)),
-            id="too wide",
-        ),
-        pytest.param(
-            {"tuning": {"pin": {"processes": 5, "threads": 1}}},
-            Wish(seq=7, shape=Shape(4, 16)),
-            Wish(seq=8, shape=Shape(5, 1)),
-            id="a pin",
-        ),
-        pytest.param(
-            {"tuning": {"pin": {"processes": 5, "threads": 1}}},
-            None,
-            Wish(seq=1, shape=Shape(5, 1)),
-            id="a pin before anything was promoted: running pods follow the number 0",
-        ),
+        pytest.param({}, None, Shape(2, 4), id="the default"),
+        pytest.param({"start": {"processes": 3, "threads": 2}}, None, Shape(3, 2), id="start"),
+        pytest.param({"processes": {"max": 1}}, None, Shape(1, 4), id="in the bounds"),
+        pytest.param({"pin": {"processes": 5, "threads": 1}}, None, Shape(5, 1), id="a pin"),
+        pytest.param({}, PROMOTED, Shape(4, 16), id="what was promoted, whose version is kept"),
     ],
 )
-def test_the_shape_that_a_new_pod_starts_from(spec, promoted, expected):
-    assert parse_wish(objects(promoted, **spec)["promoted"]["data"]["wanted"]) == expected
+def test_the_shape_that_a_new_pod_starts_from(tuning, promoted, expected):
+    found = parse_desired(objects(promoted, tuning=tuning)["promoted"]["data"]["desired"])
+    assert found == promoted or (found.version, found.shape) == (UNVERSIONED, expected)
 
 
 def test_tuning_restarts_no_pod():
@@ -134,7 +118,7 @@ def test_tuning_restarts_no_pod():
         "maxConnections": 900,
         "connectionsPerProcess": 3,
     }
-    after = objects(Wish(seq=9, shape=Shape(8, 8)), tuning=tuning)
+    after = objects(tuning=tuning)
     assert before["Deployment"] == after["Deployment"]
     assert before["promoted"] != after["promoted"]
 
@@ -163,7 +147,7 @@ def test_another_configuration_has_another_name_and_the_pods_read_it(change):
 )
 def test_a_skeleton_that_cannot_be_used_is_named(skeletons, words):
     with pytest.raises(TemplateError, match=words):
-        desired(app(), template=TEMPLATE, skeletons=skeletons, settings=SETTINGS, promoted=None)
+        desired(app(), template=TEMPLATE, skeletons=skeletons, settings=SETTINGS)
 
 
 SPECS = st.fixed_dictionaries(

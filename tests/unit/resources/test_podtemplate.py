@@ -45,7 +45,7 @@ def test_without_an_image_nothing_is_made():
     manifest = body()
     del manifest["spec"]["image"]
     with pytest.raises(SpecError) as error:
-        desired(App.from_body(manifest), template=TEMPLATE, skeletons=SKELETONS, settings=SETTINGS, promoted=None)
+        desired(App.from_body(manifest), template=TEMPLATE, skeletons=SKELETONS, settings=SETTINGS)
     assert error.value.problems[0][0] == "spec.image"
 
 
@@ -141,8 +141,8 @@ REFUSED = [
         "belongs to the autopilot",
     ),
     (
-        {"metadata": {"annotations": {"uwsgi-autopilot.dev/wanted": "{}"}}},
-        "spec.template.metadata.annotations[uwsgi-autopilot.dev/wanted]",
+        {"metadata": {"annotations": {"uwsgi-autopilot.dev/desired": "{}"}}},
+        "spec.template.metadata.annotations[uwsgi-autopilot.dev/desired]",
         "belongs to the autopilot",
     ),
     ({"metadata": {"name": "x"}}, "spec.template.metadata.name", "expected labels or annotations"),

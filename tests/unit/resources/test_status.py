@@ -4,15 +4,23 @@ import json
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from uwsgi_autopilot.api.wish import Wish
 
 from tests.unit.resources.making import app, body
 from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.api.desired import DesiredShape, Version
 from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.resources.causes import Cause
 from uwsgi_autopilot.resources.conditions import Seen
-from uwsgi_autopilot.resources.status import MAX_BYTES, in_milliseconds, status_of, two_digits, worth_writing
-from uwsgi_autopilot.resources.tuned import Tuning, tuned
+from uwsgi_autopilot.resources.status import (
+    MAX_BYTES,
+    in_milliseconds,
+    of_objects,
+    status_of,
+    two_digits,
+    with_tuning,
+    worth_writing,
+)
+from uwsgi_autopilot.resources.tuned import TuningStatus, tuned
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 HASH, REVISION = "pod-template-hash", "deployment.kubernetes.io/revision"
@@ -50,7 +58,7 @@ def failing(version, words, created="2026-01-01T00:00:00Z"):
 
 
 def conditions(seen, tuning=None, **spec):
-    status = status_of(body(**spec), app(**spec), seen, tuning or Tuning(), now=NOW)
+    status = status_of(body(**spec), app(**spec), seen, tuning or TuningStatus(), now=NOW)
     return {each["type"]: (each["status"], each["reason"], each["message"]) for each in status["conditions"]}
 
 
@@ -106,7 +114,7 @@ def test_what_was_refused_before_any_pod_leaves_the_previous_version_serving():
 
 def test_a_manifest_that_cannot_be_read_has_a_status_too():
     seen = Seen(deployment=None, problem=Cause(reason="SpecInvalid", message="spec.module: expected ..."))
-    status = status_of(body(module=7), None, seen, Tuning(), now=NOW)
+    status = status_of(body(module=7), None, seen, TuningStatus(), now=NOW)
     found = {each["type"]: (each["status"], each["reason"]) for each in status["conditions"]}
     assert found["Ready"] == ("False", "SpecInvalid")
     assert found["Tuned"] == ("Unknown", "SpecInvalid")
@@ -126,23 +134,37 @@ TUNED = [
     ({}, AGENTS | {"reason": Reason.SETTLED, "limited": Reason.BOUNDS_REACHED}, "False LimitedByBounds"),
     ({}, AGENTS | {"reason": Reason.SETTLED, "limited": Reason.CONNECTION_LIMIT}, "False LimitedByBounds"),
     ({}, AGENTS | {"reason": Reason.COOLING_DOWN, "taken_back": "4x32 was worse"}, "False TrialRolledBack"),
-    ({}, AGENTS | {"reason": Reason.SETTLED, "settled": True, "reachable": 0}, "Unknown AgentUnreachable"),
+    (
+        {},
+        AGENTS | {"reason": Reason.SETTLED, "settled": True, "reachable": 0, "silent": ["pod a"]},
+        "Unknown AgentUnreachable",
+    ),
     ({"mode": "Recommend"}, AGENTS | {"reason": Reason.SETTLED, "settled": True}, "Unknown Recommending"),
     ({"mode": "Disabled"}, AGENTS | {"reachable": 0}, "Unknown Disabled"),
+    (
+        {},
+        AGENTS | {"reason": Reason.SETTLED, "reachable": 0, "incompatible": ["pod a: v1"]},
+        "Unknown AgentIncompatible",
+    ),
+    ({}, AGENTS | {"reason": Reason.SETTLED, "settled": True, "given_up": ["pod a: full"]}, "False ShapeGivenUp"),
+    ({}, AGENTS | {"reason": Reason.SETTLED, "settled": True, "late": ["pod a"]}, "False ShapeNotDelivered"),
+    ({}, {"trouble": ("InternalError", "KeyError")}, "Unknown InternalError"),
     ({"pin": {"processes": 4, "threads": 16}}, AGENTS, "True Pinned"),
+    ({"pin": {"processes": 4, "threads": 16}}, AGENTS | {"given_up": ["pod a: full"]}, "False ShapeGivenUp"),
+    ({"mode": "Disabled"}, AGENTS | {"late": ["pod a"]}, "Unknown Disabled"),
     ({"pin": {"processes": 4, "threads": 8}, "mode": "Disabled"}, AGENTS, "False Pinned"),
 ]
 
 
 @pytest.mark.parametrize(("spec", "seen", "expected"), TUNED)
 def test_is_the_shape_found(spec, seen, expected):
-    status, reason, message = tuned(app(tuning=spec).settings.tuning, Tuning(**seen))
+    status, reason, message = tuned(app(tuning=spec).settings.tuning, TuningStatus(**seen))
     assert f"{status} {reason}" == expected
     assert message
 
 
 def test_recommend_says_what_it_would_do():
-    tuning = Tuning(
+    tuning = TuningStatus(
         **AGENTS,
         recommendation=Shape(4, 32),
         recommendation_gain=0.35,
@@ -159,14 +181,22 @@ def test_recommend_says_what_it_would_do():
     assert status["conditions"][3]["message"] == "4x32 instead of 4x16: waits 95% of the time"
 
 
+def test_of_many_pods_three_are_named():
+    late = [f"pod shop-{letter}" for letter in "edcba"]
+    _, _, message = tuned(app().settings.tuning, TuningStatus(**AGENTS, late=late))
+    assert message == "pod shop-a; pod shop-b; pod shop-c (and 2 more pods)"
+
+
 # --- the whole
 
 
 def test_the_columns():
-    tuning = Tuning(**AGENTS, wanted=Wish(seq=7, shape=Shape(4, 32)), rps=1234.5, p99_s=0.0234)
+    tuning = TuningStatus(
+        **AGENTS, desired=DesiredShape(version=Version(2, 7), shape=Shape(4, 32)), rps=1234.5, p99_s=0.0234
+    )
     status = status_of(body(), app(), Seen(**rolled(new=2, old=1)), tuning, now=NOW)
-    assert status["display"] == {"ready": "3/3", "shape": "4x16", "wanted": "4x32", "rps": "1200", "p99": "23 ms"}
-    assert status["wanted"] == {"seq": 7, "processes": 4, "threads": 32}
+    assert status["display"] == {"ready": "3/3", "shape": "4x16", "desired": "4x32", "rps": "1200", "p99": "23 ms"}
+    assert status["desired"] == {"epoch": 2, "seq": 7, "processes": 4, "threads": 32}
     assert status["shape"] == {"processes": 4, "threads": 16}
     assert (status["replicas"], status["readyReplicas"], status["templateRevision"]) == (3, 3, "t-1")
     assert status["selector"] == "app.kubernetes.io/managed-by=uwsgi-autopilot,uwsgi-autopilot.dev/app=shop"
@@ -190,13 +220,21 @@ def test_milliseconds(seconds, told):
 
 def test_a_condition_keeps_its_time_until_its_status_flips():
     manifest = body()
-    manifest["status"] = status_of(manifest, app(), Seen(deployment=None), Tuning(), now=NOW)
+    manifest["status"] = status_of(manifest, app(), Seen(deployment=None), TuningStatus(), now=NOW)
     later = NOW + timedelta(minutes=5)
-    status = status_of(manifest, app(), Seen(**rolled(new=0)), Tuning(), now=later)
+    status = status_of(manifest, app(), Seen(**rolled(new=0)), TuningStatus(), now=later)
     found = {each["type"]: (each["reason"], each["lastTransitionTime"]) for each in status["conditions"]}
     assert found["Ready"] == ("RollingOut", "2026-01-01T00:00:00Z"), "another reason is no transition"
-    status = status_of(manifest, app(), Seen(**rolled()), Tuning(), now=later)
+    status = status_of(manifest, app(), Seen(**rolled()), TuningStatus(), now=later)
     assert status["conditions"][1]["lastTransitionTime"] == "2026-01-01T00:05:00Z"
+
+
+def test_figures_alone_are_renewed_without_another_look_at_the_objects():
+    objects = of_objects(body(), Seen(**rolled(new=2, old=1)), now=NOW)
+    before = with_tuning(objects, {}, app(), TuningStatus(**AGENTS, rps=10.0, p99_s=3.2), now=NOW)
+    after = with_tuning(objects, before, app(), TuningStatus(**AGENTS, rps=10.0), now=NOW + timedelta(seconds=5))
+    assert before["display"] == {**after["display"], "p99": "3.2 s"}, "without fresh samples the column is empty"
+    assert before["conditions"] == after["conditions"]
 
 
 def test_a_status_is_never_too_large():
@@ -204,7 +242,7 @@ def test_a_status_is_never_too_large():
     decisions = [{"time": "2026-01-01T00:00:00Z", "reason": "Grown", "message": "ß" * 256} for _ in range(20)]
     words = "é" * 4000
     seen = Seen(**rolled(new=0), problem=Cause(reason="ApplyRefused", message=words))
-    tuning = Tuning(**AGENTS | {"message": words}, reason=Reason.SETTLED, settled=True, decisions=decisions)
+    tuning = TuningStatus(**AGENTS | {"message": words}, reason=Reason.SETTLED, settled=True, decisions=decisions)
     status = status_of(body(), app(), seen, tuning, now=NOW)
     assert len(json.dumps(status, ensure_ascii=False).encode()) <= MAX_BYTES
     assert 1 <= len(status["decisions"]) <= 10
@@ -213,13 +251,13 @@ def test_a_status_is_never_too_large():
 
 def test_of_more_decisions_the_last_ten_are_told():
     decisions = [{"time": "2026-01-01T00:00:00Z", "reason": "Grown", "message": str(number)} for number in range(12)]
-    status = status_of(body(), app(), Seen(**rolled()), Tuning(decisions=decisions), now=NOW)
+    status = status_of(body(), app(), Seen(**rolled()), TuningStatus(decisions=decisions), now=NOW)
     assert [each["message"] for each in status["decisions"]] == [str(number) for number in range(2, 12)]
 
 
 def test_what_is_worth_writing():
     def at(**tuning):
-        return status_of(body(), app(), Seen(**rolled()), Tuning(**AGENTS | tuning), now=NOW)
+        return status_of(body(), app(), Seen(**rolled()), TuningStatus(**AGENTS | tuning), now=NOW)
 
     old = at(rps=10.0)
     assert worth_writing(old, at(rps=10.0)) is None

@@ -16,7 +16,7 @@ REQUEST_MARGIN_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
+class Layout:
     """Absolute paths. `run` is shared by nginx and the agent: app.sock, log.sock and draining lie there. `private` is
     the agent's own. `temporary` is nginx's. `listen`: where the agent serves its state, "unix:/path" or "host:port";
     `agent`: where nginx reaches it, in the same two forms. `promoted` None: nobody promotes a shape."""
@@ -47,7 +47,7 @@ class Places:
 
 def agent_config(
     app: UwsgiApp,
-    places: Places,
+    layout: Layout,
     *,
     uwsgi: Sequence[str],
     chdir: str,
@@ -63,30 +63,30 @@ def agent_config(
         uwsgi=tuple(uwsgi),
         module=app.module,
         chdir=chdir,
-        socket=places.socket,
-        private=places.private,
-        desired=places.desired,
-        promoted=places.promoted,
+        socket=layout.socket,
+        private=layout.private,
+        desired=layout.desired,
+        promoted=layout.promoted,
         start=start,
-        listen=places.listen,
+        listen=layout.listen,
         options=tuple((option.name, option.value) for option in app.options),
         env=tuple(env),
-        log_socket=places.log_socket,
-        draining=places.draining,
-        nginx_port=places.nginx_port,
+        log_socket=layout.log_socket,
+        draining=layout.draining,
+        nginx_port=layout.nginx_port,
         health_path=app.health.path,
         health_host=app.health.host,
         memory_limit=memory_limit,
         cores=cores,
         request_seconds=app.nginx.read_timeout_s + REQUEST_MARGIN_SECONDS,
         drain_seconds=drain_seconds,
-        termination_log=places.termination_log,
+        termination_log=layout.termination_log,
     )
 
 
 def nginx_site(
     app: UwsgiApp,
-    places: Places,
+    layout: Layout,
     *,
     public_agent: bool = False,
     user: str | None = None,
@@ -94,12 +94,12 @@ def nginx_site(
 ) -> NginxSite:
     """`static`: where nginx finds the static files when that is not where the manifest says."""
     return NginxSite(
-        listen=(places.nginx_listen,),
-        socket=places.socket,
-        run=places.temporary,
-        log_socket=places.log_socket,
-        draining=places.draining,
-        agent=places.agent,
+        listen=(layout.nginx_listen,),
+        socket=layout.socket,
+        run=layout.temporary,
+        log_socket=layout.log_socket,
+        draining=layout.draining,
+        agent=layout.agent,
         spec=app.nginx if static is None else replace(app.nginx, static=tuple(static)),
         health_path=app.health.path,
         health_host=app.health.host,
