@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.resources.making import SETTINGS, SKELETONS, TEMPLATE, app, named, objects, pod_of
-from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape, Version, parse_desired
+from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.errors import TemplateError
 from uwsgi_autopilot.resources.objects import desired
 

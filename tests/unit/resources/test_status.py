@@ -6,8 +6,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from tests.unit.resources.making import app, body
-from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.desired import DesiredShape, Version
+from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.resources.causes import Cause
 from uwsgi_autopilot.resources.conditions import Seen
