@@ -85,7 +85,7 @@ class BuiltIn:
         if self._process is not None:
             return
         load = f"clients={self.workload.clients},path={self.workload.path}"
-        command = [sys.executable, "-I", "-m", "uwsgi_autopilot.local.load", "--url", self.url, "--load", load]
+        command = [sys.executable, "-I", "-m", "uwsgi_autopilot.loadgen", "--url", self.url, "--load", load]
         command += ["--every", f"{LINE_S}", "--seconds", f"{AT_MOST_S}"]
         self._process = spawn(command, when_parent_dies=signal.SIGTERM, stdout=subprocess.PIPE)
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -47,7 +47,7 @@ def read_use() -> Use | None:
         own, with_ended = _seconds(pid)
         ours += with_ended
         command = command_of(pid) or ""
-        if "nginx" in command or "autopilot.local.load" in command or command.startswith("wrk"):
+        if "nginx" in command or "autopilot.loadgen" in command or command.startswith("wrk"):
             helpers += own
     return Use(busy_s=cpu.busy_s, steal_s=cpu.steal_s, total_s=cpu.total_s, ours_s=ours, helpers_s=helpers)
 

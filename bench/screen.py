@@ -75,7 +75,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flight:
-    """seconds: from the first answer to the last change's end. changes: of the shape, those taken back too. swaps: new generations."""
+    """seconds: from the first answer to the last change's end. changes: those taken back too. swaps: generations."""
 
     shape: Shape
     seconds: float
@@ -262,7 +262,7 @@ class _Screen:
 
     def _service_s(self) -> float:
         """Seconds that a request takes, of the last ones."""
-        samples = list(self.session.samples)[-5:]
+        samples = list(self.session.pod.samples)[-5:]
         requests = sum(sample.requests for sample in samples)
         return sum(sample.service_s for sample in samples) / requests if requests else 0.0
 

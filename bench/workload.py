@@ -18,7 +18,7 @@ from uwsgi_autopilot.api.options import refusal_of
 from uwsgi_autopilot.api.quantity import whole_bytes
 from uwsgi_autopilot.api.uwsgiapp import UwsgiOption
 from uwsgi_autopilot.errors import UsageError
-from uwsgi_autopilot.local.loadplan import MAX_CLIENTS, parse_load
+from uwsgi_autopilot.loadgen.plan import MAX_CLIENTS, parse_load
 
 FILE = "workload.yaml"
 

@@ -12,8 +12,8 @@ from uwsgi_autopilot.api.manifest import load_manifest
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode, UwsgiApp
 from uwsgi_autopilot.errors import AutopilotError, UsageError
+from uwsgi_autopilot.loadgen.plan import parse_seconds
 from uwsgi_autopilot.local.demo import run_demo
-from uwsgi_autopilot.local.loadplan import parse_seconds
 from uwsgi_autopilot.local.programs import find_programs
 from uwsgi_autopilot.local.run import Options, run_local
 from uwsgi_autopilot.views.select import view_for_output

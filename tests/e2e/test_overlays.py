@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.e2e import mergetable
 from tests.e2e.cluster import Cluster
 from tests.e2e.place import Place
-from uwsgi_autopilot.resources import mergetable
 from uwsgi_autopilot.resources.merge import merge
 from uwsgi_autopilot.resources.mergekeys import MERGE_KEYS
 

@@ -1,7 +1,7 @@
 """`make storm`: three minutes of random events under load for each seed, and not one request fails.
 
-Pins, trials, replicas, versions, deleted pods, a killed operator, in any order and before the last one is through. Seeds
-are named by STORM_SEEDS ("7 8 9"); the order of events is the seed's, their instants are the machine's.
+Pins, trials, replicas, versions, deleted pods, a killed operator, in any order and before the last one is through.
+Seeds are named by STORM_SEEDS ("7 8 9"); the order of events is the seed's, their instants are the machine's.
 """
 
 import os

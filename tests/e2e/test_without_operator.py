@@ -21,8 +21,8 @@ def away(release: Release):
     release.install()
 
 
-def wanted_by(pod: dict) -> dict:
-    return json.loads(pod["metadata"].get("annotations", {}).get("uwsgi-autopilot.dev/wanted", "{}"))
+def desired_by(pod: dict) -> dict:
+    return json.loads(pod["metadata"].get("annotations", {}).get("uwsgi-autopilot.dev/desired", "{}"))
 
 
 def test_nothing_happens_to_an_application_while_the_operator_is_gone(
@@ -36,13 +36,13 @@ def test_nothing_happens_to_an_application_while_the_operator_is_gone(
         away.scale(0)
         front.kubectl("delete", "pod", front.pods()[0]["metadata"]["name"])
         until("its replacement serves", lambda: len(front.items("pods")) == 2 and front.shapes() == found)
-        assert wanted_by(front.pods()[0]) == {} or wanted_by(front.pods()[1]) == {}, "born without a wish"
+        assert desired_by(front.pods()[0]) == {} or desired_by(front.pods()[1]) == {}, "born without an annotation"
         away.scale(1)
         breathe(10)
     figures.append(f"{found[0]} before, while and after the operator was away; {load.count}")
     load.nothing_lost()
     assert front.shapes() == found
-    assert front.decisions()[: len(decided)] == decided, "it goes on where it was"
+    assert front.decisions()[: len(decided)] == decided, "it continues with what it knew"
     assert front.restarts() == 0
 
 
@@ -51,7 +51,7 @@ def test_an_operator_killed_in_a_trial_leaves_no_trial_behind(front: Place, away
     front.make(replicas=1, tuning=POOR)
 
     def trying() -> bool:
-        return any(wanted_by(pod).get("trialSeconds") for pod in front.pods())
+        return any(desired_by(pod).get("trialSeconds") for pod in front.pods())
 
     with Traffic("/io?ms=100", kept=8, fresh=4) as load:
         until("a trial begins", trying, every=0.1)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.e2e.place import URL
-from uwsgi_autopilot.local.loadprocess import LoadProcess
+from uwsgi_autopilot.loadgen.process import LoadProcess
 
 LONGEST_S = 900
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from uwsgi_autopilot.cli import main
-from uwsgi_autopilot.local.loadplan import _FIELDS as LOAD_FIELDS
+from uwsgi_autopilot.loadgen.plan import _FIELDS as LOAD_FIELDS
 from uwsgi_autopilot.report.metrics import METRICS, PREFIX
 from uwsgi_autopilot.report.reasons import Reason, WishReason
 from uwsgi_autopilot.tuner.guards import GUARDS

@@ -7,7 +7,7 @@
 
 from pathlib import Path
 
-from uwsgi_autopilot.agent.change import Fleet
+from uwsgi_autopilot.agent.generations import Generations
 from uwsgi_autopilot.agent.log import log
 from uwsgi_autopilot.agent.observe import Observer
 from uwsgi_autopilot.api.agentconfig import AgentConfig
@@ -20,8 +20,8 @@ KILL_MARGIN = 2.0
 
 
 class Drain:
-    def __init__(self, config: AgentConfig, fleet: Fleet, observer: Observer, now: float) -> None:
-        self.config, self.fleet, self.observer = config, fleet, observer
+    def __init__(self, config: AgentConfig, generations: Generations, observer: Observer, now: float) -> None:
+        self.config, self.generations, self.observer = config, generations, observer
         self._deadline = now + config.drain_seconds
         self._finish_by = now + config.drain_seconds * (1 - FINISH_SHARE)
         self._quiet_since: float | None = None
@@ -37,11 +37,11 @@ class Drain:
         """True when everything has ended."""
         if self._stopping:
             if now >= self._deadline - KILL_MARGIN:
-                for generation in self.fleet.generations():
-                    generation.kill()
-            return self.fleet.step_stopping(now)
-        self.fleet.step(now)
-        self.observer.tick(self.fleet)
+                for each in self.generations.all():
+                    each.instance.kill()
+            return self.generations.step_stopping(now)
+        self.generations.step(now)
+        self.observer.tick(self.generations, now)
         if not self._senders_left():
             self._quiet_since = now if self._quiet_since is None else self._quiet_since
             if now - self._quiet_since >= QUIET_SECONDS:
@@ -55,9 +55,9 @@ class Drain:
     def _senders_left(self) -> bool:
         if self.config.nginx_port is not None and tcp_listener_exists(self.config.nginx_port):
             return True
-        return bool(self.observer.in_service) or bool(self.observer.queue)
+        return bool(self.observer.socket.in_service) or bool(self.observer.socket.queue)
 
     def _stop(self, now: float, why: str) -> None:
         log("info", f"{why}: uWSGI finishes")
         self._stopping = True
-        self.fleet.stop_all(now, gracefully=True)
+        self.generations.stop_all(now, gracefully=True)

@@ -1,33 +1,18 @@
-"""One generation: one uWSGI master with its workers, a FIFO and a stats socket of its own, on the agent's socket.
+"""One generation: an instance of the server, and where it is in its life.
 
-    STARTING ──every wanted worker accepts──► SERVING ──retire()──► RETIRING ──last request done──► GONE
-        └────────────── exit, or too slow ─────────────────────────────────────────────────────────► GONE
+    STARTING ──accepts──► SERVING ──retire()──► RETIRING ──ended──► GONE
+       │ │                   └────────died─────────────────────────► ▲
+       │ └─too slow: failure──────────► RETIRING                     │
+       └───ended: failure────────────────────────────────────────────┘
 
-A generation never decides to leave a state by itself: `change.py` does. How it is told to finish was measured
-(uWSGI 2.0.31): with one thread per worker a graceful stop can lose the request that was accepted in the same
-microseconds, so it is paused first and quits when every live worker says so; with more threads a paused master
-never leaves, so it is only told to quit.
+All transitions stand in `step` and the three functions below it. A generation never decides to serve or to retire:
+`generations.py` does.
 """
 
-import os
-import signal
-import subprocess
-import sys
-from contextlib import suppress
 from enum import Enum
-from pathlib import Path
 
-from uwsgi_autopilot.agent.logtail import LogTail
-from uwsgi_autopilot.api.agentconfig import AgentConfig
+from uwsgi_autopilot.agent.server import Instance
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.kernel.process import parent_of
-from uwsgi_autopilot.kernel.spawn import clean_environment, kill_group, spawn
-from uwsgi_autopilot.uwsgi.fifo import MasterFifo
-from uwsgi_autopilot.uwsgi.ini import ATEXIT_SHIM, ATEXIT_SHIM_NAME, generation_ini
-from uwsgi_autopilot.uwsgi.stats import Stats, StatsError, parse_stats, read_stats
-
-# A paused generation that does not show it is told to quit all the same: better the rare race than a stuck swap.
-PAUSE_SECONDS = 20.0
 
 
 class State(str, Enum):
@@ -38,139 +23,66 @@ class State(str, Enum):
 
 
 class Generation:
-    def __init__(self, config: AgentConfig, number: int, shape: Shape, ceiling: int, listener_fd: int) -> None:
-        """Start uWSGI.
+    """shape: its threads, and as many workers as it was last told to run; `live_shape` counts those that live.
+    failure: why it never served, one sentence; None: it did, or may yet. since: when it came into its state."""
 
-        Raises OSError when the program cannot be started or a file not written, ValueError with one sentence when the
-        configuration has no ini.
-        """
-        self.config = config
-        self.number = number
-        self.shape = shape
-        self.ceiling = ceiling
+    def __init__(
+        self, instance: Instance, number: int, shape: Shape, now: float, *, start_seconds: float, request_seconds: float
+    ) -> None:
+        self.instance, self.number, self.shape = instance, number, shape
+        self.start_seconds, self.request_seconds = start_seconds, request_seconds
         self.state = State.STARTING
-        self.stats: Stats | None = None
-        private = Path(config.private)
-        self._ini = private / f"g{number}.ini"
-        self._fifo_path = private / f"g{number}.fifo"
-        self.stats_path = private / f"g{number}.stats"
-        self.fifo = MasterFifo(str(self._fifo_path))
-        shim = private / ATEXIT_SHIM_NAME
-        shim.write_text(ATEXIT_SHIM, encoding="utf-8")
-        self._ini.write_text(
-            generation_ini(
-                config,
-                shape=shape,
-                ceiling=ceiling,
-                fd=listener_fd,
-                fifo=str(self._fifo_path),
-                stats=str(self.stats_path),
-                atexit_shim=str(shim),
-            ),
-            encoding="utf-8",
-        )
-        self._quit_sent = self._paused = False
-        self._hung_up: set[int] = set()
-        self._retired_at: float | None = None
-        out, into = os.pipe()
-        try:
-            # SIGINT makes the master end its workers too, should the agent be killed.
-            self.process: subprocess.Popen[bytes] = spawn(
-                [*config.uwsgi, "--ini", str(self._ini)],
-                when_parent_dies=signal.SIGINT,
-                env=clean_environment(os.environ, dict(config.env)),
-                pass_fds=[listener_fd],
-                cwd=config.chdir,
-                stdout=into,
-                stderr=into,
-            )
-        except OSError:
-            os.close(out)
-            raise
-        finally:
-            os.close(into)
-        self.log = LogTail(out, sys.stdout.fileno())
+        self.since = self.started_at = now
+        self.failure: str | None = None
+        # False: what its workers do is not known any more, so that only another generation brings another number.
+        self.resizable = True
 
     @property
-    def pid(self) -> int:
-        return self.process.pid
+    def pids(self) -> list[int]:
+        """Of its live workers, as last answered."""
+        return [worker.pid for worker in self.instance.workers if worker.live]
 
-    def alive(self) -> bool:
-        return self.process.poll() is None
+    @property
+    def live_shape(self) -> Shape:
+        return Shape(len(self.pids) or self.shape.processes, self.shape.threads)
 
-    def refresh(self) -> Stats | None:
-        """Read the stats socket; None when there is no answer, which says nothing about load."""
-        try:
-            self.stats = parse_stats(read_stats(str(self.stats_path)))
-        except (OSError, StatsError):
-            return None
-        return self.stats
-
-    def workers(self) -> list[int]:
-        """Process ids of the live workers, by the last stats."""
-        return [worker.pid for worker in self.stats.workers if worker.live] if self.stats else []
-
-    def accepts(self) -> bool:
-        """Every wanted worker is in its accept loop, by fresh stats."""
-        stats = self.refresh()
-        if stats is None or len(stats.accepting_workers) < self.shape.processes:
-            return False
-        return all(worker.threads == self.shape.threads for worker in stats.workers if worker.live)
+    def step(self, now: float) -> None:
+        """The next transition, if it is time for one."""
+        alive = self.instance.alive()
+        if self.state is State.STARTING and alive:
+            if self.instance.accepts():
+                self._enter(State.SERVING, now)
+            elif now - self.since > self.start_seconds:
+                self.failure = f"the new generation did not accept requests within {self.start_seconds:.0f} s"
+                self._enter(State.RETIRING, now)
+                self.instance.discard(now)
+        elif self.state is State.STARTING:
+            self.instance.kill()  # its workers, if the master alone has ended
+            output = self.instance.last_output()
+            if output is not None:
+                self.failure = f"the new generation {self.instance.ending()} before it accepted requests: {output}"
+                self._end(now)
+        elif self.state is State.RETIRING and alive:
+            if now - self.since > self.request_seconds:
+                self.instance.kill()
+            else:
+                self.instance.step_retiring(now)
+        elif self.state is not State.GONE and not alive:
+            self._end(now)
 
     def retire(self, now: float) -> None:
-        self.state = State.RETIRING
-        self._retired_at = now
-        self.step_retiring(now)
+        if self.state is State.SERVING:
+            self._enter(State.RETIRING, now)
+            self.instance.retire(now)
+        elif self.state is State.STARTING:
+            self._enter(State.RETIRING, now)
+            self.instance.discard(now)
 
-    def step_retiring(self, now: float) -> None:
-        """Call often until the process is gone. After `request_seconds` what still runs is killed."""
-        assert self._retired_at is not None
-        waited = now - self._retired_at
-        if waited > self.config.request_seconds:
-            self.kill()
-        elif self._quit_sent:
-            self.fifo.poke()
-        elif self.shape.threads == 1 and waited < PAUSE_SECONDS and not self._all_paused():
-            self._paused = self._paused or self.fifo.pause()
-            self.fifo.poke()
-        else:
-            self._quit_sent = self.fifo.quit_gracefully()
+    def _end(self, now: float) -> None:
+        # The workers are gone with a graceful master; after a kill make sure.
+        self.instance.kill()
+        self.instance.close()
+        self._enter(State.GONE, now)
 
-    def discard(self, now: float) -> None:
-        """End a generation that never served: gracefully where a worker may hold a request already."""
-        if self.fifo.poke() and self.refresh() is not None:
-            self.retire(now)
-        else:
-            self.kill()
-
-    def hang_up_lingering(self) -> None:
-        """SIGHUP workers that were told to go (`cheap`) and still run: with threads they sleep in epoll until their
-        next request, and uWSGI would kill them at worker-reload-mercy with that request in hand.
-
-        Never with one thread: such a worker does not linger, and SIGHUP could hit it between accept and service.
-        """
-        if self.shape.threads == 1:
-            return
-        for worker in self.stats.workers if self.stats else ():
-            # Checked again: a process id may have been given to somebody else since the stats were written.
-            lingers = worker.pid > 0 and not worker.live and worker.pid not in self._hung_up
-            if lingers and parent_of(worker.pid) == self.pid:
-                self._hung_up.add(worker.pid)
-                with suppress(ProcessLookupError):
-                    os.kill(worker.pid, signal.SIGHUP)
-
-    def kill(self) -> None:
-        """SIGKILL master and workers at once."""
-        kill_group(self.pid)
-
-    def close(self) -> None:
-        self.state = State.GONE
-        for path in (self._ini, self._fifo_path, self.stats_path):
-            path.unlink(missing_ok=True)
-
-    def _all_paused(self) -> bool:
-        if not self._paused:
-            return False
-        stats = self.refresh()
-        # A parked (cheap) worker never shows `pause`, so only live ones are asked.
-        return stats is not None and all(worker.status == "pause" for worker in stats.workers if worker.live)
+    def _enter(self, state: State, now: float) -> None:
+        self.state, self.since = state, now

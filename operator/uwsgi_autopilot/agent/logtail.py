@@ -16,6 +16,10 @@ class LogTail:
         self._thread = threading.Thread(target=self._copy, args=(descriptor, target), daemon=True)
         self._thread.start()
 
+    def ended(self) -> bool:
+        """Every writer is gone, and all that was written was read."""
+        return not self._thread.is_alive()
+
     def text(self, wait_s: float = 0.0) -> str:
         """The last lines. `wait_s`: how long to wait for the end of the output first."""
         if wait_s:

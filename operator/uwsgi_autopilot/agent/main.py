@@ -8,32 +8,30 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from uwsgi_autopilot.agent import listener, serve
-from uwsgi_autopilot.agent.change import Fleet
 from uwsgi_autopilot.agent.drain import Drain
+from uwsgi_autopilot.agent.follower import Follower
+from uwsgi_autopilot.agent.generations import Generations
+from uwsgi_autopilot.agent.guard import Guard
 from uwsgi_autopilot.agent.health import Health
 from uwsgi_autopilot.agent.log import log
 from uwsgi_autopilot.agent.metrics import metrics_page
-from uwsgi_autopilot.agent.observe import Observer
+from uwsgi_autopilot.agent.observe import SAMPLE_SECONDS, Observer
+from uwsgi_autopilot.agent.startup import at_home, check
 from uwsgi_autopilot.agent.state import State
-from uwsgi_autopilot.agent.wanted import WishFile
-from uwsgi_autopilot.api.agentconfig import MAX_SOCKET_PATH, AgentConfig, read_agent_config
-from uwsgi_autopilot.api.wish import EVERYONE
-from uwsgi_autopilot.kernel.spawn import become_subreaper
+from uwsgi_autopilot.agent.uwsgiserver import UwsgiServer
+from uwsgi_autopilot.api.agentconfig import AgentConfig, read_agent_config
+from uwsgi_autopilot.kernel.spawn import become_subreaper, reap_orphans
 
 TICK_SECONDS = 0.1
-# While something changes the master is poked this often: it acts on an event at once, else once a second.
+# While something changes the server is poked this often: uWSGI's master acts on an event at once, else once a second.
 CHANGING_SECONDS = 0.02
-SAMPLE_SECONDS = 1.0
+END_SECONDS = 5.0
 # The kubelet keeps 4,096 bytes of a container's termination message.
 TERMINATION_BYTES = 4000
-# A configuration is shared by all pods of an application, so each learns its own uid from its environment.
-POD_UID = "AUTOPILOT_POD_UID"
 
 
 class Agent:
@@ -45,24 +43,23 @@ class Agent:
             Path(config.draining).unlink(missing_ok=True)
         self.observer = Observer(config)
         self.socket = listener.bind(config.socket, config.backlog)
-        self.fleet = Fleet(config, self.socket, self.observer.memory)
-        self.wishes = WishFile(config)
+        self.follower = Follower(config)
+        self.generations = Generations(
+            UwsgiServer(config, self.socket.fileno()),
+            self.follower,
+            self.observer.memory.use,
+            start_seconds=config.start_seconds,
+            request_seconds=config.request_seconds,
+        )
         self.health = Health(config)
         self.state = State(config)
         self.drain: Drain | None = None
         self.stop_now = False
+        self._guards = {part: Guard(part) for part in ("following", "changing", "observing")}
         self._next_sample = time.monotonic() + SAMPLE_SECONDS
-        if promoted := self.wishes.read_promoted():
-            self.fleet.target = promoted.shape
-        pages: dict[str, serve.Page] = {
-            "/healthz": serve.text_page(lambda: (200, "ok\n")),
-            "/ready": serve.text_page(self._ready),
-            "/metrics": serve.text_page(lambda: (200, metrics_page(self.state)), "text/plain; version=0.0.4"),
-            "/v1/state": serve.state_page(self.state.to_json),
-        }
         self._published: tuple[object, ...] = ()
         self._publish(time.monotonic())
-        serve.start(config.listen, pages)
+        serve.start(config.listen, self._pages())
 
     def run(self) -> int:
         """The main loop. Returns the exit status."""
@@ -76,115 +73,74 @@ class Agent:
                 if self.drain.step(now):
                     return 0
             else:
-                self._tick(now)
-                if self.fleet.first_failure is not None:
-                    self._explain(self.fleet.first_failure)
-                    return 1
-            _reap_strangers({generation.pid for generation in self.fleet.generations()})
+                self._follow_and_change(now)
+                if self.generations.first_failure is not None:
+                    return self._cannot_serve(self.generations.first_failure)
+            reap_orphans({each.instance.pid for each in self.generations.all()})
             if now >= self._next_sample:
-                self._sample(now)
+                self._guards["observing"].run(now, self._sample, now)
                 self._next_sample = max(self._next_sample + SAMPLE_SECONDS, now + 0.5 * SAMPLE_SECONDS)
-            pause = TICK_SECONDS if self.fleet.idle else CHANGING_SECONDS
+            pause = TICK_SECONDS if self.generations.idle else CHANGING_SECONDS
             time.sleep(max(0.001, pause - (time.monotonic() - now)))
 
-    def _tick(self, now: float) -> None:
-        before = self.wishes.refused
-        wanted = self.wishes.poll(now, self.fleet.shape)
-        if self.wishes.refused is not None and self.wishes.refused is not before:
-            self.fleet.refused = None  # the later refusal is the one to tell
-        if wanted is not None:
-            self.fleet.want(wanted)
-        self.fleet.step(now)
-        self.observer.tick(self.fleet)
+    def _follow_and_change(self, now: float) -> None:
+        self._guards["following"].run(now, self.follower.poll, now)
+        self._guards["changing"].run(now, self.generations.step, now)
+        self.observer.tick(self.generations, now)
         if not self.health.ready:
             self._check_health(now, finished=0.0)
-        doing = (self.wishes.accepted, self.wishes.refused, self.fleet.refused, self.fleet.shape, self.fleet.idle)
+        doing = (self.follower.following, self.generations.shape, self.generations.idle)
         if not self.health.ready or doing != self._published:
             # Not only once a second: whoever waits for it should not wait for our clock.
             self._publish(now)
             self._published = doing
 
-    def _check_health(self, now: float, *, finished: float) -> None:
-        serving = self.fleet.serving is not None
-        self.health.step(now, serving=serving, finished=finished, queue=self.observer.queue)
-
     def _sample(self, now: float) -> None:
-        settled = self.fleet.idle and now - self.fleet.last_change_at >= SAMPLE_SECONDS
-        sample = self.observer.sample(self.fleet, now, settled=settled)
+        sample = self.observer.sample(self.generations, now)
         if sample is not None:
             self.state.add(sample)
         self._check_health(now, finished=sample.requests if sample else 0.0)
         self._publish(now)
 
-    def _publish(self, now: float) -> None:
-        self.state.update(now, self.fleet, self.wishes, self.health, self.observer, self.drain is not None)
+    def _check_health(self, now: float, *, finished: float) -> None:
+        serving = self.generations.serving is not None
+        self.health.step(now, serving=serving, finished=finished, queue=self.observer.socket.queue)
 
-    def _ready(self) -> tuple[int, str]:
-        return (200 if self.health.ready else 503), self.health.why + "\n"
+    def _publish(self, now: float) -> None:
+        self.state.update(
+            now, self.follower, self.generations, self.health, self.observer, draining=self.drain is not None
+        )
+
+    def _pages(self) -> dict[str, serve.Page]:
+        return {
+            "/healthz": serve.text_page(lambda: (200, "ok\n")),
+            "/ready": serve.text_page(lambda: (200 if self.health.ready else 503, self.health.why + "\n")),
+            "/metrics": serve.text_page(lambda: (200, metrics_page(self.state)), "text/plain; version=0.0.4"),
+            "/v1/state": serve.state_page(self.state.to_json),
+        }
 
     def _on_signal(self, signum: int, frame: Any) -> None:
         if self.drain is not None:
             self.stop_now = True
         else:
-            self.drain = Drain(self.config, self.fleet, self.observer, time.monotonic())
+            self.drain = Drain(self.config, self.generations, self.observer, time.monotonic())
 
     def _end_now(self) -> int:
-        self.fleet.stop_all(time.monotonic(), gracefully=False)
-        deadline = time.monotonic() + 5.0
-        while not self.fleet.step_stopping(time.monotonic()) and time.monotonic() < deadline:
+        self.generations.stop_all(time.monotonic(), gracefully=False)
+        deadline = time.monotonic() + END_SECONDS
+        while not self.generations.step_stopping(time.monotonic()) and time.monotonic() < deadline:
             time.sleep(CHANGING_SECONDS)
         return 0
 
-    def _explain(self, message: str) -> None:
-        """Why it could not be served: on standard error, and where the kubelet reads it."""
-        log("error", message)
-        if self.config.termination_log:
-            _write(self.config.termination_log, message.encode()[-TERMINATION_BYTES:])
-
-
-def _write(path: str, data: bytes) -> None:
-    try:
-        Path(path).write_bytes(data)
-    except OSError as error:
-        log("warning", f"{path} cannot be written: {error.strerror}")
-
-
-def _reap_strangers(ours: set[int]) -> None:
-    """As PID 1 or a subreaper we inherit orphans of the application. Those of `ours` are waited for elsewhere."""
-    while True:
-        try:
-            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
-            return
-        if found is None or found.si_pid in ours:
-            return
-        os.waitpid(found.si_pid, os.WNOHANG)
-
-
-def check(config: AgentConfig) -> None:
-    """Raises ValueError with one sentence when a path cannot work."""
-    private = f"{config.private}/g999999.stats"
-    for path in (config.socket, private, config.log_socket or ""):
-        if len(os.fsencode(path)) > MAX_SOCKET_PATH:
-            raise ValueError(
-                f"{path}: expected at most {MAX_SOCKET_PATH} bytes, found {len(os.fsencode(path))}: "
-                f"a unix socket cannot have a longer path; use a shorter run directory"
-            )
-
-
-def at_home(config: AgentConfig, environ: Mapping[str, str], interpreter: str) -> AgentConfig:
-    """Fill in what only this process knows: its pod's uid, and where uWSGI is when the configuration gives a bare name.
-
-    That is beside our own interpreter, where pip puts it, and else in PATH: /venv/bin/python means /venv/bin/uwsgi. Its
-    directory comes first in PATH, because so uWSGI's embedded Python finds its virtual environment.
-    """
-    if config.uid == EVERYONE and environ.get(POD_UID):
-        config = replace(config, uid=environ[POD_UID])
-    beside = Path(interpreter).parent / config.uwsgi[0]
-    if "/" not in config.uwsgi[0] and os.access(beside, os.X_OK):
-        path = os.pathsep.join([str(beside.parent), environ.get("PATH", os.defpath)])
-        config = replace(config, uwsgi=(str(beside), *config.uwsgi[1:]), env=(("PATH", path), *config.env))
-    return config
+    def _cannot_serve(self, why: str) -> int:
+        """On standard error, and where the kubelet reads it."""
+        log("error", why)
+        if path := self.config.termination_log:
+            try:
+                Path(path).write_bytes(why.encode()[-TERMINATION_BYTES:])
+            except OSError as error:
+                log("warning", f"{path} cannot be written: {error.strerror}")
+        return 1
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -201,10 +157,9 @@ def main(arguments: list[str] | None = None) -> int:
     become_subreaper()
     # Nothing here makes cycles on purpose; what was allocated until now is never garbage.
     gc.freeze()
-    run: Callable[[], int]
     try:
-        run = Agent(config).run
+        agent = Agent(config)
     except OSError as error:
         log("error", f"the agent cannot start: {error}")
         return 1
-    return run()
+    return agent.run()

@@ -8,22 +8,22 @@ from uwsgi_autopilot.report.metrics import Page
 
 def metrics_page(state: State) -> str:
     page = Page()
-    told = state.summary
+    told = state.told
     sample = state.samples[-1] if state.samples else None
-    page.value("up", float(bool(told.get("serving"))))
-    page.value("ready", float(bool(told.get("ready"))))
-    if told.get("shape"):
-        page.value("processes", told["shape"]["processes"])
-        page.value("threads", told["shape"]["threads"])
-        page.value("processes_ceiling", told["ceiling"])
-    if told.get("target"):
-        page.value("target_processes", told["target"]["processes"])
-        page.value("target_threads", told["target"]["threads"])
+    page.value("up", float(told.serving))
+    page.value("ready", float(told.ready))
+    if told.shape is not None:
+        page.value("processes", told.shape.processes)
+        page.value("threads", told.shape.threads)
+        page.value("processes_ceiling", told.ceiling)
+    page.value("target_processes", told.target.processes)
+    page.value("target_threads", told.target.threads)
     for name in ("swaps", "resizes", "restarts", "failed_starts"):
-        page.value(f"{name}_total", told.get(name, 0))
-    if told.get("refused"):
-        page.value("wish_refused", 1, {"reason": told["refused"]["reason"]})
-    page.value("requests_total", told.get("requests_total", 0))
+        page.value(f"{name}_total", getattr(told.counts, name))
+    page.value("refusals_total", told.counts.refused)
+    if told.refused is not None:
+        page.value("desired_refused", 1, {"reason": told.refused.reason.value})
+    page.value("requests_total", told.requests_total)
     page.value("errors_total", state.errors_total)
     page.value("service_seconds_total", state.service_total)
     page.value("cpu_seconds_total", state.cpu_total)

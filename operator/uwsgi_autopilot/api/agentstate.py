@@ -24,7 +24,9 @@ SHORTEST_S = 0.01  # of a sample: rates divide by it
 MAX_MESSAGE = 256
 MAX_PIDS = 4096
 _NOT_NUMBERS = frozenset({"shape", "settled", "census", "latency", "upstream"})
-_OPTIONAL = frozenset({"queue_mean", "queue_max", "runqueue_s", "memory_bytes", "memory_limit", "worker_bytes"})
+_OPTIONAL = frozenset(
+    {"queue_mean", "queue_max", "runqueue_s", "memory_bytes", "memory_limit", "worker_bytes", "master_bytes"}
+)
 _REASONS = {each.value: each for each in RefusalReason}
 
 
@@ -82,8 +84,9 @@ class AgentState:
 
     shape: what serves now, live workers and threads; None: nothing does. target: what should serve; it falls back to
     what was served before when a desired shape cannot be carried out. accepted: the version of the desired shape that
-    is or was last followed; UNVERSIONED: none yet. on_trial: `target` ends by itself unless it is confirmed. pid: the agent's; pids: of every uWSGI process it has started.
-    ceiling: how many workers the serving generation may have. uwsgi: its version.
+    is or was last followed; UNVERSIONED: none yet. on_trial: `target` ends by itself unless it is confirmed. pid: the
+    agent's; pids: of every uWSGI process that it has started. ceiling: how many workers the serving generation may
+    have. uwsgi: its version.
     """
 
     agent: str

@@ -40,7 +40,14 @@ UNVERSIONED = Version(0, 0)
 
 
 class InvalidDesiredShape(ValueError):
-    """The text is no desired shape: one sentence that says what was expected and what was found."""
+    """The text is no desired shape: one sentence that says what was expected and what was found.
+
+    version, shape: what the text says all the same, so that whoever wrote it learns which one was refused.
+    """
+
+    def __init__(self, message: str, *, version: Version | None = None, shape: Shape | None = None) -> None:
+        super().__init__(message)
+        self.version, self.shape = version, shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,18 +74,26 @@ class DesiredShape:
         """Raises InvalidDesiredShape."""
         if not isinstance(data, dict):
             raise InvalidDesiredShape(f"expected a JSON object, found {type(data).__name__}")
-        uid = data.get("uid", ALL_PODS)
-        if not isinstance(uid, str):
-            raise InvalidDesiredShape(f"uid: expected a text, found {uid!r}")
-        trial = data.get("trialSeconds")
-        number = isinstance(trial, int | float) and not isinstance(trial, bool)
-        if trial is not None and not (number and 0 < trial <= 86400):
-            raise InvalidDesiredShape(f"trialSeconds: expected null or seconds from 0 to 86400, found {trial!r}")
+        problems: list[str] = []
+        version = shape = None
+        try:
+            version = version_of(data)
+        except InvalidDesiredShape as error:
+            problems.append(str(error))
         try:
             shape = Shape.from_json(data)
         except ValueError as error:
-            raise InvalidDesiredShape(str(error)) from None
-        return cls(version=version_of(data), shape=shape, uid=uid, trial_seconds=trial)
+            problems.append(str(error))
+        uid = data.get("uid", ALL_PODS)
+        if not isinstance(uid, str):
+            problems.append(f"uid: expected a text, found {uid!r}")
+        trial = data.get("trialSeconds")
+        number = isinstance(trial, int | float) and not isinstance(trial, bool)
+        if trial is not None and not (number and 0 < trial <= 86400):
+            problems.append(f"trialSeconds: expected null or seconds from 0 to 86400, found {trial!r}")
+        if problems or version is None or shape is None:
+            raise InvalidDesiredShape(problems[0], version=version, shape=shape)
+        return cls(version=version, shape=shape, uid=uid, trial_seconds=trial)
 
 
 def version_of(data: dict[str, Any]) -> Version:

@@ -1,6 +1,6 @@
 """What one pod did in about one second: the only thing that the tuner ever sees.
 
-The agent makes one Sample a second from two Readings (agent/observe.py) and serves them as JSON; the operator and
+The agent makes one Sample a second (agent/observe.py) and serves them as JSON; the operator and
 local mode read them back. The simulator and the tests make their own.
 """
 
@@ -46,7 +46,8 @@ class Sample:
     throttled_s: seconds the cgroup's quota stopped us. foreign_cpu: of the cores that the application may use, those
     that others than it, nginx and the agent use. steal: share of the machine's CPU time that the hypervisor took.
     cores: CPU cores the application may use. oldest_s: age of the oldest request in service.
-    memory_bytes: what the application uses of memory_limit. worker_bytes: the worst PSS of a worker seen so far.
+    memory_bytes: what the application uses of memory_limit. worker_bytes: the worst PSS of a worker seen so far;
+    master_bytes: PSS of a master, which a swap has twice.
     """
 
     seq: int
@@ -72,6 +73,7 @@ class Sample:
     memory_bytes: int | None = None
     memory_limit: int | None = None
     worker_bytes: int | None = None
+    master_bytes: int | None = None
     census: Census | None = None
     latency: tuple[tuple[int, int], ...] = ()  # (bucket, count) of nginx's request times, report/histogram.py
     upstream: tuple[tuple[int, int], ...] = ()  # the same for the time between nginx and uWSGI

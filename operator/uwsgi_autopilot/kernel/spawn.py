@@ -7,7 +7,7 @@ import ctypes
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import IO, Any
 
 PR_SET_PDEATHSIG = 1
@@ -78,3 +78,15 @@ def kill_group(pid: int, signum: signal.Signals = signal.SIGKILL) -> None:
         os.killpg(pid, signum)
     except (ProcessLookupError, PermissionError):
         return
+
+
+def reap_orphans(ours: Container[int]) -> None:
+    """As PID 1 or a subreaper we inherit orphans of the application. Those of `ours` are waited for elsewhere."""
+    while True:
+        try:
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if found is None or found.si_pid in ours:
+            return
+        os.waitpid(found.si_pid, os.WNOHANG)

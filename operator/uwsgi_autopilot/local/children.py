@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -65,7 +65,7 @@ class Children:
         command = [self.programs.nginx, "-p", run, "-c", f"{run}/nginx.conf", "-e", "stderr"]
         self._start("nginx", command, signal.SIGQUIT)
 
-    def revive(self, agents_processes: list[int]) -> None:
+    def revive(self, agents_processes: Sequence[int]) -> None:
         """Start again what died, and wait for those that became our children because their parent was killed.
 
         agents_processes: what the agent said that it had started.

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode, UwsgiApp
 from uwsgi_autopilot.errors import NotServing
+from uwsgi_autopilot.loadgen.plan import parse_load
+from uwsgi_autopilot.loadgen.process import LoadProcess, LoadWindow
 from uwsgi_autopilot.local.autopilot import CHANGES, Autopilot
-from uwsgi_autopilot.local.loadplan import parse_load
-from uwsgi_autopilot.local.loadprocess import LoadProcess, LoadWindow
 from uwsgi_autopilot.local.programs import Programs
 from uwsgi_autopilot.local.run import STEP_SECONDS, Options, Stopped, View, stoppable
 from uwsgi_autopilot.local.session import Session

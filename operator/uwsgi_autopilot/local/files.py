@@ -22,6 +22,7 @@ def layout_of(run: Path, host: str, port: int) -> layout.Layout:
         private=str(run / "private"),
         temporary=str(run),
         desired=str(run / "desired"),
+        promoted=str(run / "promoted"),
         listen=agent,
         agent=agent,
         nginx_listen=f"{host}:{port}",

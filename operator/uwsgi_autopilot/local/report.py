@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.errors import UsageError
-from uwsgi_autopilot.local.loadprocess import LoadProcess
+from uwsgi_autopilot.loadgen.process import LoadProcess
 from uwsgi_autopilot.local.autopilot import Autopilot, entry_json
 from uwsgi_autopilot.report import histogram
-from uwsgi_autopilot.api.sample import Sample
 
 # Throughput and latency are told over the last seconds of the run.
 WINDOW_SECONDS = 10.0

@@ -1,4 +1,4 @@
-"""`uwsgi-autopilot local`: one session, its autopilot, perhaps a load, and a view, until time is up or it is stopped."""
+"""`uwsgi-autopilot local`: one session, its autopilot, perhaps a load, and a view, until it is stopped."""
 
 import signal
 import time
@@ -13,9 +13,9 @@ from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode, UwsgiApp
 from uwsgi_autopilot.errors import UsageError
 from uwsgi_autopilot.fleet.history import Entry
+from uwsgi_autopilot.loadgen.plan import parse_load
+from uwsgi_autopilot.loadgen.process import LoadProcess
 from uwsgi_autopilot.local.autopilot import Autopilot
-from uwsgi_autopilot.local.loadplan import parse_load
-from uwsgi_autopilot.local.loadprocess import LoadProcess
 from uwsgi_autopilot.local.programs import Programs
 from uwsgi_autopilot.local.report import build_report, check_writable, write_report
 from uwsgi_autopilot.local.session import Session

@@ -100,7 +100,7 @@ class Reason(str, Enum):
 
 
 class RefusalReason(str, Enum):
-    """Why an agent does not serve the shape that is desired. Whatever the reason, the shape that serves goes on serving."""
+    """Why an agent does not serve the desired shape. Whatever the reason, the shape that serves goes on serving."""
 
     INVALID_SHAPE = "InvalidShape"
     """The file is empty, half written, not JSON, or a field is of the wrong kind."""
@@ -120,5 +120,7 @@ class RefusalReason(str, Enum):
     """The new generation or the new workers do not fit beside what runs."""
     START_FAILED = "StartFailed"
     """The new generation ended, or did not accept requests in its time."""
+    NOT_ANSWERING = "NotAnswering"
+    """uWSGI's master has not answered in its time, so the number of its workers cannot be changed."""
     OTHER = "Refused"
     """A reason that this reader does not know: the agent is of another release."""

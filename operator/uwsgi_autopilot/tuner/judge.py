@@ -14,7 +14,7 @@ from uwsgi_autopilot.tuner.drift import log_ratio
 from uwsgi_autopilot.tuner.guards import Situation, first_objection
 from uwsgi_autopilot.tuner.limits import Limits
 from uwsgi_autopilot.tuner.load import Load, load_of
-from uwsgi_autopilot.tuner.memory import ANOTHER_CLOCK_S, Memory
+from uwsgi_autopilot.tuner.memory import Memory
 from uwsgi_autopilot.tuner.point import Point
 from uwsgi_autopilot.tuner.proposal import Drop, Keep, Proposal, TakeBack, Verdict, Wait
 from uwsgi_autopilot.tuner.search import next_shape
@@ -38,13 +38,14 @@ class Judged:
 def judge(
     memory: Memory, proposal: Proposal, samples: Sequence[Sample], limits: Limits, *, arrived_at: float
 ) -> Judged:
-    """`samples`: of the pod that tries it, as for `propose`. arrived_at: from when on they count, on their clock."""
+    """`samples`: of the pod that tries it, as for `propose`; the newest is of that shape.
+
+    arrived_at: from when on they count, seconds on their clock.
+    """
     if not samples:
         return _wait(memory, Reason.NO_READINGS, "nothing was measured yet")
     newest = samples[-1]
-    if newest.shape != proposal.shape:
-        return _wait(memory, Reason.WORKERS_MISSING, f"{newest.shape} serves where {proposal.shape} is tried")
-    if newest.at < arrived_at - ANOTHER_CLOCK_S:
+    if newest.at < arrived_at:
         message = f"the clock of the readings began again: {proposal.shape} cannot be compared with what was before"
         return Judged(memory=Memory(at=newest.at), verdict=Drop(reason=Reason.WORKLOAD_CHANGED, message=message))
     memory = memory.seen(newest.at)

@@ -6,14 +6,12 @@ threads only add their own; fewer add nothing.
 
 from dataclasses import dataclass
 
+from uwsgi_autopilot.api.memory import BUDGET, MIB, added_by
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Bounds, UwsgiApp
 from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.tuner.load import Load
 from uwsgi_autopilot.tuner.proposal import Refusal
-
-# The kernel kills at the limit, and page cache, buffers and a spike need room below it.
-MEMORY_SHARE = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,17 +96,12 @@ def _bounds(limits: Limits, shape: Shape) -> Refusal | None:
 
 def _connections(limits: Limits, shape: Shape, load: Load) -> Refusal | None:
     needed = limits.connections(shape, beside=load.shape)
-    if limits.max_connections is None or added_workers(load.shape, shape) == 0 or needed <= limits.max_connections:
+    if limits.max_connections is None or added_by(load.shape, shape).workers == 0 or needed <= limits.max_connections:
         return None
     own = limits.connections(shape)
     both = "" if own == needed else f", {needed - own} of {load.shape} that still serves among them"
     message = f"{shape} may open {needed} connections while it comes{both}; maxConnections is {limits.max_connections}"
     return Refusal(shape=shape, reason=Reason.CONNECTION_LIMIT, message=message)
-
-
-def added_workers(here: Shape, there: Shape) -> int:
-    """How many start before any has to end."""
-    return there.processes if there.threads != here.threads else max(0, there.processes - here.processes)
 
 
 def _memory(limits: Limits, shape: Shape, load: Load) -> Refusal | None:
@@ -117,13 +110,13 @@ def _memory(limits: Limits, shape: Shape, load: Load) -> Refusal | None:
     known = [limit for limit in (limits.memory_limit, load.memory_limit) if limit]
     if not known:
         return None
-    added = added_workers(load.shape, shape)
-    needed = load.memory_bytes + added * load.worker_bytes
-    budget = MEMORY_SHARE * min(known)
-    if added == 0 or needed <= budget:
+    added = added_by(load.shape, shape)
+    needed = load.memory_bytes + added.workers * load.worker_bytes + added.masters * (load.master_bytes or 0)
+    budget = BUDGET * min(known)
+    if added.workers == 0 or needed <= budget:
         return None
     message = (
-        f"{shape} needs {needed / 2**20:.0f} MiB during the change ({load.memory_bytes / 2**20:.0f} MiB now and "
-        f"{added} workers of {load.worker_bytes / 2**20:.0f} MiB), the budget is {budget / 2**20:.0f} MiB"
+        f"{shape} needs {needed / MIB:.0f} MiB during the change ({load.memory_bytes / MIB:.0f} MiB now and "
+        f"{added.workers} workers of {load.worker_bytes / MIB:.0f} MiB), the budget is {budget / MIB:.0f} MiB"
     )
     return Refusal(shape=shape, reason=Reason.MEMORY_LIMIT, message=message)

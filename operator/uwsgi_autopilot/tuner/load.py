@@ -74,6 +74,7 @@ class Load:
     memory_bytes: int | None = None
     memory_limit: int | None = None
     worker_bytes: int | None = None
+    master_bytes: int | None = None
 
     @property
     def inside(self) -> float:
@@ -243,4 +244,5 @@ def _estimate(samples: list[Sample], requests: float, duration: float, sure: boo
         memory_bytes=newest.memory_bytes,
         memory_limit=newest.memory_limit,
         worker_bytes=newest.worker_bytes,
+        master_bytes=newest.master_bytes,
     )

@@ -12,8 +12,6 @@ VERSION = 2
 MAX_JSON_BYTES = 8192
 MOST_POINTS = 8
 MOST_REJECTED = 8
-# Another pod's newest sample may be a moment older than that of the pod that was asked about before.
-ANOTHER_CLOCK_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +61,7 @@ class Memory:
 
     def seen(self, at: float) -> "Memory":
         """After a look at a sample of that instant; a fresh one when the clock began again (another boot)."""
-        known = Memory() if self.at is not None and at < self.at - ANOTHER_CLOCK_S else self
+        known = Memory() if self.at is not None and at < self.at else self
         return replace(known, at=at)
 
     def with_point(self, point: Point) -> "Memory":

@@ -7,9 +7,9 @@ from typing import TextIO
 from rich.console import Console
 
 from uwsgi_autopilot.fleet.history import Entry
+from uwsgi_autopilot.loadgen.process import LoadProcess
 from uwsgi_autopilot.local.autopilot import Autopilot
 from uwsgi_autopilot.local.demo import Outcome
-from uwsgi_autopilot.local.loadprocess import LoadProcess
 from uwsgi_autopilot.local.session import Session
 from uwsgi_autopilot.views.table import print_outcome
 from uwsgi_autopilot.views.words import entry_line, numbers

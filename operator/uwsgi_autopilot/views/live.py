@@ -7,9 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from uwsgi_autopilot.fleet.history import Entry, Kind
+from uwsgi_autopilot.loadgen.process import LoadProcess
 from uwsgi_autopilot.local.autopilot import Autopilot
 from uwsgi_autopilot.local.demo import Outcome
-from uwsgi_autopilot.local.loadprocess import LoadProcess
 from uwsgi_autopilot.local.session import Session
 from uwsgi_autopilot.views.noise import worth_showing
 from uwsgi_autopilot.views.table import print_outcome

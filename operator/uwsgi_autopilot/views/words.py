@@ -1,10 +1,10 @@
 """How numbers and facts are said to a person. Pure; shared by the terminal view, the lines and the tables."""
 
+from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.fleet.history import Entry, Kind
-from uwsgi_autopilot.local.loadprocess import LoadProcess
+from uwsgi_autopilot.loadgen.process import LoadProcess
 from uwsgi_autopilot.local.report import latency_of
 from uwsgi_autopilot.report import histogram
-from uwsgi_autopilot.api.sample import Sample
 
 # What a person reads of an entry's kind, and the arrow between its two shapes.
 VERBS = {
@@ -36,9 +36,10 @@ def rate(requests_per_second: float) -> str:
 
 def entry_line(entry: Entry) -> str:
     """One decision on one line: when, from where to where, why."""
-    before = f"{entry.from_shape} " if entry.from_shape else ""
     verb, arrow = VERBS[entry.kind]
-    return f"{entry.at:6.1f} s  {verb} {before}{arrow} {entry.to_shape}  {entry.reason}: {entry.message}"
+    before = f"{entry.from_shape} " if entry.from_shape else ""
+    message = entry.message.removeprefix(f"{entry.from_shape} → {entry.to_shape} ")
+    return f"{entry.at:6.1f} s  {verb} {before}{arrow} {entry.to_shape}  {entry.reason}: {message}"
 
 
 def numbers(samples: list[Sample], load: LoadProcess | None) -> dict[str, str]:

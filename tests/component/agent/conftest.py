@@ -26,7 +26,7 @@ from uwsgi_autopilot.api.uwsgiapp import (
     UwsgiApp,
     UwsgiOption,
 )
-from uwsgi_autopilot.local.loadprocess import LoadProcess
+from uwsgi_autopilot.loadgen.process import LoadProcess
 from uwsgi_autopilot.local.programs import Programs, find_nginx
 from uwsgi_autopilot.local.session import Session
 from uwsgi_autopilot.uwsgi.stats import Stats, StatsError, parse_stats, read_stats

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-
 from uwsgi_autopilot.agent.wanted import WishFile
+
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
 

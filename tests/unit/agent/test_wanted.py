@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-
 from uwsgi_autopilot.agent.wanted import WishFile
+from uwsgi_autopilot.api.wish import Wish
+
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.wish import Wish
 
 PROMOTED = Wish(seq=3, shape=Shape(2, 4)).to_text()
 TRIAL = Wish(seq=4, shape=Shape(8, 32), uid="u", trial_seconds=90.0).to_text()

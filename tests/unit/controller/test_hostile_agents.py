@@ -5,14 +5,14 @@ import json
 
 import pytest
 from aiohttp import web
+from uwsgi_autopilot.api.wish import Wish
+from uwsgi_autopilot.controller.podview import PodView
+from uwsgi_autopilot.controller.wishes import MOST_TOLD, Wishes
 
 from tests.unit.controller.loop import Loop, pod_body, sample, state
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.wish import Wish
 from uwsgi_autopilot.controller.agents import FIRST_BYTES, MOST_BYTES, Agents
 from uwsgi_autopilot.controller.mirror import pod_seen
-from uwsgi_autopilot.controller.podview import PodView
-from uwsgi_autopilot.controller.wishes import MOST_TOLD, Wishes
 from uwsgi_autopilot.report.histogram import LAST
 from uwsgi_autopilot.report.reasons import WishReason
 from uwsgi_autopilot.resources.labels import WANTED

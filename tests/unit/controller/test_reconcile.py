@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
+from uwsgi_autopilot.api.wish import parse_wish
 
 from tests.unit.controller.loop import Loop, app_body
 from tests.unit.resources.making import SETTINGS, SKELETONS, TEMPLATE
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.wish import parse_wish
 from uwsgi_autopilot.controller.children import Children
 from uwsgi_autopilot.controller.mirror import Key
 from uwsgi_autopilot.controller.reconcile import Chart, Reconciler

@@ -59,9 +59,6 @@ def test_a_shape_that_serves_more_stays():
         pytest.param([], Wait, Reason.NO_READINGS, id="nothing measured"),
         pytest.param(trial(1), Wait, Reason.VERIFYING, id="one second"),
         pytest.param(
-            trial(3, shape=Shape(3, 14)), Wait, Reason.WORKERS_MISSING, id="one of its workers has died meanwhile"
-        ),
-        pytest.param(
             nobody(50, after=trial(1, requests=0.0), **FULL | {"busy": 0.0}), Wait, Reason.VERIFYING, id="quiet"
         ),
         pytest.param(

@@ -41,11 +41,8 @@ def test_what_is_no_memory_is_said_to_be_none(data):
         Memory.from_json(data)
 
 
-def test_another_boot_starts_afresh_and_another_pods_older_sample_does_not():
+def test_another_boot_starts_afresh():
     told = tell(Pod(workload.MIXED, Shape(4, 13), clients=64), 30)
     assert told.memory.settled
-    shifted = [replace(each, at=each.at - 5.0) for each in told.samples]
-    assert propose(told.memory, shifted, WIDE).memory.settled
-    booted = [replace(each, at=each.at - 900.0) for each in told.samples[:5]]
-    again = propose(told.memory, booted[:2], WIDE).memory
-    assert again == Memory(at=booted[1].at)
+    booted = [replace(each, at=each.at - 900.0) for each in told.samples[:2]]
+    assert propose(told.memory, booted, WIDE).memory == Memory(at=booted[1].at)

@@ -1,14 +1,12 @@
 """What the fleet tells of a proposal that the tuner could not judge."""
 
-from dataclasses import replace
-
 import pytest
 
 from tests.unit.tuner.making import WIDE, seconds
 from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.tuner.memory import Memory
 from uwsgi_autopilot.tuner.outcome import hurt, not_carried_out, shape_changed, undecided
-from uwsgi_autopilot.tuner.proposal import Hold, Proposal, Refusal
+from uwsgi_autopilot.tuner.proposal import Hold, Proposal
 from uwsgi_autopilot.tuner.propose import propose, recommend
 
 SAMPLES = seconds(8, queue_mean=56.0)
@@ -60,12 +58,3 @@ def test_a_recommendation_is_said_once_and_is_no_change():
     assert isinstance(again.answer, Hold)
     assert (again.answer.reason, again.memory.changes) == (Reason.RECOMMENDED, 0)
     assert again.answer.message.startswith("4x14 is recommended: waits ")
-
-
-def test_a_limit_in_the_way_is_first_said_once():
-    tight = replace(WIDE, max_connections=8)
-    first = propose(Memory(), SAMPLES, tight)
-    assert isinstance(first.answer, Refusal)
-    assert (first.answer.first, first.memory.settled) == (True, True)
-    again = propose(first.memory, seconds(1, after=SAMPLES, queue_mean=56.0), tight).answer
-    assert (type(again), again.first, again.shape) == (Refusal, False, first.answer.shape)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uwsgi_autopilot.errors import UsageError
-from uwsgi_autopilot.local.loadplan import Arrival, LoadPhase, parse_load, parse_seconds, scheduled
+from uwsgi_autopilot.loadgen.plan import Arrival, LoadPhase, parse_load, parse_seconds, scheduled
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """The built-in load generator: a process of its own, so that it costs the application no interpreter.
 
-    python -m uwsgi_autopilot.local.load --url http://127.0.0.1:8088 --load 'clients=64,path=/io?ms=100' --seconds 60
+    python -m uwsgi_autopilot.loadgen --url http://127.0.0.1:8088 --load 'clients=64,path=/io?ms=100' --seconds 60
 
-Prints one JSON line an interval (loadcount.py) and a last one, `{"summary": {...}}`. It reads nothing. SIGTERM or
+Prints one JSON line an interval (counts.py) and a last one, `{"summary": {...}}`. It reads nothing. SIGTERM or
 Ctrl-C: it begins no further request, waits for those in flight, prints the summary and ends with 0; a second signal
 ends it at once. It ends when nobody reads its output. Whoever starts it must read: a full pipe stops the load.
 
@@ -24,10 +24,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from uwsgi_autopilot.errors import UsageError
-from uwsgi_autopilot.local import loadcount
-from uwsgi_autopilot.local.loadengine import Engine
-from uwsgi_autopilot.local.loadhttp import server_of
-from uwsgi_autopilot.local.loadplan import LoadPhase, parse_load, parse_seconds, scheduled
+from uwsgi_autopilot.loadgen import counts
+from uwsgi_autopilot.loadgen.engine import Engine
+from uwsgi_autopilot.loadgen.http import server_of
+from uwsgi_autopilot.loadgen.plan import LoadPhase, parse_load, parse_seconds, scheduled
 
 # Beside the connections: the standard streams, epoll, the interpreter's own.
 SPARE_DESCRIPTORS = 32
@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m uwsgi_autopilot.local.load", description="Send HTTP requests and count."
+        prog="python -m uwsgi_autopilot.loadgen", description="Send HTTP requests and count."
     )
     parser.add_argument("--url", required=True, help="http://HOST:PORT")
     parser.add_argument(
@@ -140,23 +140,23 @@ class _Lines:
         at = now - self.engine.zero + 1e-6  # the engine's grid is a sum of tenths, which floats miss a little
         if at >= self._next:
             self._next = (int(at / self._every) + 1) * self._every
-            _say(loadcount.line(at, self.engine.tallies))
+            _say(counts.line(at, self.engine.tallies))
 
     def finish(self, phases: Sequence[LoadPhase], *, realtime: bool) -> None:
         assert self.engine is not None
         tallies = self.engine.tallies
         seconds = time.monotonic() - self.engine.zero
-        last = loadcount.line(seconds, tallies)
+        last = counts.line(seconds, tallies)
         if last["requests"]:  # what was in flight at the end
             _say(last)
         cpu = time.process_time()
         summary = {
-            **loadcount.totals(tallies),
+            **counts.totals(tallies),
             "seconds": round(seconds, 3),
             "cpu_s": round(cpu, 3),
             "realtime": realtime,
             "phases": [
-                {"load": str(phase), "from": phase.begin_s, "for": phase.length_s, **loadcount.totals([tally])}
+                {"load": str(phase), "from": phase.begin_s, "for": phase.length_s, **counts.totals([tally])}
                 for phase, tally in zip(phases, tallies, strict=True)
             ],
         }

@@ -15,7 +15,9 @@ import socket
 import struct
 import threading
 from pathlib import Path
+from typing import Any
 
+from uwsgi_autopilot.agent.signals.collector import Collector, Window
 from uwsgi_autopilot.report.histogram import add, bucket_of
 
 # Lines a second that are read at most: each wakes a thread, which costs about 0.04 ms. 100 give a p99 over ten seconds
@@ -26,8 +28,8 @@ ERROR_PRIORITY = b"<187>"  # facility local7, severity err
 ALL = 1.0
 
 
-class AccessLog:
-    """Counts since the last `take`."""
+class AccessLog(Collector):
+    """After Finished, whose requests it needs."""
 
     def __init__(self, path: str) -> None:
         """Raises OSError when the socket cannot be bound."""
@@ -40,25 +42,26 @@ class AccessLog:
         self._fresh = _Counts()
         threading.Thread(target=self._read, daemon=True).start()
 
-    def take(self, requests: float, seconds: float) -> "LogWindow":
-        """What arrived since the last call. `requests`: how many uWSGI finished meanwhile, against which the lines
-        are counted; the share that is let through follows it."""
+    def collect(self, window: Window) -> dict[str, Any]:
+        """The lines are counted against the requests that the server finished meanwhile; the share that is let through
+        follows these."""
+        requests: float = window.fields["requests"]
         with self._lock:
             counts, self._fresh = self._fresh, _Counts()
             share = self._share
         expected = requests * share
         # Below a hundred expected lines, chance and the edges of the window are larger than any loss.
         lost = max(0.0, 1 - counts.lines / expected) if expected >= 100 else 0.0
-        rate = requests / seconds if seconds > 0 else 0.0
+        rate = requests / window.seconds
         wanted = min(ALL, TARGET_RATE / rate) if rate > 0 else ALL
         if abs(wanted - share) > 0.2 * share:
             self._let_through(wanted)
-        return LogWindow(
-            latency=tuple(sorted(counts.latency.items())),
-            upstream=tuple(sorted(counts.upstream.items())),
-            errors=counts.errors,
-            lost=lost,
-        )
+        return {
+            "latency": tuple(sorted(counts.latency.items())),
+            "upstream": tuple(sorted(counts.upstream.items())),
+            "errors": counts.errors,
+            "latency_lost": lost,
+        }
 
     def _read(self) -> None:
         while True:
@@ -80,21 +83,6 @@ class AccessLog:
             return  # no filter: every line is read, which costs more and counts right
         with self._lock:
             self._share = share
-
-
-class LogWindow:
-    """latency, upstream: (bucket, count) of the sampled requests; errors: answers with 5xx, all of them."""
-
-    __slots__ = ("errors", "latency", "lost", "upstream")
-
-    def __init__(
-        self,
-        latency: tuple[tuple[int, int], ...] = (),
-        upstream: tuple[tuple[int, int], ...] = (),
-        errors: int = 0,
-        lost: float = 0.0,
-    ) -> None:
-        self.latency, self.upstream, self.errors, self.lost = latency, upstream, errors, lost
 
 
 class _Counts:

@@ -38,7 +38,7 @@ class LoadProcess:
     @classmethod
     def start(cls, url: str, loads: Sequence[str], seconds: float) -> "LoadProcess":
         """`loads`: texts as after --load. It ends by itself after `seconds`, and when we die."""
-        command = [sys.executable, "-I", "-m", "uwsgi_autopilot.local.load", "--url", url, "--seconds", f"{seconds:g}"]
+        command = [sys.executable, "-I", "-m", "uwsgi_autopilot.loadgen", "--url", url, "--seconds", f"{seconds:g}"]
         for load in loads:
             command += ["--load", load]
         child = spawn(command, when_parent_dies=signal.SIGTERM, stdout=subprocess.PIPE)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uwsgi_autopilot.errors import UsageError
-from uwsgi_autopilot.local.loadhttp import AnswerReader, Malformed, request_bytes, server_of
+from uwsgi_autopilot.loadgen.http import AnswerReader, Malformed, request_bytes, server_of
 
 LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nTrailer: 1\r\n\r\n"

@@ -1,6 +1,6 @@
 """What a person may ask of the built-in load: `clients=64,path=/io?ms=100` or `rate=200,path=/,from=20s,for=30s`.
 
-Pure: text in, frozen values out. What the requests look like on the wire is loadhttp.py, sending them loadengine.py.
+Pure: text in, frozen values out. What the requests look like on the wire is http.py, sending them engine.py.
 """
 
 import math

@@ -79,7 +79,7 @@ def answering(answer: bytes, *, after_s: float = 0.0) -> Callable[[Server, socke
 
 
 def start(url: str, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "uwsgi_autopilot.local.load", "--url", url, *arguments]
+    command = [sys.executable, "-m", "uwsgi_autopilot.loadgen", "--url", url, *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
 
 
@@ -295,7 +295,7 @@ def test_it_ends_when_nobody_reads_its_output(serving) -> None:
 def test_its_output_may_be_a_file(serving, tmp_path) -> None:
     out = tmp_path / "lines"
     with out.open("w") as file:
-        command = [sys.executable, "-m", "uwsgi_autopilot.local.load", "--url", serving(answering(OK)).url]
+        command = [sys.executable, "-m", "uwsgi_autopilot.loadgen", "--url", serving(answering(OK)).url]
         subprocess.run([*command, "--load", "clients=1", "--seconds", "0.2"], stdout=file, check=True, timeout=30)
     assert "summary" in json.loads(out.read_text().splitlines()[-1])
 
@@ -311,7 +311,7 @@ def test_its_output_may_be_a_file(serving, tmp_path) -> None:
     ],
 )
 def test_a_wrong_command_line_ends_with_2_and_one_sentence(arguments: list[str], says: str) -> None:
-    command = [sys.executable, "-m", "uwsgi_autopilot.local.load", "--url", "http://127.0.0.1:1", *arguments]
+    command = [sys.executable, "-m", "uwsgi_autopilot.loadgen", "--url", "http://127.0.0.1:1", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert done.returncode == 2
     assert done.stdout == ""

@@ -5,15 +5,15 @@ import logging
 from dataclasses import replace
 
 import pytest
+from uwsgi_autopilot.api.wish import Wish, parse_wish
+from uwsgi_autopilot.tuner.decision import Entry
 
 from tests.unit.controller.loop import Loop, app_body, pod_body, state
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.wish import Wish, parse_wish
 from uwsgi_autopilot.controller.mirror import Key
 from uwsgi_autopilot.resources import labels
 from uwsgi_autopilot.resources.app import App
 from uwsgi_autopilot.resources.configmaps import promoted_map
-from uwsgi_autopilot.tuner.decision import Entry
 
 
 def test_an_application_that_goes_while_another_one_is_loaded():

@@ -1,4 +1,4 @@
-"""The way of a wish: annotation, file, agent, generation."""
+"""The way of a desired shape: annotation, file, agent, generation."""
 
 import functools
 import json
@@ -19,7 +19,7 @@ WATCH = """
 import time
 last, end = "", time.time() + 120
 while time.time() < end:
-    text = open("/etc/uwsgi-autopilot/wanted/wanted").read()
+    text = open("/etc/uwsgi-autopilot/desired/desired").read()
     if text != last:
         print(time.time(), text, flush=True)
         last = text
@@ -48,7 +48,7 @@ def test_an_annotation_alone_moves_a_pod(namespace: Place, cluster: Cluster, fig
     """What the operator writes can be written by hand. How long the kubelet and the agent take is told at the end."""
     namespace.make(replicas=1, tuning={"mode": "Disabled", "start": {"processes": 1, "threads": 2}})
     (pod,) = (each["metadata"]["name"] for each in namespace.pods())
-    wished: dict[int, float] = {}
+    written: dict[int, float] = {}
     served: dict[int, float] = {}
     with cluster.proxy() as server, watched(namespace, pod) as files:
         url = f"{server}/api/v1/namespaces/{namespace.name}/pods/{pod}"
@@ -60,17 +60,17 @@ def test_an_annotation_alone_moves_a_pod(namespace: Place, cluster: Cluster, fig
 
         for seq in range(101, 111):
             shape = {"processes": 1, "threads": 2 + seq % 2}
-            text = json.dumps({"seq": seq, **shape, "uid": "*", "trialSeconds": None})
-            body: dict[str, Any] = {"metadata": {"annotations": {"uwsgi-autopilot.dev/wanted": text}}}
+            text = json.dumps({"epoch": 99, "seq": seq, **shape, "uid": "*", "trialSeconds": None})
+            body: dict[str, Any] = {"metadata": {"annotations": {"uwsgi-autopilot.dev/desired": text}}}
             kind = {"Content-Type": "application/merge-patch+json"}
-            wished[seq] = time.time()
+            written[seq] = time.time()
             patch = urllib.request.Request(url, json.dumps(body).encode(), kind, method="PATCH")
             urllib.request.urlopen(patch, timeout=10).close()
             until(f"{shape} serves", functools.partial(serves, shape), every=0.02)
             served[seq] = time.time()
-    assert set(files) >= set(wished)
-    to_file = spread([files[seq] - wished[seq] for seq in wished])
-    to_serving = spread([served[seq] - wished[seq] for seq in wished])
+    assert set(files) >= set(written)
+    to_file = spread([files[seq] - written[seq] for seq in written])
+    to_serving = spread([served[seq] - written[seq] for seq in written])
     figures.append(f"annotation to file: {to_file}; to the new generation serving alone: {to_serving}")
 
 

@@ -1,0 +1,269 @@
+"""All generations of one application, brought to the target without a lost request. Call `step` until `idle`.
+
+                 ┌──target is what serves──► nothing to do
+                 │                     (DONE)
+    target ≠ ────┼─► RESIZE, where threads and ceiling allow it ──► serves
+    what serves  │       └ (IMPOSSIBLE)
+                 │            ▼          (accepts)
+                 └─────────► SWAP: a generation beside it ──► serves, the old one retires
+                                └ any failure: given up, the old one goes on and is the target again
+
+    nothing serves ──► START what served last, backing off; requests wait in the socket's queue meanwhile
+
+Only `target` and a generation's `shape` are compared, never the workers that live: one that respawns is no change.
+`step` waits for nothing: a child, a pipe and a socket are asked, and asked again at the next tick.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from uwsgi_autopilot.agent.follower import Follower
+from uwsgi_autopilot.agent.generation import Generation, State
+from uwsgi_autopilot.agent.log import log
+from uwsgi_autopilot.agent.server import Outcome, Resizing, Server
+from uwsgi_autopilot.api import agentstate
+from uwsgi_autopilot.api.desired import Version
+from uwsgi_autopilot.api.memory import MemoryUse, added_by, why_not
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.report.reasons import RefusalReason
+
+BACKOFF_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+# A generation that served this long counts as healthy: after its death backing off begins at 0 again.
+HEALTHY_SECONDS = 30.0
+# Old generations that may still be finishing requests when the next change begins: one that serves a minute-long
+# request must not keep the others from being served better, and memory is not without end.
+MAX_RETIRING = 3
+
+
+class Kind(str, Enum):
+    START = "start"
+    SWAP = "swap"
+    RESIZE = "resize"
+
+
+@dataclass(slots=True, kw_only=True)
+class Change:
+    """The one in progress. version: of the desired shape it is for; None: nobody's, what served is started again.
+    before: the shape that served when it was begun. generation: of a start or a swap; resizing: of a resize."""
+
+    kind: Kind
+    to: Shape
+    since: float
+    version: Version | None
+    before: Shape
+    generation: Generation | None = None
+    resizing: Resizing | None = None
+
+
+class Generations:
+    """`now` is monotonic seconds everywhere. first_failure: the very first generation never served, and why."""
+
+    def __init__(
+        self, server: Server, follower: Follower, memory: Callable[[], MemoryUse | None], *,
+        start_seconds: float, request_seconds: float,
+    ) -> None:  # fmt: skip
+        self.server, self.follower, self.memory = server, follower, memory
+        self.start_seconds, self.request_seconds = start_seconds, request_seconds
+        self.serving: Generation | None = None
+        self.retiring: list[Generation] = []
+        self.change: Change | None = None
+        self.counts = agentstate.Counts()
+        self.first_failure: str | None = None
+        self.last_change_at = 0.0
+        self._last_number = 0
+        self._served_last: Shape | None = None
+        self._failures = 0
+        self._next_start = 0.0
+        self._told: str | None = None
+
+    @property
+    def idle(self) -> bool:
+        return self.change is None and not self.retiring and self.serving is not None
+
+    @property
+    def shape(self) -> Shape | None:
+        """What serves now: live workers and threads."""
+        return self.serving.live_shape if self.serving else None
+
+    def all(self) -> list[Generation]:
+        starting = self.change.generation if self.change else None
+        return [each for each in (self.serving, starting, *self.retiring) if each is not None]
+
+    def in_progress(self, now: float) -> agentstate.Change | None:
+        """For the state."""
+        if self.change is not None:
+            return agentstate.Change(kind=self.change.kind.value, to=self.change.to, seconds=now - self.change.since)
+        if self.retiring:
+            since = min(each.since for each in self.retiring)
+            return agentstate.Change(kind="retire", to=self.follower.target, seconds=now - since)
+        return None
+
+    def step(self, now: float) -> None:
+        self._step_lives(now)
+        if self.change is not None:
+            self._step_change(self.change, now)
+        elif self.serving is None:
+            self._start_again(now)
+        elif self.follower.target != self.serving.shape and len(self.retiring) < MAX_RETIRING:
+            self._begin(self.serving, now)
+
+    def stop_all(self, now: float, *, gracefully: bool) -> None:
+        """Nothing serves any more; `step_stopping` until that is done."""
+        for each in self.all():
+            each.retire(now) if gracefully else each.instance.kill()
+        self.retiring = self.all()
+        self.serving = self.change = None
+
+    def step_stopping(self, now: float) -> bool:
+        """True when no generation is left."""
+        self._step_lives(now)
+        return not self.retiring
+
+    # -- the change in progress -------------------------------------------------------------------------------
+
+    def _begin(self, serving: Generation, now: float) -> None:
+        to = self.follower.target
+        in_place = (
+            serving.resizable and to.threads == serving.shape.threads and to.processes <= serving.instance.ceiling
+        )
+        kind = Kind.RESIZE if in_place else Kind.SWAP
+        change = Change(kind=kind, to=to, since=now, version=self.follower.version, before=serving.shape)
+        if not self._fits(change, now):
+            return
+        if kind is Kind.RESIZE:
+            change.resizing = serving.instance.resize(to.processes, now)
+            self.change = change
+        else:
+            self._start(change, now)
+
+    def _start_again(self, now: float) -> None:
+        """What served last (its death is the first failure); where that does not start, in turn with the target."""
+        if now < self._next_start:
+            return
+        target, last = self.follower.target, self._served_last
+        to = target if last is None or self._failures % 2 == 0 else last
+        version = None if to == last else self.follower.version
+        self._start(Change(kind=Kind.START, to=to, since=now, version=version, before=last or to), now)
+
+    def _start(self, change: Change, now: float) -> None:
+        self._last_number += 1
+        try:
+            instance = self.server.start(self._last_number, change.to)
+        except (OSError, ValueError) as error:
+            self._failed_start(change, f"the server could not be started: {error}", now)
+            return
+        change.generation = Generation(
+            instance, self._last_number, change.to, now,
+            start_seconds=self.start_seconds, request_seconds=self.request_seconds,
+        )  # fmt: skip
+        self.change = change
+        log("info", f"generation {self._last_number} starts", shape=change.to)
+
+    def _step_change(self, change: Change, now: float) -> None:
+        new, serving = change.generation, self.serving
+        if new is not None and new.state is State.SERVING:
+            self._promote(new, now)
+        elif new is not None and new.state is not State.STARTING:
+            self.retiring.append(new)
+            self._failed_start(change, new.failure or "it ended", now)
+        elif change.resizing is not None and serving is None:
+            self.change = None  # it died, and what comes next is a start
+        elif change.resizing is not None and serving is not None:
+            outcome = change.resizing.step(now)
+            if outcome is not None:
+                self._resized(change, serving, outcome, now)
+
+    def _promote(self, new: Generation, now: float) -> None:
+        self.change = None
+        old, self.serving = self.serving, new
+        new.instance.takes_over()
+        if old is not None:
+            old.retire(now)
+            self.retiring.append(old)
+            self.counts = replace(self.counts, swaps=self.counts.swaps + 1)
+        self._served_last, self._told = new.shape, None
+        self.last_change_at = now
+        log("info", f"generation {new.number} serves", shape=new.shape, seconds=round(now - new.started_at, 2))
+
+    def _resized(self, change: Change, serving: Generation, outcome: Outcome, now: float) -> None:
+        self.change = None
+        seconds = round(now - change.since, 2)
+        if outcome is Outcome.DONE:
+            self._served_last = serving.shape = change.to
+            self.counts = replace(self.counts, resizes=self.counts.resizes + 1)
+            self.last_change_at = now
+            log("info", "resized", shape=change.to, seconds=seconds)
+            return
+        serving.shape = serving.live_shape
+        if outcome is Outcome.IMPOSSIBLE:
+            log("info", "its number of workers cannot be changed now: swapping instead", shape=serving.shape)
+            if self.follower.target == change.to:
+                swap = replace(change, kind=Kind.SWAP, resizing=None)
+                if self._fits(swap, now):
+                    self._start(swap, now)
+        elif outcome is Outcome.NOT_ACCEPTING:
+            # They may never accept, and the next ones told to go could be those that do: so not by `-`.
+            serving.resizable = False
+            message = f"the new workers of {change.to} did not accept requests within {self.start_seconds:.0f} s"
+            self._give_up(change, RefusalReason.START_FAILED, message, now)
+        else:
+            serving.shape = change.before
+            message = f"uWSGI's master did not answer for {seconds:.0f} s, so {change.before} cannot become {change.to}"
+            self._give_up(change, RefusalReason.NOT_ANSWERING, message, now)
+
+    # -- what fails -------------------------------------------------------------------------------------------
+
+    def _fits(self, change: Change, now: float) -> bool:
+        """False: given up, because there is no room. Without a limit or a reading nothing is refused."""
+        use, here = self.memory(), self.shape
+        if use is None or here is None:
+            return True
+        problem = why_not(use, added_by(here, change.to, swap=change.kind is Kind.SWAP), f"{here} to {change.to}")
+        if problem is not None:
+            self._give_up(change, RefusalReason.MEMORY_LIMIT, problem, now)
+        return problem is None
+
+    def _failed_start(self, change: Change, message: str, now: float) -> None:
+        self.change = None
+        self.counts = replace(self.counts, failed_starts=self.counts.failed_starts + 1)
+        if self._served_last is None:
+            self.first_failure = message
+        if self.serving is None:
+            self._back_off(now)
+        if change.version is not None:
+            self._give_up(change, RefusalReason.START_FAILED, message, now)
+        elif message != self._told:
+            self._told = message  # once: it may go on for hours
+            log("warning", f"{change.to}, which served, does not start again: {message}")
+
+    def _give_up(self, change: Change, reason: RefusalReason, message: str, now: float) -> None:
+        if change.version is not None:
+            self.follower.give_up(reason, message, now, version=change.version, shape=change.to, before=change.before)
+
+    def _back_off(self, now: float) -> None:
+        self._next_start = now + BACKOFF_SECONDS[min(self._failures, len(BACKOFF_SECONDS) - 1)]
+        self._failures += 1
+
+    # -- lives ------------------------------------------------------------------------------------------------
+
+    def _step_lives(self, now: float) -> None:
+        """Each generation's own next step, and what it means when one has ended."""
+        for each in self.all():
+            since = each.since
+            each.step(now)
+            if each.state is not State.GONE:
+                continue
+            if each is self.serving:
+                self.serving = None
+                self.counts = replace(self.counts, restarts=self.counts.restarts + 1)
+                if now - since > HEALTHY_SECONDS:
+                    self._failures = 0
+                self._back_off(now)
+                log(
+                    "warning", f"generation {each.number} {each.instance.ending()}, though it served: starting it again"
+                )
+            elif each in self.retiring:
+                self.retiring.remove(each)
+                self.last_change_at = now
+                log("info", f"generation {each.number} is gone")

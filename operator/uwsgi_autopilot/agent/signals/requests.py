@@ -1,0 +1,87 @@
+"""Requests: in the socket's queue and in service by the kernel; finished, and the time they took, by the server."""
+
+import time
+from typing import Any
+
+from uwsgi_autopilot.agent.signals.collector import Collector, Growth, Running, Window
+from uwsgi_autopilot.kernel.sockdiag import SocketDiagnostics, UnixSocketLoad, proc_net_unix
+
+
+class SocketLoad(Collector):
+    """queue, in_service: at the last look; None: it cannot be seen."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.queue: int | None = None
+        self.in_service: int | None = None
+        self._diagnostics = _open_diagnostics()
+        self._queues: list[int] = []
+        self._busies: list[int] = []
+
+    def look(self, running: Running) -> None:
+        load = self._load()
+        if load is None:
+            return
+        self.in_service = load.in_service
+        self._busies.append(load.in_service)
+        if load.queue is not None:
+            self.queue = load.queue
+            self._queues.append(load.queue)
+
+    def collect(self, window: Window) -> dict[str, Any]:
+        queues, busies = self._queues, self._busies
+        self._queues, self._busies = [], []
+        found: dict[str, Any] = {}
+        if queues:
+            found |= {"queue_mean": sum(queues) / len(queues), "queue_max": max(queues)}
+        if any(busies):
+            found["busy"] = sum(busies) / len(busies)
+        else:
+            # The connections of an nginx in another network namespace cannot be seen; the server knows the requests.
+            self.in_service = sum(
+                worker.in_service for each in window.running.all for worker in each.instance.workers if worker.live
+            )
+            found["busy"] = float(self.in_service)
+        return found
+
+    def _load(self) -> UnixSocketLoad | None:
+        if self._diagnostics is not None:
+            try:
+                return self._diagnostics.unix_socket(self.path)
+            except OSError:
+                self._diagnostics = None
+        return proc_net_unix(self.path)
+
+
+class Finished(Collector):
+    """total: requests that were finished since the agent started."""
+
+    def __init__(self) -> None:
+        self.total = 0.0
+        self._requests, self._service_s = Growth(), Growth()
+
+    def collect(self, window: Window) -> dict[str, Any]:
+        keys = set[object]()
+        starts = []
+        for generation in window.running.all:
+            for worker in generation.instance.workers:
+                key = (generation.number, worker.slot)
+                keys.add(key)
+                self._requests.saw(key, worker.requests)
+                self._service_s.saw(key, worker.service_s)
+                if worker.live and worker.oldest_start:
+                    starts.append(worker.oldest_start)
+        self._requests.forget_all_but(keys)
+        self._service_s.forget_all_but(keys)
+        requests = self._requests.take()
+        self.total += requests
+        oldest = max(0.0, time.time() - min(starts)) if starts else 0.0
+        return {"requests": requests, "service_s": self._service_s.take(), "oldest_s": oldest}
+
+
+def _open_diagnostics() -> SocketDiagnostics | None:
+    """None where the kernel refuses netlink socket diagnostics, as some sandboxes do."""
+    try:
+        return SocketDiagnostics()
+    except OSError:
+        return None

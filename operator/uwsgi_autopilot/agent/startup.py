@@ -1,0 +1,38 @@
+"""Before the agent begins: fill in what only this process knows, and refuse a configuration that cannot work."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from uwsgi_autopilot.api.agentconfig import MAX_SOCKET_PATH, AgentConfig
+from uwsgi_autopilot.api.desired import ALL_PODS
+
+# A configuration is shared by all pods of an application, so each learns its own uid from its environment.
+POD_UID = "AUTOPILOT_POD_UID"
+
+
+def at_home(config: AgentConfig, environ: Mapping[str, str], interpreter: str) -> AgentConfig:
+    """With its pod's uid, and with the place of uWSGI when the configuration gives a bare name.
+
+    That is beside our own interpreter, where pip puts it, and else in PATH: /venv/bin/python means /venv/bin/uwsgi. Its
+    directory comes first in PATH, because so uWSGI's embedded Python finds its virtual environment.
+    """
+    if config.uid == ALL_PODS and environ.get(POD_UID):
+        config = replace(config, uid=environ[POD_UID])
+    beside = Path(interpreter).parent / config.uwsgi[0]
+    if "/" not in config.uwsgi[0] and os.access(beside, os.X_OK):
+        path = os.pathsep.join([str(beside.parent), environ.get("PATH", os.defpath)])
+        config = replace(config, uwsgi=(str(beside), *config.uwsgi[1:]), env=(("PATH", path), *config.env))
+    return config
+
+
+def check(config: AgentConfig) -> None:
+    """Raises ValueError with one sentence when a path cannot work."""
+    private = f"{config.private}/g999999.stats"
+    for path in (config.socket, private, config.log_socket or ""):
+        if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+            raise ValueError(
+                f"{path}: expected at most {MAX_SOCKET_PATH} bytes, found {len(os.fsencode(path))}: "
+                f"a unix socket cannot have a longer path; use a shorter run directory"
+            )

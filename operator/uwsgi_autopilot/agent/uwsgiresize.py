@@ -1,0 +1,79 @@
+"""More or fewer workers of a running uWSGI, by `+` and `-` into its FIFO. Measured with 2.0.31; uwsgi/fifo.py has the
+four traps of `-`.
+
+    ASKS ──it answers: how many live?──► the difference is sent ──► WAITS ──as many live, all accept──► DONE
+      └─► NOT_ANSWERING                                              ├─ no worker idle, or none came ─► IMPOSSIBLE
+                                                                     ├─ there, but never accept ──────► NOT_ACCEPTING
+                                                                     └─ no answer any more ───────────► NOT_ANSWERING
+"""
+
+from collections.abc import Callable, Sequence
+
+from uwsgi_autopilot.agent.server import Outcome
+from uwsgi_autopilot.agent.statsreader import StatsReader
+from uwsgi_autopilot.uwsgi.fifo import MasterFifo
+
+# The master acts on `+` and `-` at each event, and every poke is one: growing takes some tenths of a second.
+GROW_SECONDS = 4.0
+# Shrinking needs an idle worker when it looks, 50 times a second: found none for so long, there will be none, because
+# with threads one busy thread makes the worker busy.
+SHRINK_SECONDS = 1.5
+# A master answers within a millisecond; one that is stopped, or waits for another reader of its stats, does not.
+ANSWER_SECONDS = 10.0
+
+
+class FifoResize:
+    def __init__(
+        self, fifo: MasterFifo, reader: StatsReader, hang_up_lingering: Callable[[], None], processes: int, now: float,
+        start_seconds: float,
+    ) -> None:  # fmt: skip
+        self.processes = processes
+        self._fifo, self._reader, self._hang_up_lingering = fifo, reader, hang_up_lingering
+        self._start_seconds = start_seconds
+        # The number of letters must come from what is true now: one `-` too many can be an outage.
+        self._asked_at = now
+        self._sent_at: float | None = None
+
+    def step(self, now: float) -> Outcome | None:
+        self._reader.ask()
+        self._fifo.poke()
+        return self._wait(now, self._sent_at) if self._sent_at is not None else self._send(now)
+
+    def _send(self, now: float) -> Outcome | None:
+        stats = self._reader.since(self._asked_at)
+        if stats is not None and self._letters(self.processes - len(stats.live_workers)):
+            self._sent_at = now
+        elif now - self._asked_at > ANSWER_SECONDS:
+            return Outcome.NOT_ANSWERING
+        return None
+
+    def _wait(self, now: float, sent_at: float) -> Outcome | None:
+        reading = self._reader.latest
+        if reading is None or reading.asked_at < max(sent_at, now - ANSWER_SECONDS):
+            if now - sent_at <= ANSWER_SECONDS:
+                return None
+            self._take_back(reading.stats.live_workers if reading else ())
+            return Outcome.NOT_ANSWERING
+        self._hang_up_lingering()
+        workers = reading.stats.live_workers
+        waited = reading.asked_at - sent_at
+        if len(workers) == self.processes:
+            if all(worker.accepting for worker in workers):
+                return Outcome.DONE
+            # With lazy-apps each new worker imports the application first.
+            return Outcome.NOT_ACCEPTING if waited > self._start_seconds else None
+        if waited <= (GROW_SECONDS if len(workers) < self.processes else SHRINK_SECONDS):
+            return None
+        self._take_back(workers)
+        return Outcome.IMPOSSIBLE
+
+    def _letters(self, difference: int) -> bool:
+        """True when the FIFO took them; nothing to send is fine."""
+        if difference == 0:
+            return True
+        return self._fifo.more(difference) if difference > 0 else self._fifo.fewer(-difference)
+
+    def _take_back(self, live: Sequence[object]) -> None:
+        """Letters that were not served are remembered for ever."""
+        self._letters(len(live) - self.processes)
+        self._fifo.poke()

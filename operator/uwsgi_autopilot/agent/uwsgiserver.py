@@ -1,0 +1,229 @@
+"""uWSGI behind the seam of `server.py`: a master with its workers, FIFO and stats socket, on the socket that we own.
+
+How an instance is told to finish was measured (uWSGI 2.0.31): with one thread per worker a graceful stop can lose the
+request that was accepted in the same microseconds, so it is paused first and quits when every live worker says so; with
+more threads a paused master never leaves, so it is only told to quit.
+
+    RUNS ──retire, one thread──► PAUSES ──all live workers paused, or too long──► QUITS ──`q` taken──► FINISHES
+      └────retire, more threads───────────────────────────────────────────────────►┘
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from enum import Enum
+from pathlib import Path
+
+from uwsgi_autopilot.agent.log import log
+from uwsgi_autopilot.agent.logtail import LogTail, traceback_tail
+from uwsgi_autopilot.agent.server import WorkerStats
+from uwsgi_autopilot.agent.statsreader import StatsReader
+from uwsgi_autopilot.agent.uwsgiresize import FifoResize
+from uwsgi_autopilot.api.agentconfig import AgentConfig
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.kernel.process import parent_of
+from uwsgi_autopilot.kernel.spawn import clean_environment, kill_group, spawn
+from uwsgi_autopilot.uwsgi.fifo import MasterFifo
+from uwsgi_autopilot.uwsgi.ini import ATEXIT_SHIM, ATEXIT_SHIM_NAME, generation_ini, most_workers
+from uwsgi_autopilot.uwsgi.stats import Worker
+
+# A paused master that does not show it is told to quit all the same: better the rare race than a stuck swap.
+PAUSE_SECONDS = 20.0
+# How long to wait for the end of the output of one that has ended: a child of the application may hold the pipe open.
+OUTPUT_SECONDS = 1.0
+STABLE_STATS = "stats.sock"
+
+
+class Phase(str, Enum):
+    RUNS = "Runs"
+    PAUSES = "Pauses"
+    QUITS = "Quits"
+    FINISHES = "Finishes"
+
+
+class UwsgiServer:
+    def __init__(self, config: AgentConfig, listener_fd: int) -> None:
+        self.config, self.listener_fd = config, listener_fd
+
+    def start(self, number: int, shape: Shape) -> "UwsgiInstance":
+        """Raises OSError when the program cannot be started or a file not written, ValueError with one sentence when
+        the configuration has no ini."""
+        return UwsgiInstance(self.config, self.listener_fd, number, shape)
+
+
+class UwsgiInstance:
+    def __init__(self, config: AgentConfig, listener_fd: int, number: int, shape: Shape) -> None:
+        self.config, self.started_with = config, shape
+        self.ceiling = min(max(shape.processes, config.ceiling), most_workers(config))
+        private = Path(config.private)
+        self._ini, fifo, self._stats_path = (private / f"g{number}.{each}" for each in ("ini", "fifo", "stats"))
+        shim = private / ATEXIT_SHIM_NAME
+        shim.write_text(ATEXIT_SHIM, encoding="utf-8")
+        text = generation_ini(
+            config,
+            shape=shape,
+            ceiling=self.ceiling,
+            fd=listener_fd,
+            fifo=str(fifo),
+            stats=str(self._stats_path),
+            atexit_shim=str(shim),
+        )
+        self._ini.write_text(text, encoding="utf-8")
+        self.fifo = MasterFifo(str(fifo))
+        self._process, output = _start(config, self._ini, listener_fd)
+        self._log = LogTail(output, sys.stdout.fileno())
+        self.reader = StatsReader(str(self._stats_path))
+        self._phase = Phase.RUNS
+        self._retired_at = self._paused_at = 0.0
+        self._hung_up: set[int] = set()
+        self._output_since: float | None = None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def version(self) -> str | None:
+        latest = self.reader.latest
+        return latest.stats.version if latest else None
+
+    @property
+    def workers(self) -> Sequence[WorkerStats]:
+        latest = self.reader.latest
+        return [_stats_of(worker) for worker in latest.stats.workers] if latest else []
+
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def ending(self) -> str:
+        code = self._process.returncode
+        return f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
+
+    def last_output(self) -> str | None:
+        now = time.monotonic()
+        self._output_since = self._output_since or now
+        # The one place that waits for the end of the output.
+        if not self._log.ended() and now - self._output_since < OUTPUT_SECONDS:
+            return None
+        return traceback_tail(self._log.text())
+
+    def look(self) -> None:
+        self.reader.ask()
+
+    def accepts(self) -> bool:
+        self.reader.ask()
+        wanted, latest = self.started_with, self.reader.latest
+        if latest is None or len(latest.stats.accepting_workers) < wanted.processes:
+            return False
+        return all(worker.threads == wanted.threads for worker in latest.stats.live_workers)
+
+    def takes_over(self) -> None:
+        """`stats.sock`, a stable path for uwsgitop: replaced in one step."""
+        stable = self._stats_path.with_name(STABLE_STATS)
+        fresh = stable.with_suffix(".new")
+        try:
+            fresh.unlink(missing_ok=True)
+            fresh.symlink_to(self._stats_path.name)
+            fresh.rename(stable)
+        except OSError as error:
+            log("warning", f"{stable} cannot be made, so uwsgitop has no stable path: {error.strerror}")
+
+    def resize(self, processes: int, now: float) -> FifoResize:
+        return FifoResize(self.fifo, self.reader, self.hang_up_lingering, processes, now, self.config.start_seconds)
+
+    def retire(self, now: float) -> None:
+        self._retired_at = now
+        self._phase = Phase.PAUSES if self.started_with.threads == 1 else Phase.QUITS
+        self.step_retiring(now)
+
+    def step_retiring(self, now: float) -> None:
+        """`p` is a toggle and `q` is not to be repeated: each is sent until the FIFO has taken it, once."""
+        if self._phase is Phase.PAUSES and (self._all_paused() or now - self._retired_at >= PAUSE_SECONDS):
+            self._phase = Phase.QUITS
+        if self._phase is Phase.PAUSES:
+            if not self._paused_at and self.fifo.pause():
+                self._paused_at = now
+            self.reader.ask()
+            self.fifo.poke()
+        elif self._phase is Phase.QUITS and self.fifo.quit_gracefully():
+            self._phase = Phase.FINISHES
+        else:
+            self.fifo.poke()
+
+    def discard(self, now: float) -> None:
+        """With nobody at its FIFO and no answer it has not come far enough to hold a request."""
+        if self.reader.latest is not None and self.fifo.poke():
+            self.retire(now)
+        else:
+            self.kill()
+
+    def hang_up_lingering(self) -> None:
+        """SIGHUP workers that were told to go (`cheap`) and still run: with threads they sleep in epoll until their
+        next request, and uWSGI would kill them at worker-reload-mercy with that request in hand.
+
+        Never with one thread: such a worker does not linger, and SIGHUP could hit it between accept and service.
+        """
+        if self.started_with.threads == 1:
+            return
+        for worker in self.workers:
+            # Checked again: a process id may have been given to somebody else since the stats were written.
+            lingers = worker.pid > 0 and not worker.live and worker.pid not in self._hung_up
+            if lingers and parent_of(worker.pid) == self.pid:
+                self._hung_up.add(worker.pid)
+                with suppress(ProcessLookupError):
+                    os.kill(worker.pid, signal.SIGHUP)
+
+    def kill(self) -> None:
+        """Master and workers: of a killed master alone the workers would serve on."""
+        kill_group(self.pid)
+
+    def close(self) -> None:
+        self.reader.close()
+        for path in (self._ini, Path(self.fifo.path), self._stats_path):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    def _all_paused(self) -> bool:
+        stats = self.reader.since(self._paused_at) if self._paused_at else None
+        # A parked (cheap) worker never shows `pause`, so only live ones are asked.
+        return stats is not None and all(worker.status == "pause" for worker in stats.live_workers)
+
+
+def _start(config: AgentConfig, ini: Path, listener_fd: int) -> tuple["subprocess.Popen[bytes]", int]:
+    """The master, and the descriptor to read its output from. Raises OSError."""
+    out, into = os.pipe()
+    try:
+        # SIGINT makes the master end its workers too, should the agent be killed.
+        process = spawn(
+            [*config.uwsgi, "--ini", str(ini)],
+            when_parent_dies=signal.SIGINT,
+            env=clean_environment(os.environ, dict(config.env)),
+            pass_fds=[listener_fd],
+            cwd=config.chdir,
+            stdout=into,
+            stderr=into,
+        )
+    except OSError:
+        os.close(out)
+        raise
+    finally:
+        os.close(into)
+    return process, out
+
+
+def _stats_of(worker: Worker) -> WorkerStats:
+    return WorkerStats(
+        slot=worker.id,
+        pid=worker.pid,
+        live=worker.live,
+        accepting=worker.accepting,
+        threads=worker.threads,
+        requests=worker.requests,
+        service_s=worker.running_time_us / 1e6,
+        in_service=worker.in_service,
+        oldest_start=worker.oldest_request_start,
+    )
