@@ -107,8 +107,10 @@ class Runner:
             # News is no reason to try in haste what has just failed.
             await asyncio.sleep(min(STEP_SECONDS * 2.0 ** min(self.failures, 10), LONGEST_PAUSE_SECONDS))
             return
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self.news.wait(), STEP_SECONDS - TOGETHER_SECONDS)
+        # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the news.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STEP_SECONDS - TOGETHER_SECONDS):
+                await self.news.wait()
         await asyncio.sleep(TOGETHER_SECONDS)
 
     async def step(self) -> None:

@@ -1,6 +1,7 @@
 """Applications that wait for work: each at most once at a time, some of them not before a moment."""
 
 import asyncio
+import contextlib
 import time
 from typing import NamedTuple
 
@@ -48,10 +49,9 @@ class Workqueue:
                 self._busy.add(key)
                 return key
             self._news.clear()
-            try:
-                await asyncio.wait_for(self._news.wait(), None if key is None else waiting[key] - now)
-            except asyncio.TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if key is None else waiting[key] - now):
+                    await self._news.wait()
 
     def done(self, key: Key) -> None:
         self._busy.discard(key)

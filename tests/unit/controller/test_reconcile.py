@@ -1,103 +1,282 @@
-"""One turn for an application: what it is counted as, and which promoted shape it writes."""
+"""The two lanes: what a turn for an application's objects is counted as and leaves, and what a look at its status costs."""
 
 import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
-from uwsgi_autopilot.api.wish import parse_wish
 
-from tests.unit.controller.loop import Loop, app_body
+from tests.unit.controller.fakes import FakeKube
+from tests.unit.controller.making import PROMOTED, SHOP, app_body, promoted_map
+from tests.unit.controller.world import runner_of
 from tests.unit.resources.making import SETTINGS, SKELETONS, TEMPLATE
-from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.api.desired import parse_desired
+from uwsgi_autopilot.controller.cache import Cache
 from uwsgi_autopilot.controller.children import Children
-from uwsgi_autopilot.controller.mirror import Key
-from uwsgi_autopilot.controller.reconcile import Chart, Reconciler
-from uwsgi_autopilot.controller.report import Reporter
+from uwsgi_autopilot.controller.counters import Counters
+from uwsgi_autopilot.controller.events import Events
+from uwsgi_autopilot.controller.kube import ApiError, Conflict, Unreachable
+from uwsgi_autopilot.controller.reconcile import TRIES_UNTOLD, Chart, Reconciler
+from uwsgi_autopilot.controller.runners import Runners
+from uwsgi_autopilot.controller.statuswriter import StatusWriter
+from uwsgi_autopilot.controller.workqueue import Key
+from uwsgi_autopilot.fleet.state import FleetState
 from uwsgi_autopilot.resources.labels import PROMOTED_KEY
-
-SHOP = Key("web", "shop")
-
-
-def reconciler(loop: Loop) -> Reconciler:
-    names = ("system", "template", "skeletons")
-    loop.kube.put({**TEMPLATE, "kind": "PodTemplate", "metadata": {"name": "template", "namespace": "system"}})
-    loop.kube.put(
-        {"kind": "ConfigMap", "metadata": {"name": "skeletons", "namespace": "system"}, "data": dict(SKELETONS)}
-    )
-    return Reconciler(
-        kube=loop.kube, mirror=loop.mirror, tuning=loop.tuning, chart=Chart(loop.kube, *names),
-        children=Children(loop.kube, loop.mirror), reporter=Reporter(loop.kube, loop.mirror, loop.tuning),
-        settings=SETTINGS, metrics=loop.metrics,
-    )  # fmt: skip
+from uwsgi_autopilot.resources.tuned import TuningStatus
 
 
-async def one_turn(found: Reconciler) -> None:
-    found.mirror.due.mark(SHOP)
-    working = asyncio.create_task(found.run())
-    for _ in range(10_000):
-        if found.metrics.reconciles:
-            break
-        await asyncio.sleep(0.001)
-    working.cancel()
+class Scene:
+    """An application `shop` that the watch has shown, and the chart's objects. tuning: what the fleet says."""
+
+    def __init__(self, *names: str) -> None:
+        self.kube, self.cache, self.counters = FakeKube(), Cache(), Counters()
+        self.tuning = TuningStatus()
+        meta = {"namespace": "system"}
+        self.kube.put({**TEMPLATE, "kind": "PodTemplate", "metadata": {**meta, "name": "template"}})
+        self.kube.put({"kind": "ConfigMap", "metadata": {**meta, "name": "skeletons"}, "data": dict(SKELETONS)})
+        for name in names or ("shop",):
+            self.kube.put(app_body(name))
+            self.cache.app(app_body(name))
+        self.runners = Runners(self.cache, self.kube, None, Events(self.kube, "operator-1"), self.counters)  # type: ignore[arg-type]
+        self.reconciler = Reconciler(
+            kube=self.kube, cache=self.cache, runners=self.runners,
+            chart=Chart(self.kube, "system", "template", "skeletons"), children=Children(self.kube, self.cache),
+            statuses=StatusWriter(self.kube, lambda key: self.tuning), settings=SETTINGS, counters=self.counters,
+        )  # fmt: skip
+
+    async def reconcile(self) -> str:
+        return await self.reconciler.reconcile(SHOP)
+
+    async def refresh(self) -> None:
+        await self.reconciler.refresh(SHOP)
+
+    @property
+    def app(self) -> dict[str, Any]:
+        return self.kube.objects["UwsgiApp", "web", "shop"]
+
+    @property
+    def conditions(self) -> dict[str, tuple[str, str]]:
+        return {each["type"]: (each["status"], each["reason"]) for each in self.app["status"]["conditions"]}
 
 
-def refused_by_a_foreign_service(loop: Loop, body: dict) -> None:
-    loop.kube.put({"kind": "Service", "metadata": {"name": "shop", "namespace": "web"}, "spec": {}})
+def nothing(scene: Scene) -> None:
+    pass
 
 
-def refused_by_its_own_fields(loop: Loop, body: dict) -> None:
-    body["spec"]["module"] = 7
+def foreign_service(scene: Scene) -> None:
+    scene.kube.put({"kind": "Service", "metadata": {"name": "shop", "namespace": "web"}, "spec": {}})
 
 
-def refused_for_want_of_a_template(loop: Loop, body: dict) -> None:
-    del loop.kube.objects["PodTemplate", "system", "template"]
+def own_fields(scene: Scene) -> None:
+    scene.app["spec"]["module"] = 7
 
 
-def fails(loop: Loop, body: dict) -> None:
-    async def broken(*which: str) -> None:
-        raise KeyError("x")
+def no_template(scene: Scene) -> None:
+    del scene.kube.objects["PodTemplate", "system", "template"]
 
-    loop.kube.create = broken
+
+def failing(error: Exception) -> Callable[[Scene], None]:
+    def fail(scene: Scene) -> None:
+        async def broken(*which: object) -> None:
+            raise error
+
+        scene.kube.create = broken  # type: ignore[method-assign, assignment]
+
+    return fail
 
 
 @pytest.mark.parametrize(
-    ("change", "result"),
+    ("change", "result", "ready"),
     [
-        pytest.param(lambda loop, body: None, "ok", id="all is well"),
-        pytest.param(refused_by_a_foreign_service, "refused", id="a Service of somebody else has the name"),
-        pytest.param(refused_by_its_own_fields, "refused", id="a manifest that cannot be served"),
-        pytest.param(refused_for_want_of_a_template, "refused", id="the chart's template is gone"),
-        pytest.param(fails, "failed", id="a mistake of ours"),
+        pytest.param(nothing, "ok", "RollingOut", id="all is well"),
+        pytest.param(foreign_service, "refused", "NameTaken", id="a Service of somebody else has the name"),
+        pytest.param(own_fields, "refused", "SpecInvalid", id="a manifest that cannot be served"),
+        pytest.param(no_template, "refused", "TemplateUnusable", id="the chart's template is gone"),
+        pytest.param(failing(ApiError(403, "Forbidden", "no")), "refused", "ApplyRefused", id="a right is missing"),
+        pytest.param(failing(KeyError("x")), "failed", "InternalError", id="a mistake of ours"),
     ],
 )
-def test_what_a_reconcile_is_counted_as(change, result):
-    async def story() -> dict[str, int]:
-        loop = Loop()
-        found = reconciler(loop)
-        body = app_body("shop")
-        change(loop, body)
-        loop.kube.put(body)
-        await one_turn(found)
-        return loop.metrics.reconciles
+def test_whatever_becomes_of_it_a_person_reads_it_in_the_status(
+    change: Callable[[Scene], None], result: str, ready: str
+) -> None:
+    async def story() -> None:
+        scene = Scene()
+        change(scene)
+        assert await scene.reconcile() == result
+        await scene.refresh()
+        assert scene.conditions["Ready"] == ("False", ready)
 
-    assert asyncio.run(story()) == {result: 1}
+    asyncio.run(story())
 
 
-def test_what_is_promoted_while_the_chart_is_read_is_not_written_over():
-    async def story() -> Loop:
-        loop = Loop("shop")
-        found = reconciler(loop)
-        loop.kube.put(app_body("shop"))
-        await loop.turn()
-        read = loop.kube.get
+@pytest.mark.parametrize("error", [Conflict(409, "Conflict", "another writer"), Unreachable("no route")])
+def test_what_may_be_over_the_next_time_is_told_only_when_it_is_not(error: Exception) -> None:
+    async def story() -> None:
+        scene = Scene()
+        failing(error)(scene)
+        for _ in range(TRIES_UNTOLD):
+            assert await scene.reconcile() == "failed"
+            await scene.refresh()
+            assert "status" not in scene.app
+        await scene.reconcile()
+        await scene.refresh()
+        assert scene.conditions["Ready"] == ("False", "ApplyFailed")
 
-        async def meanwhile(kind: str, *rest: str) -> dict:
-            if kind == "PodTemplate":
-                loop.tuned("shop").pilot.wishes.everyone(Shape(4, 16))
-            return await read(kind, *rest)
+    asyncio.run(story())
 
-        loop.kube.get = meanwhile
-        await found.reconcile(SHOP)
-        return loop
 
-    stored = asyncio.run(story()).kube.objects["ConfigMap", "web", "shop-promoted"]["data"][PROMOTED_KEY]
-    assert parse_wish(stored).shape == Shape(4, 16)
+def test_a_mistake_of_ours_is_said_once_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    async def story() -> None:
+        scene = Scene()
+        failing(KeyError("x"))(scene)
+        for _ in range(4):
+            await scene.reconcile()
+
+    asyncio.run(story())
+    assert [each.exc_info is not None for each in caplog.records] == [True, False, False, False]
+
+
+def test_the_promoted_shape_is_the_fleets_also_where_its_map_was_removed() -> None:
+    async def story() -> None:
+        scene = Scene()
+        scene.runners.running[SHOP] = runner_of(scene.cache, scene.kube)
+        scene.runners.running[SHOP].state = FleetState.begin(scene.cache.apps[SHOP].spec, PROMOTED)  # type: ignore[arg-type]
+        await scene.reconcile()
+        stored = scene.kube.objects["ConfigMap", "web", "shop-promoted"]
+        assert parse_desired(stored["data"][PROMOTED_KEY]) == PROMOTED
+
+    asyncio.run(story())
+
+
+def test_a_promoted_shape_is_not_written_over() -> None:
+    async def story() -> None:
+        scene = Scene()
+        scene.kube.put(promoted_map(PROMOTED))
+        await scene.reconcile()
+        assert parse_desired(scene.kube.objects["ConfigMap", "web", "shop-promoted"]["data"][PROMOTED_KEY]) == PROMOTED
+
+    asyncio.run(story())
+
+
+# --- the status
+
+
+async def served(scene: Scene) -> None:
+    """Its objects are there and rolled out, and the status says so."""
+    await scene.reconcile()
+    deployment = scene.kube.objects["Deployment", "web", "shop"]
+    deployment["metadata"] |= {"generation": 1, "annotations": {"deployment.kubernetes.io/revision": "1"}}
+    counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 1)
+    deployment["status"] = {"observedGeneration": 1, **counts}
+    meta = {"name": "shop-a", "namespace": "web", "labels": {"pod-template-hash": "a"}}
+    meta["annotations"] = {"deployment.kubernetes.io/revision": "1"}
+    scene.kube.put({"kind": "ReplicaSet", "metadata": meta, "status": {"availableReplicas": 1}})
+    await scene.refresh()
+    assert scene.conditions["Ready"] == ("True", "RolledOut")
+    scene.kube.reads.clear()
+    scene.kube.log.clear()
+
+
+def test_figures_alone_cost_one_write_and_no_read() -> None:
+    async def story() -> None:
+        scene = Scene()
+        await served(scene)
+        scene.reconciler.statuses.known[SHOP].at -= 10.0
+        scene.tuning = TuningStatus(rps=120.0, p99_s=3.2)
+        await scene.refresh()
+        assert scene.app["status"]["display"] == {"ready": "1/1", "rps": "120", "p99": "3.2 s"}
+        assert (scene.kube.log, scene.kube.reads) == ([("apply", "UwsgiApp", "shop")], [])
+        scene.tuning = TuningStatus(rps=130.0, p99_s=0.11)
+        await scene.refresh()
+        assert len(scene.kube.log) == 1, "a moment later it is worth nothing yet"
+
+    asyncio.run(story())
+
+
+def test_of_an_application_that_serves_no_pod_is_read() -> None:
+    async def story() -> None:
+        scene = Scene()
+        await served(scene)
+        scene.cache.look_again(SHOP)
+        await scene.refresh()
+        assert scene.kube.reads == [("get", "UwsgiApp"), ("get", "Deployment"), ("list", "ReplicaSet")]
+        assert scene.kube.log == []
+
+    asyncio.run(story())
+
+
+def test_a_manifest_that_was_not_worked_on_yet_is_not_called_rolled_out() -> None:
+    """The status is looked at between an edit and the reconcile that follows it."""
+
+    async def story() -> None:
+        scene = Scene()
+        await served(scene)
+        scene.app["metadata"]["generation"] = 2
+        scene.cache.look_again(SHOP)
+        await scene.refresh()
+        assert scene.app["status"]["observedGeneration"] == 1
+        assert {each["observedGeneration"] for each in scene.app["status"]["conditions"]} == {1}
+
+    asyncio.run(story())
+
+
+def test_a_status_that_fails_is_said_once_and_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    async def story() -> None:
+        scene = Scene()
+        await scene.reconcile()
+        scene.tuning = None  # type: ignore[assignment]
+        with caplog.at_level(logging.WARNING):
+            for _ in range(3):
+                await scene.refresh()
+        assert len(caplog.records) == 1
+        scene.tuning = TuningStatus()
+        await scene.refresh()
+        assert "status" in scene.app
+
+    asyncio.run(story())
+
+
+def test_a_new_manifest_does_not_wait_behind_statuses() -> None:
+    """Every worker of the statuses' lane hangs at a slow API server."""
+
+    async def story() -> None:
+        names = [f"app-{number}" for number in range(8)]
+        scene = Scene(*names, "shop")
+        hangs = asyncio.Event()
+
+        async def slow(body: dict[str, Any], **more: Any) -> dict[str, Any]:
+            if more.get("subresource") == "status":
+                await hangs.wait()
+            return body
+
+        scene.kube.apply = slow  # type: ignore[method-assign]
+        working = asyncio.create_task(scene.reconciler.run())
+        try:
+            async with asyncio.timeout(60):
+                while len(scene.reconciler.done) < len(names) + 1:
+                    await asyncio.sleep(0.01)
+                edited = replace(scene.cache.apps[SHOP], mark="edited")
+                scene.cache.apps[SHOP] = edited
+                scene.app["metadata"]["generation"] = 2
+                scene.cache.specs.mark(SHOP)
+                while scene.reconciler.done[SHOP].generation != 2:
+                    await asyncio.sleep(0.01)
+        finally:
+            working.cancel()
+
+    asyncio.run(story())
+
+
+def test_what_is_gone_is_forgotten() -> None:
+    async def story() -> None:
+        scene = Scene()
+        await served(scene)
+        del scene.kube.objects["UwsgiApp", "web", "shop"]
+        assert await scene.reconcile() == "ok"
+        assert (scene.reconciler.done, scene.reconciler.statuses.known) == ({}, {})
+        await scene.refresh()
+        assert Key("web", "shop") not in scene.reconciler.done
+
+    asyncio.run(story())
