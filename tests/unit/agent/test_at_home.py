@@ -11,7 +11,7 @@ from uwsgi_autopilot.api.shape import Shape
 
 
 def config(**fields):
-    places = {"chdir": ".", "socket": "/s", "private": "/p", "wanted": "/w", "listen": "unix:/l"}
+    places = {"chdir": ".", "socket": "/s", "private": "/p", "desired": "/w", "listen": "unix:/l"}
     defaults = {"name": "shop", "uwsgi": ("uwsgi",), "module": "wsgi:app", "start": Shape(1, 1)}
     return AgentConfig(**places | defaults | fields)
 
