@@ -67,7 +67,7 @@ def cause_of_spec(error: SpecError) -> Cause:
     more = f" (and {len(error.problems) - 1} more)" if len(error.problems) > 1 else ""
     if path == "spec.image":
         return Cause(reason="ImageMissing", message=safe(f"spec.image: {sentence}{more}"))
-    reason = "OverlayRefused" if path.startswith("spec.template.") else "SpecInvalid"
+    reason = "OverlayRefused" if f"{path}.".startswith("spec.template.") else "SpecInvalid"
     return Cause(reason=reason, message=safe(f"{path}: {sentence}{more}"))
 
 
