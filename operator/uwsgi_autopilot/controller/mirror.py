@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -45,7 +45,8 @@ class AppSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodSeen:
-    """`wanted`: the text of our annotation. `revision`: the pod-template-hash. `running`: its containers run.
+    """`owner`: uid of the ReplicaSet that made it; empty when none did. `wanted`: the text of our annotation.
+    `revision`: the pod-template-hash. `running`: its containers run.
 
     `ready_at`, `created_at`: seconds since 1970; `ready_at` None while it is not ready.
     """
@@ -61,13 +62,17 @@ class PodSeen:
     restarts: int
     ready_at: float | None = None
     created_at: float = 0.0
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSeen:
+    """`version`: its resourceVersion, which changes with its status too."""
+
     uid: str
     owner: str
     mark: str
+    version: str = field(default="", compare=False)
 
 
 class Due:
@@ -111,9 +116,15 @@ class Due:
 
 @dataclass(slots=True)
 class Mirror:
+    """`pods`: those of an application's own ReplicaSets. `strangers`: those that carry its labels and are somebody
+    else's, or not known to be its own yet. `replicasets`: uids of its own, as the last reconcile has read them; a watch
+    on them would bring a whole pod template for each of the last versions."""
+
     due: Due = field(default_factory=Due)
     apps: dict[Key, AppSeen] = field(default_factory=dict)
     pods: dict[Key, dict[str, PodSeen]] = field(default_factory=dict)
+    strangers: dict[Key, dict[str, PodSeen]] = field(default_factory=dict)
+    replicasets: dict[Key, frozenset[str]] = field(default_factory=dict)
     children: dict[Key, dict[tuple[str, str], ChildSeen]] = field(default_factory=dict)
 
     def app(self, body: Body, *, gone: bool = False) -> None:
@@ -133,15 +144,37 @@ class Mirror:
         key = owner_key(body)
         if key is None:
             return
-        pods = self.pods.setdefault(key, {})
-        uid = body["metadata"]["uid"]
-        before = pods.pop(uid, None)
-        if not gone:
-            pods[uid] = pod_seen(body)
-        elif not pods:
-            del self.pods[key]
-        if before != pods.get(uid):
+        before = self._take(key, body["metadata"]["uid"])
+        now = None if gone else pod_seen(body)
+        if now is not None:
+            self._put(key, now)
+        # A reconcile finds out whose ReplicaSet it is. What no ReplicaSet made concerns no application.
+        if before != now and any(each.owner for each in (before, now) if each is not None):
             self.due.mark(key, after=0.1)
+
+    def own(self, key: Key, replicasets: Iterable[str]) -> None:
+        """uids of all ReplicaSets that the application's Deployment has now."""
+        known = frozenset(replicasets)
+        if known == self.replicasets.get(key, frozenset()):
+            return
+        self.replicasets[key] = known
+        if not known:
+            del self.replicasets[key]
+        for uid in [*self.pods.get(key, ()), *self.strangers.get(key, ())]:
+            if (pod := self._take(key, uid)) is not None:
+                self._put(key, pod)
+
+    def _put(self, key: Key, pod: PodSeen) -> None:
+        among = self.pods if pod.owner in self.replicasets.get(key, ()) else self.strangers
+        among.setdefault(key, {})[pod.uid] = pod
+
+    def _take(self, key: Key, uid: str) -> PodSeen | None:
+        found = None
+        for among in (self.pods, self.strangers):
+            found = among.get(key, {}).pop(uid, None) or found
+            if not among.get(key, True):
+                del among[key]
+        return found
 
     def child(self, body: Body, *, gone: bool = False) -> None:
         key = owner_key(body)
@@ -160,19 +193,17 @@ class Mirror:
 
     def uids(self, kind: str) -> set[str]:
         if kind == "Pod":
-            return {uid for pods in self.pods.values() for uid in pods}
+            return {uid for among in (self.pods, self.strangers) for pods in among.values() for uid in pods}
         if kind == "UwsgiApp":
             return {seen.uid for seen in self.apps.values()}
         return {seen.uid for each in self.children.values() for (is_a, _), seen in each.items() if is_a == kind}
 
     def forget(self, kind: str, gone: set[str]) -> None:
         """Drop what a complete list no longer has: the watch has missed its end."""
-        for key, pods in list(self.pods.items()) if kind == "Pod" else ():
-            for uid in gone & set(pods):
-                del pods[uid]
-                self.due.mark(key)
-            if not pods:
-                del self.pods[key]
+        for key in {*self.pods, *self.strangers} if kind == "Pod" else ():
+            for uid in gone:
+                if self._take(key, uid) is not None:
+                    self.due.mark(key)
         for key, seen in list(self.apps.items()) if kind == "UwsgiApp" else ():
             if seen.uid in gone:
                 del self.apps[key]
@@ -188,10 +219,10 @@ def owner_key(body: Body) -> Key | None:
     return Key(body["metadata"]["namespace"], name) if name else None
 
 
-def owner_uid(body: Body) -> str:
-    """The uid of the UwsgiApp that controls the object; empty when none does."""
+def owner_uid(body: Body, kind: str = "UwsgiApp") -> str:
+    """The uid of the `kind` that controls the object; empty when none does."""
     owners = body["metadata"].get("ownerReferences", ())
-    return next((each["uid"] for each in owners if each.get("controller") and each.get("kind") == "UwsgiApp"), "")
+    return next((each["uid"] for each in owners if each.get("controller") and each.get("kind") == kind), "")
 
 
 def child_seen(body: Body) -> ChildSeen:
@@ -202,6 +233,7 @@ def child_seen(body: Body) -> ChildSeen:
         uid=body["metadata"]["uid"],
         owner=owner_uid(body),
         mark=fingerprint(body, "metadata.labels", "metadata.annotations", "spec", "data", "immutable"),
+        version=body["metadata"].get("resourceVersion", ""),
     )
 
 
@@ -212,6 +244,7 @@ def pod_seen(body: Body) -> PodSeen:
     is_ready = ready.get("status") == "True"
     return PodSeen(
         uid=meta["uid"],
+        owner=owner_uid(body, "ReplicaSet"),
         name=meta["name"],
         ip=status.get("podIP", ""),
         ready=is_ready,
@@ -236,7 +269,7 @@ def seconds_of(text: str | None) -> float:
 def spec_of(body: Body) -> UwsgiApp | None:
     try:
         return app_of(completed(dict(body)), ignored=())
-    except (KeyError, TypeError, ValueError):
+    except Exception:  # an object can be older than the CRD; what is wrong with it is for the reconcile to say
         return None
 
 

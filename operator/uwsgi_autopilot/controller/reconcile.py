@@ -7,16 +7,18 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass, field
+from traceback import format_exception
 from typing import Any
 
-from uwsgi_autopilot.controller.children import Children, NameTaken
+from uwsgi_autopilot.controller.children import Children
 from uwsgi_autopilot.controller.kube import ApiError, Kube, NotFound, Unreachable
 from uwsgi_autopilot.controller.metrics import Metrics
 from uwsgi_autopilot.controller.mirror import Key, Mirror
-from uwsgi_autopilot.controller.report import Reporter
+from uwsgi_autopilot.controller.report import Reporter, lasting
 from uwsgi_autopilot.controller.tuning import Tuning
-from uwsgi_autopilot.errors import SpecError, TemplateError
+from uwsgi_autopilot.errors import TemplateError
 from uwsgi_autopilot.resources.app import App
+from uwsgi_autopilot.resources.causes import place_of
 from uwsgi_autopilot.resources.objects import Settings, desired
 
 log = logging.getLogger(__name__)
@@ -26,7 +28,18 @@ RETRY_SECONDS = 5.0
 LONGEST_RETRY_SECONDS = 300.0
 # Even when nothing seems to have happened.
 AGAIN_SECONDS = 300.0
+# Some causes are told by time alone: a pod that is never ready.
+LOOK_AGAIN_SECONDS = 20.0
 TEMPLATE_SECONDS = 30.0
+FRAMES = 20  # of a traceback in the log, the innermost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """How often a reconcile has failed in a row, and what was logged of it."""
+
+    tries: int
+    text: str
 
 
 @dataclass(slots=True)
@@ -65,7 +78,7 @@ class Reconciler:
     reporter: Reporter
     settings: Settings
     metrics: Metrics
-    failures: dict[Key, int] = field(default_factory=dict)
+    failures: dict[Key, Failure] = field(default_factory=dict)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -86,19 +99,18 @@ class Reconciler:
         """One application's trouble is no reason to leave the others alone."""
         try:
             result = await self.reconcile(key)
-        except (ApiError, Unreachable) as error:
-            log.warning("reconcile will be tried again app=%s error=%s", key, error)
-        except Exception:
-            log.exception("reconcile failed, will be tried again app=%s", key)
-        else:
-            self.failures.pop(key, None)
-            return result
-        tries = self.failures[key] = self.failures.get(key, 0) + 1
-        self.mirror.due.mark(key, after=min(RETRY_SECONDS * 2 ** (tries - 1), LONGEST_RETRY_SECONDS))
-        return "failed"
+        except Exception as error:
+            self._failed(key, error)
+            return "failed"
+        self.failures.pop(key, None)
+        return result
 
     async def reconcile(self, key: Key) -> str:
-        """ok, or refused: the objects could not be brought to what is desired, and the status says why."""
+        """ok, or refused: the objects could not be brought to what is desired, and the status says why.
+
+        Raises what is to be tried again soon. The status says that too, but for an API server that fails for the first
+        time: a moment later it may be back.
+        """
         try:
             body = await self.kube.get("UwsgiApp", key.namespace, key.name)
         except NotFound:
@@ -107,14 +119,42 @@ class Reconciler:
         if body["metadata"].get("deletionTimestamp"):
             return "ok"  # its children follow it by their owner references
         problem = await self._bring(key, body)
-        await self.reporter.report(key, body, problem)
-        self.mirror.due.mark(key, after=AGAIN_SECONDS)
+        if isinstance(problem, ApiError | Unreachable) and not lasting(problem) and key not in self.failures:
+            raise problem
+        ready = await self._report(key, body, problem)
+        if problem is not None and not lasting(problem):
+            raise problem
+        self.mirror.due.mark(key, after=AGAIN_SECONDS if ready else LOOK_AGAIN_SECONDS)
         return "ok" if problem is None else "refused"
+
+    async def _report(self, key: Key, body: dict[str, Any], problem: Exception | None) -> bool:
+        try:
+            return await self.reporter.report(key, body, problem)
+        except (ApiError, Unreachable):
+            raise
+        except Exception as error:
+            await self.reporter.report_fault(body, error)
+            raise
+
+    def _failed(self, key: Key, error: Exception) -> None:
+        """Tried again, later and later; logged when it is not what was logged last."""
+        ours = not isinstance(error, ApiError | Unreachable)
+        text = f"{type(error).__name__} at {place_of(error)}" if ours else str(error)
+        before = self.failures.get(key, Failure(tries=0, text=""))
+        self.failures[key] = Failure(tries=before.tries + 1, text=text)
+        self.mirror.due.mark(key, after=min(RETRY_SECONDS * 2 ** min(before.tries, 10), LONGEST_RETRY_SECONDS))
+        if text == before.text:
+            return
+        if ours:
+            trace = "".join(format_exception(error, limit=-FRAMES))
+            log.error("reconcile failed, will be tried again app=%s\n%s", key, trace)
+        else:
+            log.warning("reconcile will be tried again app=%s error=%s", key, error)
 
     async def _bring(self, key: Key, body: dict[str, Any]) -> Exception | None:
         """What kept us from bringing the objects to what is desired; None: nothing did."""
-        stored = None if key in self.tuning.apps else await self.tuning.stored(key, body["metadata"]["uid"])
         try:
+            stored = None if key in self.tuning.apps else await self.tuning.stored(key, body["metadata"]["uid"])
             app = App.from_body(body)
             template, skeletons = await self.chart.read()
             # Looked up last: what is promoted while we wait for the API server must not be written over.
@@ -128,15 +168,12 @@ class Reconciler:
                 promoted=promoted if promoted is not None and promoted.seq > 0 else None,
             )
             await self.children.bring(app, wanted)
-        except (SpecError, TemplateError, NameTaken) as error:
-            return error
-        except ApiError as error:
-            if error.status in (400, 403, 422):
-                return error  # the same again tomorrow: told in the status, not retried in haste
-            raise
+        except Exception as error:
+            return error  # whatever it is, the status is to say it
         return None
 
     def _forget(self, key: Key) -> None:
+        self.mirror.own(key, ())
         self.children.forget(key)
         self.reporter.forget(key)
         self.failures.pop(key, None)

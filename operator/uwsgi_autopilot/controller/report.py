@@ -10,8 +10,8 @@ from typing import Any
 from uwsgi_autopilot.api.uwsgiapp import Mode
 from uwsgi_autopilot.controller import history
 from uwsgi_autopilot.controller.children import NameTaken
-from uwsgi_autopilot.controller.kube import ApiError, Conflict, Kube, NotFound
-from uwsgi_autopilot.controller.mirror import Key, Mirror
+from uwsgi_autopilot.controller.kube import ApiError, Conflict, Kube, NotFound, Unreachable
+from uwsgi_autopilot.controller.mirror import Key, Mirror, owner_uid
 from uwsgi_autopilot.controller.pilot import Pilot
 from uwsgi_autopilot.controller.podview import PodView
 from uwsgi_autopilot.controller.tuning import NUMBERS_CALM_SECONDS, NUMBERS_HOT_SECONDS, Tuning
@@ -19,10 +19,10 @@ from uwsgi_autopilot.errors import SpecError, TemplateError
 from uwsgi_autopilot.report.histogram import add, quantile
 from uwsgi_autopilot.report.reasons import Reason, WishReason
 from uwsgi_autopilot.resources.app import App
-from uwsgi_autopilot.resources.causes import Cause, cause_of_server, cause_of_spec
+from uwsgi_autopilot.resources.causes import Cause, cause_of_failure, cause_of_fault, cause_of_server, cause_of_spec
 from uwsgi_autopilot.resources.conditions import Seen
 from uwsgi_autopilot.resources.labels import selector_text
-from uwsgi_autopilot.resources.status import status_of, worth_writing
+from uwsgi_autopilot.resources.status import status_of, status_of_fault, worth_writing
 from uwsgi_autopilot.resources.tuned import Tuning as Told
 from uwsgi_autopilot.tuner.decision import Kind
 from uwsgi_autopilot.tuner.phases import Phase
@@ -30,8 +30,8 @@ from uwsgi_autopilot.tuner.phases import Phase
 Body = dict[str, Any]
 
 MOST_PER_SECOND = 20
-# Some causes are told by time alone: a pod that is never ready.
-LOOK_AGAIN_SECONDS = 20.0
+# What the API server says again tomorrow; everything else of it may be different in a moment.
+REFUSALS = (400, 403, 422)
 PODS_READ = 50  # of a large application; the causes of the rest are the same
 
 
@@ -43,8 +43,8 @@ class Reporter:
     numbers_at: dict[Key, float] = field(default_factory=dict)
     _next_slot: float = 0.0
 
-    async def report(self, key: Key, body: Body, problem: Exception | None) -> None:
-        """`problem`: what kept the objects from being written."""
+    async def report(self, key: Key, body: Body, problem: Exception | None) -> bool:
+        """Is it Ready? `problem`: what kept the objects from being written."""
         app = _app_of(body)
         seen = await self._seen(key, app, body["metadata"]["uid"], problem)
         tuned = self.tuning.apps.get(key)
@@ -57,8 +57,13 @@ class Reporter:
         if worth == "now" or (worth == "later" and now - self.numbers_at.get(key, -every) >= every):
             self.numbers_at[key] = now
             await self._write(body, status)
-        if any(each["type"] == "Ready" and each["status"] != "True" for each in status["conditions"]):
-            self.mirror.due.mark(key, after=LOOK_AGAIN_SECONDS)
+        return any(each["type"] == "Ready" and each["status"] == "True" for each in status["conditions"])
+
+    async def report_fault(self, body: Body, error: Exception) -> None:
+        """`error`: what came of the look at the live objects."""
+        status = status_of_fault(body, cause_of_fault(error), now=datetime.now(timezone.utc))
+        if worth_writing(body.get("status") or {}, status):
+            await self._write(body, status)
 
     def forget(self, key: Key) -> None:
         self.numbers_at.pop(key, None)
@@ -69,14 +74,18 @@ class Reporter:
             deployment: Body | None = await self.kube.get("Deployment", key.namespace, key.name)
         except NotFound:
             deployment = None
-        owners = (deployment or {}).get("metadata", {}).get("ownerReferences", ())
-        if deployment is None or not any(each["uid"] == uid for each in owners):
+        if deployment is None or owner_uid(deployment) != uid:
+            self.mirror.own(key, ())
             return Seen(deployment=None, problem=cause)
-        labels = selector_text(key.name)
-        replicasets = [each async for each in self.kube.list("ReplicaSet", key.namespace, labels)]
+        # Anybody may write our labels on anything: what counts is who made it.
+        labels, mine = selector_text(key.name), deployment["metadata"]["uid"]
+        listed = self.kube.list("ReplicaSet", key.namespace, labels)
+        replicasets = [each async for each in listed if owner_uid(each, "Deployment") == mine]
+        own = {each["metadata"]["uid"] for each in replicasets}
+        self.mirror.own(key, own)
         pods: list[Body] = []
         async for each in self.kube.list("Pod", key.namespace, labels):
-            if len(pods) < PODS_READ:
+            if owner_uid(each, "ReplicaSet") in own and len(pods) < PODS_READ:
                 pods.append(each)
         return Seen(deployment=deployment, replicasets=replicasets, pods=pods, problem=cause)
 
@@ -141,8 +150,18 @@ def cause_of_problem(app: App | None, problem: Exception | None) -> Cause | None
         return Cause(reason="TemplateUnusable", message=str(problem))
     if isinstance(problem, NameTaken):
         return Cause(reason="NameTaken", message=str(problem))
-    assert isinstance(problem, ApiError)
-    return cause_of_server(app, str(problem))
+    if isinstance(problem, ApiError) and problem.status in REFUSALS:
+        return cause_of_server(app, problem.written, str(problem))
+    if isinstance(problem, ApiError | Unreachable):
+        return cause_of_failure(str(problem))
+    return cause_of_fault(problem)
+
+
+def lasting(problem: Exception) -> bool:
+    """Does it end only when somebody changes something? Else it is tried again, later and later."""
+    if isinstance(problem, ApiError):
+        return problem.status in REFUSALS
+    return isinstance(problem, SpecError | TemplateError | NameTaken)
 
 
 def _p99(view: PodView) -> float | None:

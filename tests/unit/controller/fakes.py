@@ -18,7 +18,7 @@ class FakeKube:
 
     def put(self, body: Body) -> Body:
         self._number += 1
-        meta = {"uid": f"uid-{self._number}", "resourceVersion": str(self._number), **body["metadata"]}
+        meta = {"uid": f"uid-{self._number}", **body["metadata"], "resourceVersion": str(self._number)}
         made = {**copy.deepcopy(body), "metadata": meta}
         self.objects[body["kind"], meta["namespace"], meta["name"]] = made
         return copy.deepcopy(made)
@@ -44,13 +44,15 @@ class FakeKube:
             raise Conflict(409, "AlreadyExists", f"{meta['name']} already exists")
         return self.put(body)
 
-    async def apply(self, body: Body, *, subresource: str = "", dry_run: bool = False) -> Body:
+    async def apply(self, body: Body, *, subresource: str = "") -> Body:
         self._note("apply", body)
         meta = body["metadata"]
         live = await self.get(body["kind"], meta["namespace"], meta["name"])
         if live["metadata"]["uid"] != meta.get("uid"):
             raise Conflict(409, "Conflict", "another uid")
-        return self.put({**live, **body, "metadata": {**live["metadata"], **meta}, **_kept(live, body)})
+        _same_version(live, meta)
+        notes = {"annotations": {**live["metadata"].get("annotations", {}), **meta.get("annotations", {})}}
+        return self.put({**live, **body, "metadata": {**live["metadata"], **meta, **notes}, **_kept(live, body)})
 
     async def merge(self, kind: str, namespace: str, name: str, body: Body, *, subresource: str = "") -> Body:
         self.log.append(("merge", kind, name))
@@ -59,6 +61,7 @@ class FakeKube:
             raise ApiError(422, "Invalid", "nothing but the series of an Event can be changed")
         if body.get("metadata", {}).get("uid", live["metadata"]["uid"]) != live["metadata"]["uid"]:
             raise Conflict(409, "Conflict", "another uid")
+        _same_version(live, body.get("metadata", {}))
         for part, fields in body.items():
             live[part] = {**live.get(part, {}), **fields}
         return self.put(live)
@@ -71,6 +74,11 @@ class FakeKube:
 
     def _note(self, verb: str, body: Body) -> None:
         self.log.append((verb, body["kind"], body["metadata"]["name"]))
+
+
+def _same_version(live: Body, meta: Body) -> None:
+    if meta.get("resourceVersion", live["metadata"]["resourceVersion"]) != live["metadata"]["resourceVersion"]:
+        raise Conflict(409, "Conflict", "the object has been modified")
 
 
 def _kept(live: Body, body: Body) -> Body:

@@ -39,13 +39,20 @@ def app_body(name: str, **tuning: Any) -> Body:
     return {"apiVersion": "uwsgi-autopilot.dev/v1alpha1", "kind": "UwsgiApp", "metadata": meta, "spec": spec}
 
 
-def pod_body(name: str, app: str, *, revision: str = "a", running: bool = True, created: str = "2025-01-01") -> Body:
+def controller(kind: str, uid: str) -> Body:
+    return {"apiVersion": "apps/v1", "kind": kind, "name": uid, "uid": uid, "controller": True}
+
+
+def pod_body(
+    name: str, app: str, *, revision: str = "a", running: bool = True, created: str = "2025-01-01", replicaset: str = ""
+) -> Body:
     condition = {"type": "Ready", "status": str(running), "lastTransitionTime": "2025-01-01T00:00:00Z"}
     return {
         "kind": "Pod",
         "metadata": {
             "name": name, "namespace": "web", "uid": name, "creationTimestamp": f"{created}T00:00:00Z",
             "labels": {labels.APP: app, "pod-template-hash": revision},
+            "ownerReferences": [controller("ReplicaSet", replicaset or f"rs-{app}")],
         },
         "status": {
             "podIP": "10.0.0.9" if running else "",
@@ -83,7 +90,13 @@ class Loop:
         self.now = 100.0
         for name in apps:
             self.mirror.app(app_body(name))
-            self.mirror.pod(pod_body(f"{name}-1", name))
+            self.pod(pod_body(f"{name}-1", name))
+
+    def pod(self, body: Body) -> None:
+        """The watch shows a pod, and a reconcile has seen that its ReplicaSet is the application's."""
+        key = Key("web", body["metadata"]["labels"][labels.APP])
+        self.mirror.own(key, {body["metadata"]["ownerReferences"][0]["uid"]})
+        self.mirror.pod(body)
 
     def tuned(self, name: str) -> Tuned:
         return self.tuning.apps[Key("web", name)]
