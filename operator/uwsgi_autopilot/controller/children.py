@@ -16,7 +16,7 @@ from uwsgi_autopilot.controller.mirror import ChildSeen, Key, Mirror, child_seen
 from uwsgi_autopilot.controller.ownership import taken_over
 from uwsgi_autopilot.errors import AutopilotError
 from uwsgi_autopilot.resources.app import App
-from uwsgi_autopilot.resources.labels import tuning_name
+from uwsgi_autopilot.resources.labels import promoted_name, tuning_name
 
 Body = dict[str, Any]
 Name = tuple[str, str]
@@ -41,27 +41,31 @@ class Children:
         """Everything that a pod needs before the Deployment, which comes last. Raises NameTaken, ApiError,
         Unreachable."""
         key = Key(app.namespace, app.name)
+        # As of now: `wanted` holds what is promoted now, and that must not be written over anything later.
+        seen = dict(self.mirror.children.get(key, {}))
         first = [body for body in wanted if body["kind"] != "Deployment"]
-        await asyncio.gather(*(self._one(key, app, body) for body in first))
+        await asyncio.gather(*(self._one(key, app, body, seen.get(name_of(body))) for body in first))
         for body in wanted:
             if body["kind"] == "Deployment":
-                await self._one(key, app, body)
+                await self._one(key, app, body, seen.get(name_of(body)))
         await self._scale(app)
         await self._prune(key, app, {name_of(body) for body in wanted})
 
     def forget(self, key: Key) -> None:
         self.applied = {at: known for at, known in self.applied.items() if at[0] != key}
 
-    async def _one(self, key: Key, app: App, body: Body) -> None:
+    async def _one(self, key: Key, app: App, body: Body, live: ChildSeen | None) -> None:
         name = name_of(body)
         text = hash_of(body)
-        live = self.mirror.children.get(key, {}).get(name)
         known = self.applied.get((key, name))
         if known is not None and live is not None and known == (text, live):
             return
         async with self._gate:
             after = await self._own(await self._write(app, body, live))
-        self.applied[key, name] = (text, child_seen(after))
+        seen = child_seen(after)
+        self.applied[key, name] = (text, seen)
+        if name in self.mirror.children.get(key, {}):
+            self.mirror.children[key][name] = seen  # newer than what the watch has shown
 
     async def _write(self, app: App, body: Body, live: ChildSeen | None) -> Body:
         if live is None or live.owner != app.uid:
@@ -69,10 +73,13 @@ class Children:
                 return await self.kube.create(_first(body, app))
             except Conflict:
                 found = await self._ours(app, body)
-                uid = found["metadata"]["uid"]
+                uid, version = found["metadata"]["uid"], found["metadata"]["resourceVersion"]
         else:
-            uid = live.uid
+            uid, version = live.uid, live.version
         metadata = {**body["metadata"], "uid": uid}
+        if name_of(body) == ("ConfigMap", promoted_name(app.name)):
+            # The tuning loop writes it as well: whoever has not seen the other's comes too late.
+            metadata["resourceVersion"] = version
         try:
             return await self.kube.apply({**body, "metadata": metadata})
         except (Conflict, NotFound):

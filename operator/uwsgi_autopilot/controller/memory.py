@@ -39,10 +39,19 @@ async def load(kube: Kube, key: Key, uid: str) -> Remembered:
     return remembered(promoted, tuning)
 
 
-async def save_promoted(kube: Kube, key: Key, wish: Wish) -> None:
-    """Raises NotFound before the first reconcile has made the ConfigMap."""
-    body = {"data": {PROMOTED_KEY: wish.to_text()}}
-    await kube.merge("ConfigMap", key.namespace, promoted_name(key.name), body)
+async def save_promoted(kube: Kube, key: Key, uid: str, wish: Wish) -> Body:
+    """Returns the ConfigMap as it is then.
+
+    Raises NotFound before the first reconcile has made that of this very application, Conflict when another one, or
+    another text, took its place meanwhile.
+    """
+    name = promoted_name(key.name)
+    found = await kube.get("ConfigMap", key.namespace, name)
+    if owner_uid(found) != uid:
+        raise NotFound(404, "NotFound", f"ConfigMap {name} does not belong to this application: it stays as it is")
+    meta = {field: found["metadata"][field] for field in ("uid", "resourceVersion")}
+    body = {"metadata": meta, "data": {PROMOTED_KEY: wish.to_text()}}
+    return {"kind": "ConfigMap", **await kube.merge("ConfigMap", key.namespace, name, body)}
 
 
 async def save_tuning(kube: Kube, key: Key, uid: str, pilot: Pilot) -> None:
@@ -104,7 +113,7 @@ def remembered(promoted: Body, tuning: Body) -> Remembered:
             history=tuple(history.from_json(each) for each in data["history"][-history.HISTORY :]),
             seq=max(int(data["seq"]), wish.seq if wish else 0),
         )
-    except (ValueError, KeyError, TypeError):
+    except Exception:  # whoever may write it may write anything there: it is lost without harm
         return Remembered(promoted=wish, seq=wish.seq if wish else 0)
 
 

@@ -183,9 +183,9 @@ class Tuning:
         promoted = wishes.promoted
         if promoted.seq > tuned.stored_seq:
             try:
-                await memory.save_promoted(self.kube, key, promoted)
+                self.mirror.child(await memory.save_promoted(self.kube, key, tuned.uid, promoted))
             except NotFound:
-                self.mirror.due.mark(key)
+                self.mirror.due.mark(key, after=REWRITE_SECONDS)
                 return
             tuned.stored_seq = promoted.seq
         for view, wish in wishes.to_write(tuned.pilot.pods):

@@ -1,6 +1,7 @@
 """One loop for all applications: what ends, is slow or belongs to others stops nothing else."""
 
 import asyncio
+import json
 import logging
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from uwsgi_autopilot.resources import labels
 from uwsgi_autopilot.resources.app import App
 from uwsgi_autopilot.resources.configmaps import promoted_map
 from uwsgi_autopilot.tuner.decision import Entry
+from uwsgi_autopilot.tuner.memory import Memory
 
 
 def test_an_application_that_goes_while_another_one_is_loaded():
@@ -21,7 +23,7 @@ def test_an_application_that_goes_while_another_one_is_loaded():
         loop = Loop("old")
         await loop.turn()
         loop.mirror.app(app_body("new"))
-        loop.mirror.pod(pod_body("new-1", "new"))
+        loop.pod(pod_body("new-1", "new"))
         read = loop.kube.get
 
         async def slow(*which: str) -> object:
@@ -150,7 +152,7 @@ def test_what_changed_while_the_operator_was_away_reaches_the_pods(tuning, befor
     async def story() -> Loop:
         loop = Loop()
         loop.mirror.app(app_body("shop", **tuning))
-        loop.mirror.pod(pod_body("shop-1", "shop"))
+        loop.pod(pod_body("shop-1", "shop"))
         loop.agents.answers["shop-1"] = state("shop-1", shape=before, seq=5)
         loop.kube.put({"kind": "Pod", "metadata": {"name": "shop-1", "namespace": "web", "uid": "shop-1"}})
         loop.kube.put(promoted_map(App.from_body(app_body("shop", **tuning)), Wish(seq=5, shape=before)))
@@ -195,10 +197,84 @@ def test_pods_that_do_not_run_yet_are_seen(body, quiet):
         loop = Loop("shop")
         # As if it had just been made: time itself is not faked here.
         body["metadata"]["creationTimestamp"] = "2999-01-01T00:00:00Z"
-        loop.mirror.pod(body)
+        loop.pod(body)
         await loop.turns(2)
         return loop
 
     pilot = asyncio.run(story()).tuned("shop").pilot
     assert list(pilot.pods) == ["shop-1"]
     assert (pilot.quiet == "a rollout is on its way") is quiet
+
+
+@pytest.mark.parametrize(
+    ("owner", "text"),
+    [
+        pytest.param("app-shop", None, id="that of this very application"),
+        pytest.param("app-shop-made-again", "theirs", id="the application was deleted and made again"),
+        pytest.param(None, "theirs", id="somebody else's"),
+    ],
+)
+def test_a_promoted_shape_is_written_to_its_own_application_only(owner, text):
+    """What was decided for an application that is gone must not reach the next one of that name."""
+
+    async def story() -> str:
+        loop = Loop("shop")
+        loop.kube.put(promoted_of("shop"))
+        await loop.turn()
+        meta = labels.metadata("shop", "web", owner or "", "shop-promoted")
+        if owner is None:
+            del meta["ownerReferences"]
+        loop.kube.objects.clear()
+        loop.kube.put({"kind": "ConfigMap", "metadata": meta, "data": {labels.PROMOTED_KEY: "theirs"}})
+        loop.tuned("shop").pilot.wishes.everyone(Shape(4, 16))
+        await loop.turn()
+        return loop.kube.objects["ConfigMap", "web", "shop-promoted"]["data"][labels.PROMOTED_KEY]
+
+    stored = asyncio.run(story())
+    assert stored == text if text else parse_wish(stored).shape == Shape(4, 16)
+
+
+def test_a_promoted_shape_is_not_written_over_what_came_in_between():
+    async def story() -> tuple[str, int]:
+        loop = Loop("shop")
+        loop.kube.put(promoted_of("shop"))
+        await loop.turn()
+        read = loop.kube.get
+
+        async def meanwhile(kind: str, namespace: str, name: str) -> dict:
+            found = await read(kind, namespace, name)
+            if name == "shop-promoted":
+                loop.kube.put({**found, "data": {labels.PROMOTED_KEY: "theirs"}})
+            return found
+
+        loop.kube.get = meanwhile
+        loop.tuned("shop").pilot.wishes.everyone(Shape(4, 16))
+        await loop.turn()
+        stored = loop.kube.objects["ConfigMap", "web", "shop-promoted"]["data"][labels.PROMOTED_KEY]
+        return stored, loop.tuned("shop").stored_seq
+
+    assert asyncio.run(story()) == ("theirs", 0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("[" * 5000, id="too deep"),
+        pytest.param('{"memory": [], "trial": null, "history": [], "seq": 1}', id="a list for the memory"),
+        pytest.param('{"memory": {}, "trial": 7, "history": [], "seq": 1}', id="a number for the trial"),
+        pytest.param('{"memory": {}, "trial": null, "history": {}, "seq": 1}', id="a mapping for the history"),
+        pytest.param(
+            json.dumps({"memory": Memory().to_json(), "trial": None, "history": [], "seq": float("inf")}),
+            id="a number without end",
+        ),
+    ],
+)
+def test_whatever_somebody_writes_into_the_memory_the_loop_goes_on(text):
+    async def story() -> Loop:
+        loop = Loop("shop")
+        meta = labels.metadata("shop", "web", "app-shop", "shop-tuning")
+        loop.kube.put({"kind": "ConfigMap", "metadata": meta, "data": {labels.TUNING_KEY: text}})
+        await loop.turns(2)
+        return loop
+
+    assert asyncio.run(story()).tuned("shop").pilot.pods.keys() == {"shop-1"}
