@@ -5,6 +5,7 @@ figures, and a status never behind a slow apply.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -173,15 +174,22 @@ class Reconciler:
         try:
             again = await self.statuses.refresh(key, done, read=read)
         except Exception as error:
-            if isinstance(error, ApiError | Unreachable):
-                log.warning("status will be written again app=%s error=%s", key, error)
-            elif key not in self.unwritten:
-                log.exception("status failed, will be written again app=%s", key)
-            self.unwritten.add(key)
+            await self._status_failed(key, done, error)
             self.cache.look_again(key, after=RETRY_SECONDS)
             return
         self.unwritten.discard(key)
         self.cache.statuses.mark(key, after=again)
+
+
+    async def _status_failed(self, key: Key, done: Reconciled, error: Exception) -> None:
+        if not isinstance(error, ApiError | Unreachable):
+            if key not in self.unwritten:
+                log.error("status failed, will be written again app=%s", key, exc_info=error)
+            with contextlib.suppress(ApiError, Unreachable):
+                await self.statuses.tell_fault(key, done.uid, error)
+        else:
+            log.warning("status will be written again app=%s error=%s", key, error)
+        self.unwritten.add(key)
 
 
 def is_passing(problem: Exception | None) -> bool:

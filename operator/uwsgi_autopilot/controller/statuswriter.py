@@ -17,11 +17,10 @@ from uwsgi_autopilot.controller.kube import ApiError, Conflict, Kube, NotFound, 
 from uwsgi_autopilot.controller.workqueue import Key
 from uwsgi_autopilot.errors import SpecError, TemplateError
 from uwsgi_autopilot.resources.app import App
-from uwsgi_autopilot.resources.causes import Cause, cause_of_server, cause_of_spec
+from uwsgi_autopilot.resources.causes import Cause, cause_of_failure, cause_of_fault, cause_of_server, cause_of_spec
 from uwsgi_autopilot.resources.conditions import Seen, rollout_of
 from uwsgi_autopilot.resources.labels import selector_text
-from uwsgi_autopilot.resources.status import of_objects, with_tuning, worth_writing
-from uwsgi_autopilot.resources.text import safe
+from uwsgi_autopilot.resources.status import of_objects, status_of_fault, with_tuning, worth_writing
 from uwsgi_autopilot.resources.tuned import TuningStatus
 
 Body = dict[str, Any]
@@ -86,6 +85,15 @@ class StatusWriter:
             known.written, known.at = status, time.monotonic()
         return max(0.0, known.again - time.monotonic())
 
+    async def tell_fault(self, key: Key, uid: str, error: Exception) -> None:
+        """The look at the objects itself failed, and not for want of an API server. Raises ApiError, Unreachable."""
+        body = await self.kube.get("UwsgiApp", key.namespace, key.name)
+        if body["metadata"]["uid"] != uid:
+            return
+        status = status_of_fault(body, cause_of_fault(error), now=datetime.now(timezone.utc))
+        if worth_writing(body.get("status") or {}, status):
+            await self._write(key, uid, status)
+
     def forget(self, key: Key) -> None:
         self.known.pop(key, None)
 
@@ -148,8 +156,7 @@ def cause_of_problem(app: App | None, problem: Exception | None) -> Cause | None
     if isinstance(problem, NameTaken):
         return Cause(reason="NameTaken", message=str(problem))
     if isinstance(problem, ApiError) and problem.status in (400, 403, 422):
-        return cause_of_server(app, str(problem))
+        return cause_of_server(app, problem.written, str(problem))
     if isinstance(problem, ApiError | Unreachable):
-        return Cause(reason="ApplyFailed", message=safe(f"an object could not be written, tried again: {problem}"))
-    sentence = f"the operator failed, its log says where: {type(problem).__name__} {problem}"
-    return Cause(reason="InternalError", message=safe(sentence))
+        return cause_of_failure(str(problem))
+    return cause_of_fault(problem)

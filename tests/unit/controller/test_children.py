@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.controller.fakes import FakeKube
 from uwsgi_autopilot.controller.children import Children, NameTaken
-from uwsgi_autopilot.controller.kube import ApiError
+from uwsgi_autopilot.controller.kube import ApiError, Conflict
 from uwsgi_autopilot.controller.main import MISSED_LISTS, Operator, Options
 from uwsgi_autopilot.controller.mirror import Due, Key, Mirror
 from uwsgi_autopilot.resources import labels
@@ -175,6 +175,39 @@ def test_what_the_tuner_remembers_is_never_pruned() -> None:
     scene.watch()
     scene.bring(wanted())
     assert ("ConfigMap", "web", "shop-tuning") in scene.kube.objects
+
+
+def promoted(text: str) -> dict:
+    meta = labels.metadata("shop", "web", "u1", "shop-promoted")
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"wanted": text}}
+
+
+def test_what_was_promoted_meanwhile_is_not_written_over() -> None:
+    """The tuning loop stores a shape after the reconcile has looked at what is promoted."""
+    scene = Scene()
+    scene.bring([promoted("one")])
+    at = ("ConfigMap", "web", "shop-promoted")
+
+    async def story() -> None:
+        bringing = asyncio.create_task(scene.children.bring(APP, [promoted("as it was")]))
+        await asyncio.sleep(0)
+        await scene.kube.merge("ConfigMap", "web", "shop-promoted", {"data": {"wanted": "two"}})
+        scene.mirror.child(copy.deepcopy(scene.kube.objects[at]))
+        await bringing
+
+    with pytest.raises(Conflict):
+        asyncio.run(story())
+    assert scene.kube.objects[at]["data"] == {"wanted": "two"}
+    scene.bring([promoted("two")])
+    assert scene.bring([promoted("two")]) == []
+
+
+def test_what_was_just_written_is_known_before_the_watch_shows_it() -> None:
+    scene = Scene()
+    scene.bring([promoted("one")])
+    for text in ("two", "three"):
+        asyncio.run(scene.children.bring(APP, [promoted(text)]))
+    assert scene.kube.objects["ConfigMap", "web", "shop-promoted"]["data"] == {"wanted": "three"}
 
 
 def test_replicas_are_written_only_when_the_manifest_has_them_and_they_differ() -> None:
