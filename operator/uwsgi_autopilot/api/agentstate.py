@@ -4,7 +4,6 @@ The reader trusts nothing: application code shares the agent's uid. Each answer 
 size; whatever a pod answers concerns that pod alone, and can move only its own application's shape.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import Any
@@ -258,7 +257,8 @@ def _shape(data: Any) -> Shape:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value) and 0 <= value < 1e15
+    # Comparing refuses nan and infinity, and does not choke on an int that is no float.
+    return isinstance(value, int | float) and 0 <= value < 1e15
 
 
 def _number(data: dict[str, Any], name: str) -> float:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -55,8 +56,11 @@ class Asked:
 class Poller:
     """Works between `async with` and its end. `polls`, `failures`, `incompatible`, `wrong_pods`: counters."""
 
-    def __init__(self, port: int = AGENT_PORT, clock: Callable[[], float] = steady_now) -> None:
+    def __init__(
+        self, port: int = AGENT_PORT, *, timeout: float = TIMEOUT_SECONDS, clock: Callable[[], float] = steady_now
+    ) -> None:
         self._port = port
+        self._timeout = timeout
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
         self._silent = asyncio.Semaphore(SILENT_AT_ONCE)
@@ -70,7 +74,7 @@ class Poller:
     async def __aenter__(self) -> "Poller":
         """aiohttp's own limit of 100 connections is too small: one stays open for each pod."""
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_SECONDS)
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=self._timeout)
         self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
         return self
 
@@ -157,7 +161,7 @@ class Poller:
             pod.failed(self._clock(), str(error), incompatible=True)
         except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
             self.failures += 1
-            pod.failed(self._clock(), sentence_of(error, self._port))
+            pod.failed(self._clock(), self._sentence(error))
         except Exception as error:
             self.incompatible += 1
             problem = f"its answer could not be read: {type(error).__name__} {plain(str(error), 128)}"
@@ -177,6 +181,15 @@ class Poller:
             raise NoState(f"port {self._port} answers something that is not JSON") from None
         except ValueError as error:
             raise NoState(plain(str(error), 256)) from None
+
+    def _sentence(self, error: Exception) -> str:
+        if isinstance(error, asyncio.TimeoutError):
+            return f"port {self._port} has not answered within {self._timeout:g} s"
+        if isinstance(error, aiohttp.ClientConnectorError):
+            number = error.os_error.errno
+            why = os.strerror(number) if number else type(error.os_error).__name__
+            return f"port {self._port} does not accept connections: {why}"
+        return f"port {self._port} has not answered: {type(error).__name__}"
 
     async def _get(self, pod: Pod) -> bytes:
         assert self._session is not None
@@ -200,11 +213,3 @@ def pause_after(failures: int, hot: bool) -> float:
     if failures:
         return min(2.0 ** min(failures, 10), LONGEST_SECONDS) * random.uniform(0.8, 1.0)  # noqa: S311  # no secret
     return HOT_SECONDS if hot else CALM_SECONDS
-
-
-def sentence_of(error: Exception, port: int) -> str:
-    if isinstance(error, asyncio.TimeoutError):
-        return f"port {port} has not answered within {TIMEOUT_SECONDS:.0f} s"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return f"port {port} does not accept connections: {error.os_error.strerror or type(error.os_error).__name__}"
-    return f"port {port} has not answered: {type(error).__name__}"

@@ -56,7 +56,7 @@ def pod_body(
 
 def config_map(name: str, data: dict[str, str], *, app: str = "shop", uid: str | None = None) -> Body:
     """Of the application, unless `uid` is another one's."""
-    meta = labels.metadata(app, "web", uid or f"app-{app}", name)
+    meta = {**labels.metadata(app, "web", uid or f"app-{app}", name), "uid": f"uid-{name}"}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
 
 

@@ -7,16 +7,16 @@ from types import SimpleNamespace
 import pytest
 
 from tests.unit.controller.fakes import FakeKube
+from uwsgi_autopilot.controller.cache import Cache
 from uwsgi_autopilot.controller.children import Children, NameTaken
 from uwsgi_autopilot.controller.kube import ApiError, Conflict
 from uwsgi_autopilot.controller.main import MISSED_LISTS, Operator, Options
-from uwsgi_autopilot.controller.mirror import Due, Key, Mirror
 from uwsgi_autopilot.resources import labels
 
 APP = SimpleNamespace(name="shop", namespace="web", uid="u1", replicas=None)
 
 
-def wanted(config: str = "one", image: str = "shop:1") -> list[dict]:
+def desired(config: str = "one", image: str = "shop:1") -> list[dict]:
     def made(kind: str, name: str, **fields: object) -> dict:
         return {"apiVersion": "v1", "kind": kind, "metadata": labels.metadata("shop", "web", "u1", name), **fields}
 
@@ -32,24 +32,24 @@ class Scene:
 
     def __init__(self) -> None:
         self.kube = FakeKube()
-        self.mirror = Mirror()
-        self.children = Children(self.kube, self.mirror)
+        self.cache = Cache()
+        self.children = Children(self.kube, self.cache)
 
-    def bring(self, bodies: list[dict], app: SimpleNamespace = APP) -> list[tuple[str, str, str]]:
+    def ensure(self, bodies: list[dict], app: SimpleNamespace = APP) -> list[tuple[str, str, str]]:
         before = len(self.kube.log)
-        asyncio.run(self.children.bring(app, bodies))
+        asyncio.run(self.children.ensure(app, bodies))
         self.watch()
         return self.kube.log[before:]
 
     def watch(self) -> None:
-        self.mirror.children.clear()
+        self.cache.children.clear()
         for body in self.kube.objects.values():
-            self.mirror.child(copy.deepcopy(body))
+            self.cache.child(copy.deepcopy(body))
 
 
 def test_the_first_time_everything_is_made_and_the_deployment_last() -> None:
     scene = Scene()
-    done = scene.bring(wanted())
+    done = scene.ensure(desired())
     assert [(verb, kind) for verb, kind, _ in done] == [
         ("create", "ConfigMap"),
         ("create", "Service"),
@@ -60,34 +60,34 @@ def test_the_first_time_everything_is_made_and_the_deployment_last() -> None:
 
 def test_the_second_time_nothing_is_written() -> None:
     scene = Scene()
-    scene.bring(wanted())
-    assert scene.bring(wanted()) == []
+    scene.ensure(desired())
+    assert scene.ensure(desired()) == []
 
 
 def test_only_what_differs_is_applied_and_never_the_replicas() -> None:
     scene = Scene()
-    scene.bring(wanted())
+    scene.ensure(desired())
     scene.kube.objects["Deployment", "web", "shop"]["spec"]["replicas"] = 5
     scene.watch()
-    assert ("apply", "Deployment", "shop") in scene.bring(wanted(image="shop:2"))
+    assert ("apply", "Deployment", "shop") in scene.ensure(desired(image="shop:2"))
     assert "Service" not in scene.kube.writes("apply")
 
 
 def test_what_somebody_changed_is_applied_again() -> None:
     scene = Scene()
-    scene.bring(wanted())
+    scene.ensure(desired())
     scene.kube.objects["Service", "web", "shop"]["spec"] = {"ports": [{"port": 81}]}
     scene.watch()
-    assert scene.bring(wanted()) == [("apply", "Service", "shop")]
+    assert scene.ensure(desired()) == [("apply", "Service", "shop")]
     assert scene.kube.objects["Service", "web", "shop"]["spec"] == {"ports": [{"port": 80}]}
 
 
 def test_what_somebody_deleted_is_made_again() -> None:
     scene = Scene()
-    scene.bring(wanted())
+    scene.ensure(desired())
     del scene.kube.objects["Service", "web", "shop"]
     scene.watch()
-    assert scene.bring(wanted()) == [("create", "Service", "shop")]
+    assert scene.ensure(desired()) == [("create", "Service", "shop")]
 
 
 def test_a_foreign_object_of_that_name_is_left_alone() -> None:
@@ -95,55 +95,55 @@ def test_a_foreign_object_of_that_name_is_left_alone() -> None:
     foreign = {"kind": "Service", "metadata": {"name": "shop", "namespace": "web"}, "spec": {"theirs": True}}
     scene.kube.put(foreign)
     with pytest.raises(NameTaken, match="Service shop exists already"):
-        scene.bring(wanted())
+        scene.ensure(desired())
     assert scene.kube.objects["Service", "web", "shop"]["spec"] == {"theirs": True}
 
 
 def test_an_old_configuration_goes_when_no_replicaset_names_it() -> None:
     scene = Scene()
-    scene.bring(wanted("one"))
+    scene.ensure(desired("one"))
     volumes = [{"name": "config", "configMap": {"name": "shop-config-one"}}]
     old = {"kind": "ReplicaSet", "metadata": {"name": "shop-1", "namespace": "web"}}
     scene.kube.put({**old, "spec": {"template": {"spec": {"volumes": volumes}}}})
-    assert not any(verb == "delete" for verb, _, _ in scene.bring(wanted("two")))
+    assert not any(verb == "delete" for verb, _, _ in scene.ensure(desired("two")))
     del scene.kube.objects["ReplicaSet", "web", "shop-1"]
-    assert ("delete", "ConfigMap", "shop-config-one") in scene.bring(wanted("two"))
+    assert ("delete", "ConfigMap", "shop-config-one") in scene.ensure(desired("two"))
 
 
 @pytest.mark.parametrize("instead", [None, {"theirs": True}], ids=["nothing", "somebody else's"])
 def test_what_went_in_a_gap_of_the_watch_is_found_out_by_the_next_write(instead) -> None:
-    """The mirror still has the Service: its write meets nothing, or another one of that name."""
+    """The cache still has the Service: its write meets nothing, or another one of that name."""
     scene = Scene()
-    scene.bring(wanted())
+    scene.ensure(desired())
     del scene.kube.objects["Service", "web", "shop"]
     if instead:
         scene.kube.put({"kind": "Service", "metadata": {"name": "shop", "namespace": "web"}, "spec": instead})
-    changed = wanted()
+    changed = desired()
     changed[1]["spec"] = {"ports": [{"port": 81}]}
     with pytest.raises(ApiError):
-        asyncio.run(scene.children.bring(APP, changed))
+        asyncio.run(scene.children.ensure(APP, changed))
     if instead:
         with pytest.raises(NameTaken):
-            asyncio.run(scene.children.bring(APP, changed))
+            asyncio.run(scene.children.ensure(APP, changed))
     else:
-        asyncio.run(scene.children.bring(APP, changed))
+        asyncio.run(scene.children.ensure(APP, changed))
     assert scene.kube.objects["Service", "web", "shop"]["spec"] == (instead or changed[1]["spec"])
 
 
 def test_what_went_in_a_gap_of_the_watch_is_made_again_after_the_next_list() -> None:
     scene = Scene()
-    scene.bring(wanted())
+    scene.ensure(desired())
     for kind, name in (("Service", "shop"), ("ConfigMap", "shop-config-one"), ("Deployment", "shop")):
         del scene.kube.objects[kind, "web", name]
     options = Options(template="t", skeletons="s", namespace="system", agent_image="uwsgi-autopilot:dev")
 
     async def story() -> None:
         operator = Operator(options)
-        operator.mirror, operator.kube = scene.mirror, scene.kube
+        operator.cache, operator.kube = scene.cache, scene.kube
         await operator.compare()
 
     asyncio.run(story())
-    done = [(verb, kind) for verb, kind, _ in scene.bring(wanted())]
+    done = [(verb, kind) for verb, kind, _ in scene.ensure(desired())]
     assert done == [("create", "ConfigMap"), ("create", "Service"), ("create", "Deployment")]
 
 
@@ -169,12 +169,13 @@ def test_a_watch_is_deaf_when_it_misses_what_three_lists_have(labels_of: dict, d
     assert (asyncio.run(story()) >= MISSED_LISTS) is deaf
 
 
-def test_what_the_tuner_remembers_is_never_pruned() -> None:
+@pytest.mark.parametrize("name", ["shop-promoted", "shop-tuning"])
+def test_what_outlives_the_operator_is_never_pruned(name: str) -> None:
     scene = Scene()
-    scene.kube.put({"kind": "ConfigMap", "metadata": labels.metadata("shop", "web", "u1", "shop-tuning")})
+    scene.kube.put({"kind": "ConfigMap", "metadata": labels.metadata("shop", "web", "u1", name)})
     scene.watch()
-    scene.bring(wanted())
-    assert ("ConfigMap", "web", "shop-tuning") in scene.kube.objects
+    scene.ensure(desired())
+    assert ("ConfigMap", "web", name) in scene.kube.objects
 
 
 def promoted(text: str) -> dict:
@@ -212,28 +213,7 @@ def test_what_was_just_written_is_known_before_the_watch_shows_it() -> None:
 
 def test_replicas_are_written_only_when_the_manifest_has_them_and_they_differ() -> None:
     scene = Scene()
-    scene.bring(wanted())
+    scene.ensure(desired())
     three = SimpleNamespace(**{**vars(APP), "replicas": 3})
-    assert ("merge", "Deployment", "shop") in scene.bring(wanted(), three)
-    assert scene.bring(wanted(), three) == []
-
-
-def test_the_mirror_marks_an_application_due_only_for_news() -> None:
-    mirror = Mirror()
-    body = {"kind": "UwsgiApp", "metadata": {"name": "shop", "namespace": "web", "uid": "u1", "generation": 1}}
-
-    async def story() -> int:
-        mirror.app(body)
-        await mirror.due.take()
-        mirror.due.done(Key("web", "shop"))
-        mirror.app({**body, "status": {"replicas": 1}})
-        return len(mirror.due)
-
-    assert asyncio.run(story()) == 0
-
-
-def test_only_what_is_due_now_counts_as_waiting() -> None:
-    due = Due()
-    due.mark(Key("web", "shop"))
-    due.mark(Key("web", "later"), after=300.0)
-    assert len(due) == 1
+    assert ("merge", "Deployment", "shop") in scene.ensure(desired(), three)
+    assert scene.ensure(desired(), three) == []

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.controller.fakes import FakeKube
 from uwsgi_autopilot.controller.events import Events
-from uwsgi_autopilot.controller.mirror import Key
+from uwsgi_autopilot.controller.workqueue import Key
 
 SHOP = Key("web", "shop")
 

@@ -1,6 +1,6 @@
 """Fields of a POST become fields of an apply, so that a later apply can remove them."""
 
-from uwsgi_autopilot.controller.ownership import taken_over
+from uwsgi_autopilot.controller.managedfields import migrated
 
 FIELDS = {"f:metadata": {"f:labels": {"f:a": {}}}, "f:spec": {"f:replicas": {}, "f:template": {"f:spec": {}}}}
 MADE = {"manager": "us", "operation": "Update", "apiVersion": "apps/v1", "fieldsV1": FIELDS}
@@ -9,7 +9,7 @@ STATUS = {**MADE, "subresource": "status", "fieldsV1": {"f:status": {}}}
 
 
 def test_all_but_the_replicas_moves():
-    entries = taken_over([OTHER, MADE], "us")
+    entries = migrated([OTHER, MADE], "us")
     assert entries == [
         OTHER,
         {**MADE, "operation": "Apply",
@@ -19,16 +19,16 @@ def test_all_but_the_replicas_moves():
 
 
 def test_a_second_time_there_is_nothing_to_do():
-    entries = taken_over([OTHER, MADE, STATUS], "us")
-    assert taken_over(entries, "us") is None
+    entries = migrated([OTHER, MADE, STATUS], "us")
+    assert migrated(entries, "us") is None
 
 
 def test_what_was_applied_before_stays_applied():
     applied = {**MADE, "operation": "Apply", "fieldsV1": {"f:spec": {"f:selector": {}}}}
-    entries = taken_over([applied, MADE], "us")
+    entries = migrated([applied, MADE], "us")
     (apply,) = [each for each in entries if each["operation"] == "Apply"]
     assert set(apply["fieldsV1"]["f:spec"]) == {"f:selector", "f:template"}
 
 
 def test_entries_of_others_and_of_subresources_are_left_alone():
-    assert taken_over([OTHER, STATUS], "us") is None
+    assert migrated([OTHER, STATUS], "us") is None

@@ -1,204 +1,293 @@
-"""One loop for all applications: what ends, is slow or belongs to others stops nothing else."""
+"""One application's runner: what it writes and keeps, what becomes of its trouble, and that it may end at any write."""
 
 import asyncio
+import json
 import logging
-from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from uwsgi_autopilot.api.wish import Wish, parse_wish
-from uwsgi_autopilot.tuner.decision import Entry
 
-from tests.unit.controller.loop import Loop, app_body, pod_body, state
+from tests.simulator import workload
+from tests.unit.controller.fakes import FakeKube
+from tests.unit.controller.making import PROMOTED, SHOP, answer, app_body, config_map, pod_body, promoted_map
+from tests.unit.controller.world import START, World, runner_of
+from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape, Version, parse_desired
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.controller.mirror import Key
-from uwsgi_autopilot.resources import labels
-from uwsgi_autopilot.resources.app import App
-from uwsgi_autopilot.resources.configmaps import promoted_map
+from uwsgi_autopilot.controller.cache import Cache
+from uwsgi_autopilot.controller.kube import ApiError, Unreachable
+from uwsgi_autopilot.controller.runner import Runner
+from uwsgi_autopilot.resources.labels import DESIRED
+
+IO = workload.IO
+PIN = {"processes": 3, "threads": 5}
 
 
-def test_an_application_that_goes_while_another_one_is_loaded():
-    async def story() -> Loop:
-        loop = Loop("old")
-        await loop.turn()
-        loop.mirror.app(app_body("new"))
-        loop.mirror.pod(pod_body("new-1", "new"))
-        read = loop.kube.get
-
-        async def slow(*which: str) -> object:
-            await asyncio.sleep(0)
-            loop.mirror.app(app_body("old"), gone=True)
-            return await read(*which)
-
-        loop.kube.get = slow
-        await loop.turn()
-        return loop
-
-    assert [key.name for key in asyncio.run(story()).tuning.apps] == ["new"]
+# --- a whole story
 
 
-def test_a_slow_write_of_one_application_is_no_concern_of_another():
-    async def story() -> None:
-        loop = Loop("slow", "other")
-        answers = asyncio.Event()
-        write = loop.kube.merge
-
-        async def waiting(kind: str, *rest: object, **more: object) -> object:
-            await answers.wait()
-            return await write(kind, *rest, **more)
-
-        loop.kube.merge = waiting
-        loop.kube.put(promoted_of("slow"))
-        await loop.turn()
-        loop.mirror.app({**app_body("slow", pin={"processes": 3, "threads": 4}), "status": {}} | bumped("slow"))
-        for _ in range(5):
-            loop.now += 1.0
-            await asyncio.wait_for(loop.tuning.tick(loop.now), 5.0)
-            await asyncio.sleep(0)
-        assert not loop.tuned("slow").work.done(), "its write hangs"
-        assert loop.tuned("other").stepped_at == loop.now
-        before = loop.tuned("slow").work
-        answers.set()
-        await before
-        assert loop.tuned("slow").stored_seq == 1
-
-    asyncio.run(story())
+def test_a_better_shape_is_tried_promoted_and_kept(tmp_path: Path) -> None:
+    world = World(tmp_path, IO)
+    world.until("promote")
+    world.run(5)
+    assert world.told[:2] == ["try", "promote"]
+    assert world.shapes == [str(world.stored.shape)] * 2 != [str(START)] * 2
+    kept = json.loads(world.kube.objects["ConfigMap", "web", "shop-tuning"]["data"]["memory.json"])
+    assert [each["kind"] for each in kept["history"]] == ["try", "promote"]
 
 
-def bumped(name: str) -> dict:
-    return {"metadata": {**app_body(name)["metadata"], "generation": 2}}
+def begun(world: World) -> None:
+    """The load has let it try, promote and, by a pin, go elsewhere."""
+    world.until("promote")
+    world.run(3)
+    world.tune(2, pin=PIN)
+    world.run(10)
 
 
-def promoted_of(name: str) -> dict:
-    meta = labels.metadata(name, "web", f"app-{name}", labels.promoted_name(name))
-    return {"kind": "ConfigMap", "metadata": meta, "data": {}}
+def test_how_many_writes_there_are(tmp_path: Path) -> None:
+    """So that the next test reaches all of them."""
+    world = World(tmp_path, IO)
+    begun(world)
+    assert world.shapes == ["3x5", "3x5"]
+    assert len(world.kube.log) - 1 <= WRITES, "ensure_promoted has made one of them"
 
 
-def decided(loop: Loop, name: str) -> None:
-    entry = Entry(
-        at=1.0, kind="change", from_shape=Shape(2, 4), to_shape=Shape(3, 4), reason="MoreProcesses", message=""
-    )
-    pilot = loop.tuned(name).pilot
-    pilot.history.append(entry)
-    pilot.said.append(entry)
+WRITES = 18
 
 
-def test_a_foreign_configmap_stays_as_it_is_and_is_named_once(caplog):
-    async def story() -> Loop:
-        loop = Loop("shop")
-        meta = {"name": "shop-tuning", "namespace": "web"}
-        loop.kube.put({"kind": "ConfigMap", "metadata": meta, "data": {"theirs": "1"}})
-        await loop.turn()
-        decided(loop, "shop")
-        await loop.turns(10)
-        return loop
+@pytest.mark.parametrize("writes", range(1, WRITES + 1))
+def test_the_operator_ends_after_any_write_and_another_one_comes_to_the_same_shapes(
+    tmp_path: Path, writes: int
+) -> None:
+    world = World(tmp_path, IO)
+    world.kube.killed_after = writes
+    begun(world)
+    assert world.kube.killed_after is None or world.kube.killed_after > 0
+    assert world.shapes == ["3x5", "3x5"]
+    assert world.stored.shape == Shape(3, 5)
+    assert world.state.change is None
+    assert world.state.last >= world.stored.version
 
+
+def test_a_trial_ends_by_itself_when_no_operator_comes_back(tmp_path: Path) -> None:
+    world = World(tmp_path, IO)
+    world.until("try")
+    world.run(4)
+    assert len(set(world.shapes)) == 2
+    world.away = True
+    world.run(100)
+    assert world.shapes == [str(START)] * 2
+
+
+# --- the same without a load
+
+
+class Quiet:
+    """An application with pods that serve what they are told, a moment later. `kube` may refuse."""
+
+    def __init__(self, *bodies: dict, pods: int = 1, **tuning: object) -> None:
+        self.kube, self.cache = FakeKube(), Cache(listed=True)
+        self.cache.app(app_body(**tuning))
+        for body in bodies:
+            self.kube.put(body)
+        for number in range(pods):
+            self.kube.put(pod_body(f"shop-{number}"))
+        self.answers: dict[str, dict] = {}
+        self.now = 1e9
+        self.runner: Runner = runner_of(self.cache, self.kube, clock=lambda: self.now)
+
+    def step(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.now += 1.0
+            self.watch()
+            for uid, pod in (self.runner.state.pods if self.runner.state else {}).items():
+                pod.take(self.answers.get(uid, answer(uid)) | {"now": self.now - 1e9}, self.now)
+            asyncio.run(self.runner.step())
+
+    def watch(self) -> None:
+        for body in self.kube.objects.values():
+            if body["kind"] == "Pod":
+                self.cache.pod(body)
+            else:
+                self.cache.child(body)
+
+    def desired(self, pod: str) -> DesiredShape | None:
+        text = self.kube.objects["Pod", "web", pod]["metadata"].get("annotations", {}).get(DESIRED)
+        return parse_desired(text) if text else None
+
+
+@pytest.mark.parametrize(
+    ("tuning", "after"),
+    [
+        pytest.param({}, Shape(4, 16), id="nothing was changed"),
+        pytest.param({"pin": {"processes": 2, "threads": 2}}, Shape(2, 2), id="a pin"),
+        pytest.param({"processes": {"max": 1}}, Shape(1, 16), id="less room"),
+    ],
+)
+def test_what_changed_while_the_operator_was_away_reaches_the_pods(tuning: dict, after: Shape) -> None:
+    scene = Quiet(promoted_map(PROMOTED), **tuning)
+    scene.answers["shop-0"] = answer("shop-0", shape=Shape(4, 16), accepted=PROMOTED.version)
+    scene.step(3)
+    state, desired = scene.runner.state, scene.desired("shop-0")
+    assert state.shape == after
+    assert (desired is None) == (after == PROMOTED.shape)
+    assert desired is None or (desired.shape == after and desired.version > PROMOTED.version)
+
+
+def test_what_is_promoted_is_stored_before_any_pod_gets_it() -> None:
+    scene = Quiet(promoted_map(PROMOTED), pin=PIN)
+    scene.answers["shop-0"] = answer("shop-0", shape=Shape(4, 16), accepted=PROMOTED.version)
+    scene.step(2)
+    done = [name for _, _, name in scene.kube.log]
+    assert done.index("shop-promoted") < done.index("shop-0")
+
+
+def test_a_pin_is_stored_though_no_pod_runs() -> None:
+    """The next one to be born starts with it."""
+    scene = Quiet(promoted_map(PROMOTED), pods=0, pin=PIN)
+    scene.step()
+    stored = parse_desired(scene.kube.objects["ConfigMap", "web", "shop-promoted"]["data"]["desired"])
+    assert (stored.shape, stored.version > PROMOTED.version) == (Shape(3, 5), True)
+
+
+def test_a_promoted_shape_that_somebody_changed_is_written_again() -> None:
+    scene = Quiet(promoted_map(PROMOTED))
+    scene.answers["shop-0"] = answer("shop-0", shape=Shape(4, 16), accepted=PROMOTED.version)
+    scene.step(2)
+    scene.kube.put(promoted_map(DesiredShape(version=UNVERSIONED, shape=Shape(1, 1))))
+    scene.step(2)
+    stored = parse_desired(scene.kube.objects["ConfigMap", "web", "shop-promoted"]["data"]["desired"])
+    assert stored == PROMOTED
+
+
+def test_a_foreign_promoted_map_stays_as_it_is_and_nothing_is_given_out() -> None:
+    scene = Quiet(promoted_map(PROMOTED, uid="theirs"), pin=PIN)
+    scene.step(5)
+    assert scene.kube.log == []
+    status = scene.runner.status()
+    assert status.trouble is not None
+    assert status.trouble[0] == "ShapeNotWritten"
+    assert "shop-promoted exists already and does not belong" in status.trouble[1]
+
+
+def test_a_foreign_tuning_map_stays_as_it_is_and_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    scene = Quiet(promoted_map(PROMOTED), config_map("shop-tuning", {"theirs": "1"}, uid="theirs"), pin=PIN)
     with caplog.at_level(logging.WARNING):
-        loop = asyncio.run(story())
-    found = loop.kube.objects["ConfigMap", "web", "shop-tuning"]
-    assert found["data"] == {"theirs": "1"}
-    assert "ownerReferences" not in found["metadata"]
-    told = [each.getMessage() for each in caplog.records if "shop-tuning" in each.getMessage()]
-    assert 1 <= len(told) <= 2, "once at first, once for the decision"
+        scene.step(5)
+    assert scene.kube.objects["ConfigMap", "web", "shop-tuning"]["data"] == {"theirs": "1"}
+    assert [each.getMessage() for each in caplog.records if "shop-tuning" in each.getMessage()] != []
+    assert len(caplog.records) <= 2
+    assert scene.desired("shop-0").shape == Shape(3, 5), "it is tuned all the same"
 
 
-def test_what_was_learnt_is_written_to_our_own_and_read_again():
-    async def story() -> Loop:
-        loop = Loop("shop")
-        await loop.turn()
-        for number in (1, 2):
-            loop.tuned("shop").pilot.wishes.seq = 10 * number
-            decided(loop, "shop")
-            await loop.turn()
-        del loop.tuning.apps[Key("web", "shop")]
-        await loop.turn()
-        return loop
-
-    loop = asyncio.run(story())
-    assert loop.kube.writes("create").count("ConfigMap") == 1
-    assert loop.tuned("shop").pilot.wishes.seq == 20
-    assert [each.kind for each in loop.tuned("shop").pilot.history] == ["change", "change"]
+def test_nothing_is_written_while_nothing_happens() -> None:
+    scene = Quiet(promoted_map(PROMOTED))
+    scene.answers["shop-0"] = answer("shop-0", shape=Shape(4, 16), accepted=PROMOTED.version)
+    scene.step(2)
+    scene.kube.log.clear()
+    scene.kube.reads.clear()
+    scene.step(200)
+    assert scene.kube.log == scene.kube.reads == []
 
 
-def test_nothing_is_written_while_nothing_is_learnt():
-    async def story() -> tuple[int, int]:
-        loop = Loop("shop")
-        await loop.turn()
-        first = len(loop.kube.log)
-        tuned = loop.tuned("shop")
-        for second in range(1, 6):
-            # Looked at, and nothing concluded; a minute later.
-            tuned.pilot.memory = replace(tuned.pilot.memory, seq=second, at=1000.0 + second)
-            tuned.saved_at = 0.0
-            await loop.turn()
-        return first, len(loop.kube.log)
+def test_a_status_is_asked_for_once_a_minute_while_nothing_happens() -> None:
+    scene = Quiet(promoted_map(PROMOTED))
+    asked = []
+    scene.cache.statuses.mark = lambda key, after=0.0: asked.append((key, scene.now))
+    scene.answers["shop-0"] = answer("shop-0", shape=Shape(4, 16), accepted=PROMOTED.version)
+    scene.step(10)
+    asked.clear()
+    objects = []
+    scene.cache.specs.mark = lambda key, after=0.0: objects.append(key)
+    scene.step(180)
+    assert len(asked) == 3
+    assert objects == [], "its objects are none of the runner's business"
 
-    first, last = asyncio.run(story())
-    assert last == first
+
+# --- trouble
+
+
+def test_a_mistake_of_ours_is_said_once_counted_and_over_when_it_is_over(caplog: pytest.LogCaptureFixture) -> None:
+    scene = Quiet(promoted_map(PROMOTED))
+    scene.answers["shop-0"] = answer("shop-0", shape=Shape(4, 16), accepted=PROMOTED.version)
+    scene.step(2)
+    good = scene.cache.pods
+    scene.cache.pods = {SHOP: {"shop-0": None}}  # what no watch would show
+    scene.watch = lambda: None
+    with caplog.at_level(logging.INFO):
+        scene.step(5)
+    assert [each.levelname for each in caplog.records] == ["ERROR"]
+    assert caplog.records[0].exc_info is not None
+    assert scene.runner.counters.tuning_errors == 5
+    assert scene.runner.status().trouble[0] == "InternalError"
+    assert scene.runner.failures == 5
+    scene.cache.pods = good
+    scene.step()
+    assert (scene.runner.status().trouble, scene.runner.failures) == (None, 0)
+    assert scene.runner.state.promoted == PROMOTED
+
+
+@pytest.mark.parametrize("error", [Unreachable("no route"), ApiError(500, "InternalError", "etcd is away")])
+def test_an_api_server_that_is_away_when_the_runner_begins(error: Exception) -> None:
+    scene = Quiet(promoted_map(PROMOTED))
+    read = scene.kube.get
+
+    async def away(*which: str) -> dict:
+        raise error
+
+    scene.kube.get = away
+    scene.step(2)
+    assert (scene.runner.state, scene.runner.failures) == (None, 2)
+    assert scene.runner.status().trouble[0] == "ShapeNotWritten"
+    scene.kube.get = read
+    scene.step()
+    assert scene.runner.state.promoted == PROMOTED
+
+
+def test_what_one_pod_refuses_reaches_the_others() -> None:
+    scene = Quiet(promoted_map(PROMOTED), pods=4, pin={"processes": 3, "threads": 4})
+    merge = scene.kube.merge
+
+    async def admitted(kind: str, namespace: str, name: str, body: dict, **more: str) -> dict:
+        if name == "shop-0":
+            raise ApiError(403, "Forbidden", "denied by policy")
+        return await merge(kind, namespace, name, body, **more)
+
+    scene.kube.merge = admitted
+    scene.step(4)
+    given = [scene.desired(f"shop-{number}") for number in range(4)]
+    assert [each is not None for each in given] == [False, True, True, True]
+    (late,) = scene.runner.status().late
+    assert late.startswith("pod shop-0: the API server refuses its annotation uwsgi-autopilot.dev/desired: denied")
+
+
+def test_before_the_first_reconcile_the_promoted_map_is_asked_for() -> None:
+    scene = Quiet(pods=0, pin=PIN)
+    scene.answers["shop-0"] = answer("shop-0", accepted=Version(9, 9))
+    scene.kube.put(pod_body("shop-0"))
+    scene.step(3)
+    assert len(scene.cache.specs) == 1
+    assert scene.runner.status().trouble[0] == "ShapeNotWritten"
+    scene.kube.put(promoted_map(DesiredShape(version=UNVERSIONED, shape=START)))
+    scene.step(3)
+    assert scene.desired("shop-0").version > Version(9, 9)
 
 
 @pytest.mark.parametrize(
-    ("tuning", "before", "seq", "after"),
+    ("body", "held"),
     [
-        pytest.param({}, Shape(4, 16), 5, Shape(4, 16), id="nothing was changed"),
-        pytest.param({"pin": {"processes": 2, "threads": 2}}, Shape(4, 16), 6, Shape(2, 2), id="a pin"),
-        pytest.param({"processes": {"max": 1}}, Shape(4, 16), 6, Shape(1, 16), id="less room"),
+        pytest.param(pod_body("shop-2", running=False, creationTimestamp="2999-01-01T00:00:00Z"), False, id="of this"),
+        pytest.param(
+            pod_body("shop-2", revision="b", running=False, creationTimestamp="2999-01-01T00:00:00Z"),
+            True,
+            id="of another",
+        ),
     ],
 )
-def test_what_changed_while_the_operator_was_away_reaches_the_pods(tuning, before, seq, after):
-    """The reconcile writes NAME-promoted before the loop reads it."""
-
-    async def story() -> Loop:
-        loop = Loop()
-        loop.mirror.app(app_body("shop", **tuning))
-        loop.mirror.pod(pod_body("shop-1", "shop"))
-        loop.agents.answers["shop-1"] = state("shop-1", shape=before, seq=5)
-        loop.kube.put({"kind": "Pod", "metadata": {"name": "shop-1", "namespace": "web", "uid": "shop-1"}})
-        loop.kube.put(promoted_map(App.from_body(app_body("shop", **tuning)), Wish(seq=5, shape=before)))
-        await loop.turns(3)
-        return loop
-
-    loop = asyncio.run(story())
-    wishes = loop.tuned("shop").pilot.wishes
-    assert (wishes.promoted.seq, wishes.shape) == (seq, after)
-    told = loop.kube.objects["Pod", "web", "shop-1"]["metadata"].get("annotations", {}).get(labels.WANTED)
-    assert told == (wishes.promoted.to_text() if seq > 5 else None)
-
-
-def test_a_shape_from_an_earlier_manifest_gets_a_number_though_nothing_was_promoted():
-    """`start` or the bounds were changed before anything was promoted: 0 is what the running pods have already."""
-
-    async def story() -> Loop:
-        loop = Loop("shop")
-        loop.agents.answers["shop-1"] = state("shop-1", shape=Shape(8, 8))
-        loop.kube.put(
-            {**promoted_of("shop"), "data": {labels.PROMOTED_KEY: '{"seq": 0, "processes": 2, "threads": 4}'}}
-        )
-        loop.kube.put({"kind": "Pod", "metadata": {"name": "shop-1", "namespace": "web", "uid": "shop-1"}})
-        await loop.turns(3)
-        return loop
-
-    loop = asyncio.run(story())
-    stored = parse_wish(loop.kube.objects["ConfigMap", "web", "shop-promoted"]["data"][labels.PROMOTED_KEY])
-    told = parse_wish(loop.kube.objects["Pod", "web", "shop-1"]["metadata"]["annotations"][labels.WANTED])
-    assert (stored.seq, stored.shape) == (told.seq, told.shape) == (1, Shape(2, 4))
-
-
-@pytest.mark.parametrize(
-    ("body", "quiet"),
-    [
-        pytest.param(pod_body("shop-2", "shop", running=False), False, id="another pod of this version"),
-        pytest.param(pod_body("shop-2", "shop", revision="b", running=False), True, id="a pod of another version"),
-    ],
-)
-def test_pods_that_do_not_run_yet_are_seen(body, quiet):
-    async def story() -> Loop:
-        loop = Loop("shop")
-        # As if it had just been made: time itself is not faked here.
-        body["metadata"]["creationTimestamp"] = "2999-01-01T00:00:00Z"
-        loop.mirror.pod(body)
-        await loop.turns(2)
-        return loop
-
-    pilot = asyncio.run(story()).tuned("shop").pilot
-    assert list(pilot.pods) == ["shop-1"]
-    assert (pilot.quiet == "a rollout is on its way") is quiet
+def test_pods_that_do_not_run_yet_are_seen(body: dict, held: bool) -> None:
+    scene = Quiet(promoted_map(PROMOTED))
+    scene.kube.put(body)
+    scene.step(2)
+    state = scene.runner.state
+    assert list(state.pods) == ["shop-0"]
+    assert len(state.coming) == 1
+    assert (state.hold is not None and state.hold.reason.value == "RolloutInProgress") is held
