@@ -20,6 +20,7 @@ MAX_BYTES = 6 * 1024
 MAX_DECISIONS = 10
 # Then Tuned.
 OF_OBJECTS = ("Available", "Ready", "Progressing")
+CONDITIONS = (*OF_OBJECTS, "Tuned")
 # Figures that move all the time: a change of nothing else may wait.
 NUMBERS = ("rps", "p99")
 
@@ -80,13 +81,13 @@ def status_of_fault(body: Body, cause: Cause, *, now: datetime) -> Status:
     """When the look at the live objects itself fails: Ready says so, everything else stays as it was told last."""
     name, generation, old = body["metadata"]["name"], body["metadata"]["generation"], body.get("status") or {}
     told = {each["type"]: (each["status"], each["reason"], each["message"]) for each in old.get("conditions") or ()}
-    answers = {kind: told.get(kind, ("Unknown", cause.reason, "see the condition Ready")) for kind in ORDER}
+    answers = {kind: told.get(kind, ("Unknown", cause.reason, "see the condition Ready")) for kind in CONDITIONS}
     answers["Ready"] = ("False", cause.reason, cause.message)
     return {
         **old,
         "observedGeneration": generation,
         "selector": labels.selector_text(name),
-        "conditions": [_condition(body, kind, answers[kind], generation, now) for kind in ORDER],
+        "conditions": [_condition(old, kind, answers[kind], generation, now) for kind in CONDITIONS],
     }
 
 

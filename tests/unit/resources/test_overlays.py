@@ -384,4 +384,4 @@ def test_no_overlay_ends_with_anything_but_a_pod_or_sentences(overlay):
 )
 def test_a_skeleton_of_a_wrong_type_is_the_charts_fault(name, text):
     with pytest.raises(TemplateError, match=f"skeleton {name} "):
-        desired(app(), template=TEMPLATE, skeletons={**SKELETONS, name: text}, settings=SETTINGS, promoted=None)
+        desired(app(), template=TEMPLATE, skeletons={**SKELETONS, name: text}, settings=SETTINGS)
