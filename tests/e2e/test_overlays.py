@@ -1,5 +1,7 @@
-"""What merge.py makes of an overlay is what the API server's own strategic merge patch makes of it."""
+"""What merge.py makes of an overlay is what the API server's own strategic merge patch makes of it; one that cannot be
+served is refused with a sentence."""
 
+import functools
 import io
 import json
 import sys
@@ -13,7 +15,8 @@ import yaml
 
 from tests.e2e import mergetable
 from tests.e2e.cluster import Cluster
-from tests.e2e.place import Place
+from tests.e2e.place import IMAGE, Place, until
+from tests.e2e.release import Release
 from uwsgi_autopilot.resources.merge import merge
 from uwsgi_autopilot.resources.mergekeys import MERGE_KEYS
 
@@ -59,6 +62,44 @@ def test_the_merge_keys_are_those_of_this_cluster(cluster: Cluster, monkeypatch:
     made: dict[str, Any] = {}
     exec(out.getvalue(), made)  # the text of a module
     assert made["MERGE_KEYS"].items() >= MERGE_KEYS.items()
+
+
+def test_an_overlay_that_cannot_be_served_is_refused_with_a_sentence(namespace: Place, release: Release) -> None:
+    """The pod of the version before serves on, whatever is written, and no other application is touched by it."""
+    namespace.make(replicas=1)
+    (old,) = namespace.pods()
+    # The API server takes 10,000 levels, and whoever watches gets them.
+    deep = '{"a": ' * 9_000 + "1" + "}" * 9_000
+    for name, spec in (("new", '{"nodeSelectors": {"disk": "ssd"}}'), ("deep", deep)):
+        namespace.kubectl("create", "--filename=-", input=application(name, f'{{"spec": {spec}}}'))
+    for row in DATA["refused"]:
+        # A replacement: a patch would take null for "remove this".
+        namespace.kubectl("replace", "--filename=-", input=application("shop", json.dumps(row["overlay"])))
+        until(f"{row['id']}: {row['sentence']}", functools.partial(refused, namespace, "shop", row["sentence"]), 30)
+        available = namespace.condition("Available")
+        assert (available["status"], available["reason"]) == ("True", "PreviousVersionServes"), row["id"]
+    for name, sentence in (("new", 'unknown field "spec.template.spec.nodeSelectors"'), ("deep", "at most 32 levels")):
+        until(f"{name}: {sentence}", functools.partial(refused, namespace, name, sentence), 30)
+        assert not namespace.pods(name)
+    namespace.kubectl("replace", "--filename=-", input=application("shop", "{}"))
+    namespace.ready(seconds=30)
+    assert [pod["metadata"]["uid"] for pod in namespace.pods()] == [old["metadata"]["uid"]]
+    assert "Traceback" not in release.logs()
+
+
+def application(name: str, template: str) -> str:
+    """`template`: JSON as text, because Python's own gives up after 1,000 levels."""
+    resources = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}}
+    spec = {"image": IMAGE, "module": "wsgi:app", "replicas": 1, "health": {"path": "/healthz"}, "resources": resources}
+    body = {"apiVersion": "uwsgi-autopilot.dev/v1alpha1", "kind": "UwsgiApp", "metadata": {"name": name}}
+    return json.dumps({**body, "spec": {**spec, "template": "HERE"}}).replace('"HERE"', template)
+
+
+def refused(place: Place, name: str, sentence: str) -> bool:
+    told = place.kubectl("get", "uwsgiapp", name, "--output=jsonpath={.status.conditions}")
+    conditions = {each["type"]: each for each in json.loads(told or "[]")}
+    found = conditions.get("Ready", {})
+    return found.get("reason") == "OverlayRefused" and sentence in found["message"]
 
 
 def deployment(template: dict[str, Any]) -> dict[str, Any]:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from uwsgi_autopilot.api.agentstate import AgentState
+from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.cli import main
 from uwsgi_autopilot.loadgen.plan import _FIELDS as LOAD_FIELDS
 from uwsgi_autopilot.report.metrics import METRICS, PREFIX
-from uwsgi_autopilot.report.reasons import Reason, WishReason
+from uwsgi_autopilot.report.reasons import Reason, RefusalReason
 from uwsgi_autopilot.tuner.guards import GUARDS
 
 ROOT = Path(__file__).parents[2]
@@ -77,7 +79,7 @@ def test_the_guards_are_listed_in_the_order_in_which_they_are_asked() -> None:
 
 
 def test_every_refusal_of_the_agent_is_explained() -> None:
-    assert first_cells(section(text_of("docs/agent.md"), "### Refusals")) == {reason.value for reason in WishReason}
+    assert first_cells(section(text_of("docs/agent.md"), "### Refusals")) == {reason.value for reason in RefusalReason}
 
 
 def test_every_metric_is_described_and_no_other() -> None:
@@ -86,8 +88,7 @@ def test_every_metric_is_described_and_no_other() -> None:
 
 
 def test_every_field_of_the_state_is_described() -> None:
-    code = (PACKAGE / "agent/state.py").read_text(encoding="utf-8").partition("self.summary = {\n")[2]
-    written = set(re.findall(r'^            "([a-z_]+)": ', code, re.MULTILINE)) | {"samples"}
+    written = set(AgentState(agent="", app="", uid="", pid=1, now=0.0, target=Shape(1, 1)).to_json())
     assert "serving" in written
     assert first_cells(section(text_of("docs/agent.md"), "## State")) == written
 

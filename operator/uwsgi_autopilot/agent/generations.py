@@ -1,29 +1,19 @@
 """All generations of one application, brought to the target without a lost request. Call `step` until `idle`.
 
-                 ┌──target is what serves──► nothing to do
-                 │                     (DONE)
-    target ≠ ────┼─► RESIZE, where threads and ceiling allow it ──► serves
-    what serves  │       └ (IMPOSSIBLE)
-                 │            ▼          (accepts)
-                 └─────────► SWAP: a generation beside it ──► serves, the old one retires
-                                └ any failure: given up, the old one goes on and is the target again
-
-    nothing serves ──► START what served last, backing off; requests wait in the socket's queue meanwhile
-
+What is done one after another stands in `change.py`, the life of each generation in `generation.py`.
 Only `target` and a generation's `shape` are compared, never the workers that live: one that respawns is no change.
 `step` waits for nothing: a child, a pipe and a socket are asked, and asked again at the next tick.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 
+from uwsgi_autopilot.agent.change import Change, Kind
 from uwsgi_autopilot.agent.follower import Follower
 from uwsgi_autopilot.agent.generation import Generation, State
 from uwsgi_autopilot.agent.log import log
-from uwsgi_autopilot.agent.server import Outcome, Resizing, Server
+from uwsgi_autopilot.agent.server import Outcome, Server
 from uwsgi_autopilot.api import agentstate
-from uwsgi_autopilot.api.desired import Version
 from uwsgi_autopilot.api.memory import MemoryUse, added_by, why_not
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import RefusalReason
@@ -34,26 +24,6 @@ HEALTHY_SECONDS = 30.0
 # Old generations that may still be finishing requests when the next change begins: one that serves a minute-long
 # request must not keep the others from being served better, and memory is not without end.
 MAX_RETIRING = 3
-
-
-class Kind(str, Enum):
-    START = "start"
-    SWAP = "swap"
-    RESIZE = "resize"
-
-
-@dataclass(slots=True, kw_only=True)
-class Change:
-    """The one in progress. version: of the desired shape it is for; None: nobody's, what served is started again.
-    before: the shape that served when it was begun. generation: of a start or a swap; resizing: of a resize."""
-
-    kind: Kind
-    to: Shape
-    since: float
-    version: Version | None
-    before: Shape
-    generation: Generation | None = None
-    resizing: Resizing | None = None
 
 
 class Generations:

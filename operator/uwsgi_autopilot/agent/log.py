@@ -7,6 +7,6 @@ from typing import Any
 
 def log(level: str, message: str, **fields: Any) -> None:
     """info is for the person who installed it, warning tells the consequence, error what to do."""
-    told = "".join(f" {name}={value}" for name, value in fields.items())
+    told = "".join(f" {name}={value}" for name, value in fields.items() if value is not None)
     stamp = time.strftime("%H:%M:%S")
     print(f"{stamp} agent {level}: {message}{told}", file=sys.stderr, flush=True)

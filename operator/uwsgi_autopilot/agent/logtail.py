@@ -16,14 +16,13 @@ class LogTail:
         self._thread = threading.Thread(target=self._copy, args=(descriptor, target), daemon=True)
         self._thread.start()
 
+    @property
     def ended(self) -> bool:
         """Every writer is gone, and all that was written was read."""
         return not self._thread.is_alive()
 
-    def text(self, wait_s: float = 0.0) -> str:
-        """The last lines. `wait_s`: how long to wait for the end of the output first."""
-        if wait_s:
-            self._thread.join(wait_s)
+    def text(self) -> str:
+        """The last lines so far."""
         return b"\n".join(self._lines).decode("utf-8", errors="replace")
 
     def _copy(self, descriptor: int, target: int) -> None:

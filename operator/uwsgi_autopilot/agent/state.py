@@ -60,6 +60,7 @@ class State:
             shape=generations.shape,
             target=following.target,
             accepted=following.accepted.version,
+            on_trial=following.trial is not None,
             change=generations.in_progress(now),
             refused=following.refused,
             generation=serving.number if serving else None,

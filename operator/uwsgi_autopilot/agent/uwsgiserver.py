@@ -21,7 +21,7 @@ from pathlib import Path
 from uwsgi_autopilot.agent.log import log
 from uwsgi_autopilot.agent.logtail import LogTail, traceback_tail
 from uwsgi_autopilot.agent.server import WorkerStats
-from uwsgi_autopilot.agent.statsreader import StatsReader
+from uwsgi_autopilot.agent.statsreader import Reading, StatsReader
 from uwsgi_autopilot.agent.uwsgiresize import FifoResize
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
@@ -80,6 +80,8 @@ class UwsgiInstance:
         self._phase = Phase.RUNS
         self._retired_at = self._paused_at = 0.0
         self._hung_up: set[int] = set()
+        self._counted: Reading | None = None
+        self._workers: tuple[WorkerStats, ...] = ()
         self._output_since: float | None = None
 
     @property
@@ -94,7 +96,10 @@ class UwsgiInstance:
     @property
     def workers(self) -> Sequence[WorkerStats]:
         latest = self.reader.latest
-        return [_stats_of(worker) for worker in latest.stats.workers] if latest else []
+        if latest is not self._counted:
+            self._counted = latest
+            self._workers = tuple(_stats_of(worker) for worker in latest.stats.workers) if latest else ()
+        return self._workers
 
     def alive(self) -> bool:
         return self._process.poll() is None
@@ -107,7 +112,7 @@ class UwsgiInstance:
         now = time.monotonic()
         self._output_since = self._output_since or now
         # The one place that waits for the end of the output.
-        if not self._log.ended() and now - self._output_since < OUTPUT_SECONDS:
+        if not self._log.ended and now - self._output_since < OUTPUT_SECONDS:
             return None
         return traceback_tail(self._log.text())
 

@@ -84,8 +84,8 @@ class AgentState:
     shape: what serves now, live workers and threads; None: nothing does. target: what should serve; it falls back to
     what was served before when a desired shape cannot be carried out. accepted: the version of the desired shape that
     is or was last followed; UNVERSIONED: none yet. on_trial: `target` ends by itself unless it is confirmed. pid: the
-    agent's; pids: of every uWSGI process that it has started. ceiling: how many workers the serving generation may
-    have. uwsgi: its version.
+    agent's; pids: of every uWSGI process it has started. ceiling: how many workers the serving generation may have.
+    uwsgi: its version.
     """
 
     agent: str
@@ -234,11 +234,19 @@ def _refused(data: Any) -> Refused | None:
     return Refused(
         # It becomes a metric's label and an Event's reason: no word that the pod chooses.
         reason=_REASONS.get(reason, RefusalReason.OTHER) if isinstance(reason, str) else RefusalReason.OTHER,
-        message=plain(str(data.get("message", "")), MAX_MESSAGE),
+        message=both_ends(str(data.get("message", "")), MAX_MESSAGE),
         at=_number(data, "at"),
         version=version_of(data) if data.get("seq") is not None else None,
-        shape=_shape(data["shape"]) if data.get("shape") else None,
+        shape=_desired_shape(data.get("shape")),
     )
+
+
+def _desired_shape(data: Any) -> Shape | None:
+    """None also where it is absurd: that is why it was refused, and no reason not to read the rest."""
+    try:
+        return _shape(data)
+    except ValueError:
+        return None
 
 
 def _shape(data: Any) -> Shape:
@@ -285,3 +293,11 @@ def plain(text: str, longest: int) -> str:
     """Without control characters, cut to size: it ends in Events, in the status and on terminals."""
     kept = "".join(each if each.isprintable() else " " for each in text[: 4 * longest])
     return kept if len(kept) <= longest else kept[: longest - 1] + "…"
+
+
+def both_ends(text: str, longest: int) -> str:
+    """As `plain`, cut in the middle: a refusal begins with what happened and ends with the traceback's last line."""
+    if len(text) <= longest:
+        return plain(text, longest)
+    head = longest // 3
+    return plain(text[:head], head) + "…" + plain(text[head + 1 - longest :], longest)

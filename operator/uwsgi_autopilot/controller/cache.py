@@ -13,7 +13,7 @@ from typing import Any
 from uwsgi_autopilot.api.complete import app_of
 from uwsgi_autopilot.api.desired import DesiredShape, InvalidDesiredShape, parse_desired
 from uwsgi_autopilot.api.schema import completed
-from uwsgi_autopilot.api.uwsgiapp import UwsgiApp
+from uwsgi_autopilot.api.uwsgiapp import KIND, UwsgiApp
 from uwsgi_autopilot.controller.workqueue import Key, Workqueue
 from uwsgi_autopilot.fleet.pod import PodInfo
 from uwsgi_autopilot.resources.labels import APP, DESIRED, PROMOTED_KEY, promoted_name
@@ -153,10 +153,10 @@ def owner_key(body: Body) -> Key | None:
     return Key(body["metadata"]["namespace"], name) if name else None
 
 
-def owner_uid(body: Body) -> str:
-    """The uid of the UwsgiApp that controls the object; empty when none does."""
+def owner_uid(body: Body, kind: str = KIND) -> str:
+    """The uid of the UwsgiApp, or another kind, that controls the object; empty when none does."""
     owners = body["metadata"].get("ownerReferences", ())
-    return next((each["uid"] for each in owners if each.get("controller") and each.get("kind") == "UwsgiApp"), "")
+    return next((each["uid"] for each in owners if each.get("controller") and each.get("kind") == kind), "")
 
 
 def made_for(body: Body, app: str) -> bool:

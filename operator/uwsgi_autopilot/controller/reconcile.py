@@ -5,6 +5,7 @@ figures, and a status never behind a slow apply.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -12,14 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from uwsgi_autopilot.controller.cache import Cache
-from uwsgi_autopilot.controller.children import Children, NameTaken
+from uwsgi_autopilot.controller.children import Children
 from uwsgi_autopilot.controller.counters import Counters
 from uwsgi_autopilot.controller.kube import ApiError, Kube, NotFound, Unreachable
 from uwsgi_autopilot.controller.runners import Runners
-from uwsgi_autopilot.controller.statuswriter import Reconciled, StatusWriter
+from uwsgi_autopilot.controller.statuswriter import Reconciled, StatusWriter, lasting
 from uwsgi_autopilot.controller.store import Store
 from uwsgi_autopilot.controller.workqueue import Key, Workqueue
-from uwsgi_autopilot.errors import SpecError, TemplateError
+from uwsgi_autopilot.errors import TemplateError
 from uwsgi_autopilot.resources.app import App
 from uwsgi_autopilot.resources.objects import Settings, desired
 
@@ -33,7 +34,15 @@ LONGEST_RETRY_SECONDS = 300.0
 AGAIN_SECONDS = 300.0
 TEMPLATE_SECONDS = 30.0
 # Two writers at once, or a server that is busy, are gone the next time: no news for a condition.
-TRIES_UNTOLD = 2
+TRIES_UNTOLD = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """tries: in a row. words: what the log has of it already."""
+
+    tries: int
+    words: str
 
 
 @dataclass(slots=True)
@@ -64,8 +73,8 @@ class Chart:
 
 @dataclass(slots=True)
 class Reconciler:
-    """done: what became of the objects of each application, for its status. failures: in a row. unwritten: whose
-    status failed the last time."""
+    """done: what became of the objects of each application, for its status. unwritten: whose status failed the
+    last time."""
 
     kube: Kube
     cache: Cache
@@ -76,7 +85,7 @@ class Reconciler:
     settings: Settings
     counters: Counters
     done: dict[Key, Reconciled] = field(default_factory=dict)
-    failures: dict[Key, int] = field(default_factory=dict)
+    failures: dict[Key, Failure] = field(default_factory=dict)
     unwritten: set[Key] = field(default_factory=set)
 
     async def run(self) -> None:
@@ -117,11 +126,12 @@ class Reconciler:
         if body["metadata"].get("deletionTimestamp"):
             return "ok"  # its children follow it by their owner references
         app, problem = await self._ensure(key, body)
-        if not is_passing(problem) or self.failures.get(key, 0) >= TRIES_UNTOLD:
+        before = self.failures.get(key)
+        if not is_passing(problem) or (before is not None and before.tries >= TRIES_UNTOLD):
             meta = body["metadata"]
             self.done[key] = Reconciled(uid=meta["uid"], generation=meta["generation"], app=app, problem=problem)
             self.cache.look_again(key)
-        if problem is not None and not is_refusal(problem):
+        if problem is not None and not lasting(problem):
             return self._again(key, problem)
         self.failures.pop(key, None)
         self.cache.specs.mark(key, after=AGAIN_SECONDS)
@@ -144,13 +154,13 @@ class Reconciler:
         return app, None
 
     def _again(self, key: Key, error: Exception) -> str:
-        tries = self.failures[key] = self.failures.get(key, 0) + 1
-        if isinstance(error, ApiError | Unreachable):
-            log.warning("reconcile will be tried again app=%s error=%s", key, error)
-        elif tries == 1:
-            log.error("reconcile failed, will be tried again app=%s", key, exc_info=error)
-        else:
-            log.warning("reconcile failed again app=%s tries=%d error=%s", key, tries, type(error).__name__)
+        """Later and later, and the same fault is logged once."""
+        before, words = self.failures.get(key), f"{type(error).__name__}: {error}"
+        tries = before.tries + 1 if before is not None else 1
+        self.failures[key] = Failure(tries, words)
+        if before is None or before.words != words:
+            fault = None if isinstance(error, ApiError | Unreachable) else error
+            log.warning("reconcile will be tried again app=%s error=%s", key, words, exc_info=fault)
         self.cache.specs.mark(key, after=min(RETRY_SECONDS * 2 ** min(tries - 1, 10), LONGEST_RETRY_SECONDS))
         return "failed"
 
@@ -173,23 +183,21 @@ class Reconciler:
         try:
             again = await self.statuses.refresh(key, done, read=read)
         except Exception as error:
-            if isinstance(error, ApiError | Unreachable):
-                log.warning("status will be written again app=%s error=%s", key, error)
-            elif key not in self.unwritten:
-                log.exception("status failed, will be written again app=%s", key)
-            self.unwritten.add(key)
+            await self._status_failed(key, done, error)
             self.cache.look_again(key, after=RETRY_SECONDS)
             return
         self.unwritten.discard(key)
         self.cache.statuses.mark(key, after=again)
 
+    async def _status_failed(self, key: Key, done: Reconciled, error: Exception) -> None:
+        ours = not isinstance(error, ApiError | Unreachable)
+        if key not in self.unwritten:
+            log.warning("status will be written again app=%s error=%s", key, error, exc_info=error if ours else None)
+        self.unwritten.add(key)
+        if ours:
+            with contextlib.suppress(ApiError, Unreachable):
+                await self.statuses.tell_fault(key, done.uid, error)
+
 
 def is_passing(problem: Exception | None) -> bool:
-    return isinstance(problem, ApiError | Unreachable) and not is_refusal(problem)
-
-
-def is_refusal(problem: Exception | None) -> bool:
-    """The same again tomorrow: told in the status, not retried in haste."""
-    if isinstance(problem, ApiError):
-        return problem.status in (400, 403, 422)
-    return isinstance(problem, SpecError | TemplateError | NameTaken)
+    return isinstance(problem, ApiError | Unreachable) and not lasting(problem)

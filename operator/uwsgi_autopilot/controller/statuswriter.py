@@ -12,16 +12,16 @@ from datetime import datetime, timezone
 from typing import Any
 
 from uwsgi_autopilot.api.uwsgiapp import API_VERSION, KIND
+from uwsgi_autopilot.controller.cache import owner_uid
 from uwsgi_autopilot.controller.children import NameTaken
 from uwsgi_autopilot.controller.kube import ApiError, Conflict, Kube, NotFound, Unreachable
 from uwsgi_autopilot.controller.workqueue import Key
 from uwsgi_autopilot.errors import SpecError, TemplateError
 from uwsgi_autopilot.resources.app import App
-from uwsgi_autopilot.resources.causes import Cause, cause_of_server, cause_of_spec
+from uwsgi_autopilot.resources.causes import Cause, cause_of_failure, cause_of_fault, cause_of_server, cause_of_spec
 from uwsgi_autopilot.resources.conditions import Seen, rollout_of
 from uwsgi_autopilot.resources.labels import selector_text
-from uwsgi_autopilot.resources.status import of_objects, with_tuning, worth_writing
-from uwsgi_autopilot.resources.text import safe
+from uwsgi_autopilot.resources.status import of_objects, status_of_fault, with_tuning, worth_writing
 from uwsgi_autopilot.resources.tuned import TuningStatus
 
 Body = dict[str, Any]
@@ -34,6 +34,8 @@ FIGURES_SECONDS = 4.5
 # Some causes are told by time alone: a pod that is never ready.
 LOOK_AGAIN_SECONDS = 20.0
 LOOK_AGAIN_CALM_SECONDS = 300.0
+# The same again tomorrow, unless somebody changes something.
+REFUSALS = (400, 403, 422)
 PODS_READ = 50  # of a large application; the causes of the rest are the same
 
 
@@ -86,6 +88,15 @@ class StatusWriter:
             known.written, known.at = status, time.monotonic()
         return max(0.0, known.again - time.monotonic())
 
+    async def tell_fault(self, key: Key, uid: str, error: Exception) -> None:
+        """The look at the objects itself failed, and not for want of an API server. Raises ApiError, Unreachable."""
+        body = await self.kube.get("UwsgiApp", key.namespace, key.name)
+        if body["metadata"]["uid"] != uid:
+            return
+        status = status_of_fault(body, cause_of_fault(error), now=datetime.now(timezone.utc))
+        if worth_writing(body.get("status") or {}, status):
+            await self._write(key, uid, status)
+
     def forget(self, key: Key) -> None:
         self.known.pop(key, None)
 
@@ -112,18 +123,20 @@ class StatusWriter:
             deployment: Body | None = await self.kube.get("Deployment", key.namespace, key.name)
         except NotFound:
             deployment = None
-        owners = (deployment or {}).get("metadata", {}).get("ownerReferences", ())
-        if deployment is None or not any(each["uid"] == done.uid for each in owners):
+        if deployment is None or owner_uid(deployment) != done.uid:
             return Seen(deployment=None, problem=cause)
-        labels = selector_text(key.name)
-        replicasets = [each async for each in self.kube.list("ReplicaSet", key.namespace, labels)]
+        labels, uid = selector_text(key.name), deployment["metadata"]["uid"]
+        # Anybody may write our labels on anything.
+        listed = self.kube.list("ReplicaSet", key.namespace, labels)
+        replicasets = [each async for each in listed if owner_uid(each, "Deployment") == uid]
         seen = Seen(deployment=deployment, replicasets=replicasets, problem=cause)
         rollout = rollout_of(seen)
         if rollout is not None and rollout.done:
             return seen  # nothing is asked of its pods
+        own = {each["metadata"]["uid"] for each in replicasets}
         pods: list[Body] = []
         async for each in self.kube.list("Pod", key.namespace, labels):
-            if len(pods) < PODS_READ:
+            if owner_uid(each, "ReplicaSet") in own and len(pods) < PODS_READ:
                 pods.append(each)
         return Seen(deployment=deployment, replicasets=replicasets, pods=pods, problem=cause)
 
@@ -147,9 +160,15 @@ def cause_of_problem(app: App | None, problem: Exception | None) -> Cause | None
         return Cause(reason="TemplateUnusable", message=str(problem))
     if isinstance(problem, NameTaken):
         return Cause(reason="NameTaken", message=str(problem))
-    if isinstance(problem, ApiError) and problem.status in (400, 403, 422):
-        return cause_of_server(app, str(problem))
+    if isinstance(problem, ApiError) and problem.status in REFUSALS:
+        return cause_of_server(app, problem.written, str(problem))
     if isinstance(problem, ApiError | Unreachable):
-        return Cause(reason="ApplyFailed", message=safe(f"an object could not be written, tried again: {problem}"))
-    sentence = f"the operator failed, its log says where: {type(problem).__name__} {problem}"
-    return Cause(reason="InternalError", message=safe(sentence))
+        return cause_of_failure(str(problem))
+    return cause_of_fault(problem)
+
+
+def lasting(problem: Exception) -> bool:
+    """Does it end only when somebody changes something? Else it is tried again, later and later."""
+    if isinstance(problem, ApiError):
+        return problem.status in REFUSALS
+    return isinstance(problem, SpecError | TemplateError | NameTaken)

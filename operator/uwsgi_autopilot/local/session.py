@@ -22,7 +22,7 @@ from uwsgi_autopilot.fleet.pod import Pod, PodInfo
 from uwsgi_autopilot.kernel.sockdiag import tcp_port_owner
 from uwsgi_autopilot.local.agentclient import AgentClient
 from uwsgi_autopilot.local.children import Children, Sink
-from uwsgi_autopilot.local.files import FAREWELL_SECONDS, agent_config, nginx_site, layout_of
+from uwsgi_autopilot.local.files import FAREWELL_SECONDS, agent_config, layout_of, nginx_site
 from uwsgi_autopilot.local.programs import Programs
 from uwsgi_autopilot.local.rundir import make_run_directory
 from uwsgi_autopilot.resources.nginx import nginx_conf

@@ -18,8 +18,8 @@ Answer = tuple[str, str, str]
 
 REVISION = "deployment.kubernetes.io/revision"
 HASH = "pod-template-hash"
-# The chart's fault: nothing is changed, and what runs is what the manifest asks for, as far as anyone knows.
-TEMPLATE_UNUSABLE = "TemplateUnusable"
+# Not the manifest's fault: nothing is changed, and what runs is what it asks for, as far as anyone knows.
+NOT_ITS_FAULT = frozenset({"TemplateUnusable", "ApiServerFails", "InternalError"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +129,7 @@ def _available(seen: Seen, rollout: Rollout | None, cause: Cause | None) -> Answ
     if rollout.serving == 0:
         why = "; the condition Ready says why" if cause else ""
         return "False", cause.reason if cause else "NotServing", f"{_of(0, rollout.wanted)} serve{why}"
-    refused = seen.problem is not None and seen.problem.reason != TEMPLATE_UNUSABLE
+    refused = seen.problem is not None and seen.problem.reason not in NOT_ITS_FAULT
     if refused or (rollout.serving_old and not rollout.serving_new):
         return "True", "PreviousVersionServes", f"{_of(rollout.serving, rollout.wanted)} of the previous version serve"
     return "True", "Serving", f"{_of(rollout.serving, rollout.wanted)} serve"

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any
 
+from uwsgi_autopilot.api.words import found
 from uwsgi_autopilot.resources.mergekeys import MERGE_KEYS
 
 PATCH = "$patch"
@@ -40,17 +41,18 @@ def merge(base: Mapping[str, Any], overlay: Any, *, path: str) -> dict[str, Any]
     Raises MergeError.
     """
     if not isinstance(overlay, dict):
-        raise MergeError("", f"expected a mapping, found {_kind(overlay)}")
+        raise MergeError("", f"expected a mapping, found {kind_name(overlay)}")
     return _merge_map(dict(base), overlay, path, "")
 
 
 def _merge_map(base: dict[str, Any], overlay: dict[str, Any], known: str, where: str) -> dict[str, Any]:
     if PATCH in overlay:
         if overlay[PATCH] == "replace":
-            return {key: _fresh(value, f"{where}.{key}") for key, value in overlay.items() if key != PATCH}
+            fresh = _fresh({key: value for key, value in overlay.items() if key != PATCH}, where)
+            return dict(fresh)
         if overlay[PATCH] == "delete":
             return {}
-        raise MergeError(f"{where}.{PATCH}".lstrip("."), f"expected replace or delete, found {overlay[PATCH]!r}")
+        raise MergeError(f"{where}.{PATCH}".lstrip("."), f"expected replace or delete, found {found(overlay[PATCH])}")
     merged = deepcopy(base)
     if RETAIN in overlay:
         overlay = _retain(merged, overlay, where)
@@ -69,7 +71,7 @@ def _merge_map(base: dict[str, Any], overlay: dict[str, Any], known: str, where:
 def _merge_value(base: Any, value: Any, known: str, where: str) -> Any:
     for kind, name in ((dict, "a mapping"), (list, "a list")):
         if isinstance(base, kind) and not isinstance(value, kind):
-            raise MergeError(where, f"expected {name}, found {_kind(value)}")
+            raise MergeError(where, f"expected {name}, found {kind_name(value)}")
     if isinstance(base, dict):
         return deepcopy(value) if known in _REPLACED else _merge_map(base, value, known, where)
     if isinstance(base, list) and known in MERGE_KEYS:
@@ -84,7 +86,7 @@ def _retain(merged: dict[str, Any], overlay: dict[str, Any], where: str) -> dict
     names = overlay[RETAIN]
     rest = {key: value for key, value in overlay.items() if key != RETAIN}
     if not isinstance(names, list):
-        raise MergeError(f"{where}.{RETAIN}".lstrip("."), f"expected a list of names, found {_kind(names)}")
+        raise MergeError(f"{where}.{RETAIN}".lstrip("."), f"expected a list of names, found {kind_name(names)}")
     if strangers := [key for key, value in rest.items() if value is not None and key not in names]:
         raise MergeError(
             f"{where}.{RETAIN}".lstrip("."), f"expected every field beside it to be named, {strangers[0]} is not"
@@ -96,7 +98,11 @@ def _retain(merged: dict[str, Any], overlay: dict[str, Any], where: str) -> dict
 
 def _merge_list(base: list[Any], overlay: list[Any], key: str | None, known: str, where: str) -> list[Any]:
     if key is None:
-        items = list(dict.fromkeys([*base, *overlay]))
+        # Not by dict.fromkeys: an entry of a wrong type has no hash.
+        items: list[Any] = []
+        for item in [*base, *overlay]:
+            if item not in items:
+                items.append(item)
         return _ordered(items, base, overlay, lambda item: item)
 
     def identity(item: Any) -> Any:
@@ -105,8 +111,8 @@ def _merge_list(base: list[Any], overlay: list[Any], key: str | None, known: str
     for name, items in (("", base), (where, overlay)):
         for number, item in enumerate(items):
             if not isinstance(item, dict):
-                raise MergeError(f"{where}[{number}]", f"expected a mapping with {key}, found {_kind(item)}")
-            if key not in item and not (item.get(PATCH) == "replace" and name):
+                raise MergeError(f"{where}[{number}]", f"expected a mapping with {key}, found {kind_name(item)}")
+            if item.get(key) is None and not (item.get(PATCH) == "replace" and name):
                 raise MergeError(f"{where}[{number}]", f"expected {key}, by which entries of this list are told apart")
     kept, plain, replace = deepcopy(base), [], False
     for number, item in enumerate(overlay):
@@ -118,7 +124,7 @@ def _merge_list(base: list[Any], overlay: list[Any], key: str | None, known: str
         elif directive == "replace":
             replace = True
         else:
-            raise MergeError(f"{where}[{number}].{PATCH}", f"expected replace or delete, found {directive!r}")
+            raise MergeError(f"{where}[{number}].{PATCH}", f"expected replace or delete, found {found(directive)}")
     if replace:
         return [_fresh(item, f"{where}[{number}]") for number, item in plain]
     merged = list(kept)
@@ -177,12 +183,12 @@ def _refuse_directive(key: Any, where: str) -> None:
         )
 
 
-def _kind(value: Any) -> str:
+def kind_name(value: Any) -> str:
     names: tuple[tuple[Any, str], ...] = (
         (dict, "a mapping"),
         (list, "a list"),
         (bool, "a truth value"),
         (str, "a text"),
-        (type(None), "nothing"),
+        (type(None), "null"),
     )
     return next((name for kind, name in names if isinstance(value, kind)), "a number")

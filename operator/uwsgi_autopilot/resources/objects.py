@@ -11,7 +11,7 @@ from uwsgi_autopilot.errors import TemplateError
 from uwsgi_autopilot.resources import labels
 from uwsgi_autopilot.resources.app import App
 from uwsgi_autopilot.resources.configmaps import config_map
-from uwsgi_autopilot.resources.merge import merge
+from uwsgi_autopilot.resources.merge import MergeError, merge
 from uwsgi_autopilot.resources.podtemplate import drain_seconds, pod_template, start_seconds, with_config
 
 Object = dict[str, Any]
@@ -72,9 +72,7 @@ def deployment(app: App, skeletons: Mapping[str, str], pod: Mapping[str, Any], r
 
 def service(app: App, skeletons: Mapping[str, str]) -> Object:
     asked = app.spec["service"]
-    skeleton = skeleton_of(skeletons, "service")
-    ports = (skeleton.get("spec") or {}).get("ports") or [{"name": "http", "targetPort": "http", "protocol": "TCP"}]
-    port = {**ports[0], "port": asked["port"]}
+    port = {**_first_port(skeleton_of(skeletons, "service")), "port": asked["port"]}
     if "nodePort" in asked:
         port["nodePort"] = asked["nodePort"]
     spec = {
@@ -87,6 +85,16 @@ def service(app: App, skeletons: Mapping[str, str]) -> Object:
     return merge_skeleton(skeletons, "service", made)
 
 
+def _first_port(skeleton: Mapping[str, Any]) -> Mapping[str, Any]:
+    spec = skeleton.get("spec") or {}
+    ports = (spec.get("ports") if isinstance(spec, dict) else None) or [
+        {"name": "http", "targetPort": "http", "protocol": "TCP"}
+    ]
+    if not isinstance(ports, list) or not isinstance(ports[0], dict):
+        raise TemplateError("the chart's skeleton service has something else than a list of mappings at spec.ports")
+    return ports[0]
+
+
 def disruption_budget(app: App, skeletons: Mapping[str, str]) -> Object:
     made = _object(app, "PodDisruptionBudget")
     made["spec"] = {"selector": {"matchLabels": labels.selector_labels(app.name)}}
@@ -95,11 +103,14 @@ def disruption_budget(app: App, skeletons: Mapping[str, str]) -> Object:
 
 def merge_skeleton(skeletons: Mapping[str, str], name: str, made: Object) -> Object:
     """What we fill in wins over the skeleton."""
-    return {
-        "apiVersion": made["apiVersion"],
-        "kind": made["kind"],
-        **merge(skeleton_of(skeletons, name), made, path=made["kind"]),
-    }
+    try:
+        merged = merge(skeleton_of(skeletons, name), made, path=made["kind"])
+    except MergeError as error:
+        # The sentence is about our part, which is laid over the skeleton.
+        raise TemplateError(
+            f"the chart's skeleton {name} is of another type at {error.path} than a {made['kind']}"
+        ) from None
+    return {"apiVersion": made["apiVersion"], "kind": made["kind"], **merged}
 
 
 def skeleton_of(skeletons: Mapping[str, str], name: str) -> Object:

@@ -14,7 +14,9 @@ from uwsgi_autopilot.errors import SpecError, TemplateError
 from uwsgi_autopilot.resources import labels
 from uwsgi_autopilot.resources.app import App
 from uwsgi_autopilot.resources.configmaps import AGENT_FILE
+from uwsgi_autopilot.resources.lossless import stop_delay
 from uwsgi_autopilot.resources.merge import MergeError, merge
+from uwsgi_autopilot.resources.overlay import problems_of
 from uwsgi_autopilot.resources.protected import missing_pieces, objections
 from uwsgi_autopilot.resources.staticfiles import copy_command
 
@@ -103,13 +105,15 @@ def _overlaid(app: App, ours: dict[str, Any]) -> dict[str, Any]:
     overlay = app.spec["template"]
     if not overlay:
         return ours
-    try:
-        pod = merge(ours, overlay, path=PATH)
-    except MergeError as error:
-        raise SpecError([(f"{WHERE}.{error.path}", error.sentence)]) from None
-    problems = objections(ours, overlay, pod)
+    problems = problems_of(overlay)
+    if not problems:
+        try:
+            pod = merge(ours, overlay, path=PATH)
+            problems = objections(ours, overlay, pod)
+        except MergeError as error:
+            problems = [(error.path, error.sentence)]
     if problems:
-        raise SpecError([(f"{WHERE}.{path}", sentence) for path, sentence in problems])
+        raise SpecError([(f"{WHERE}.{path}" if path else WHERE, sentence) for path, sentence in problems])
     return pod
 
 
@@ -119,7 +123,7 @@ def _with_grace(app: App, pod: dict[str, Any]) -> dict[str, Any]:
     The template's own value does not count: it cannot know the application's readTimeout.
     """
     nginx = next(each for each in pod["spec"]["containers"] if each["name"] == "nginx")
-    sleep = nginx.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
+    sleep = stop_delay(nginx) or 0
     timeout = app.settings.nginx.read_timeout_s
     least = sleep + timeout + GRACE_MARGIN_SECONDS
     asked = (app.spec["template"].get("spec") or {}).get("terminationGracePeriodSeconds")

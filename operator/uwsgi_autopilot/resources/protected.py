@@ -1,14 +1,20 @@
 """What of a pod belongs to the autopilot: the template must have it, and no overlay may change it."""
 
+import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from uwsgi_autopilot.api.words import found
+from uwsgi_autopilot.resources import lossless
 from uwsgi_autopilot.resources.labels import APP, DOMAIN, MANAGED_BY
 
 CONTAINERS = ("app", "nginx")
 INIT_CONTAINERS = ("agent", "static")
 VOLUMES = ("run", "private", "agent", "desired", "promoted", "config", "static")
+
+# Where they are set, uWSGI or the agent reads them instead of the manifest.
+VARIABLES = ("AUTOPILOT_", "UWSGI_")
+ONCE = "init containers end before the others begin, and those are restarted by the pod's policy"
 
 # Fields of each container that make it what it is, and what to write instead of changing them.
 FIELDS: Mapping[str, Mapping[str, str]] = {
@@ -16,20 +22,24 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "image": "set spec.image",
         "command": "it is the agent's, which starts uWSGI; set spec.module and spec.uwsgi.options",
         "args": "the agent takes no further ones; set spec.uwsgi.options",
+        "restartPolicy": ONCE,
     },
     "nginx": {
         "command": "nginx reads the autopilot's configuration; set spec.nginx",
         "args": "nginx reads the autopilot's configuration; set spec.nginx",
+        "restartPolicy": ONCE,
     },
     "agent": {
         "image": "it is the operator's, chosen by the chart",
         "command": "it copies the agent; add an init container of your own",
         "args": "it copies the agent; add an init container of your own",
+        "restartPolicy": ONCE,
     },
     "static": {
         "image": "set spec.image",
         "command": "it copies the static files; set spec.nginx.static",
         "args": "it copies the static files; set spec.nginx.static",
+        "restartPolicy": ONCE,
     },
 }
 
@@ -76,7 +86,7 @@ def _metadata(overlay: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _pod_fields(ours: Mapping[str, Any], pod: Mapping[str, Any]) -> Iterator[Problem]:
     for field in ("serviceAccountName", "serviceAccount"):
-        if pod["spec"].get(field) != ours["spec"].get(field):
+        if (pod.get("spec") or {}).get(field) != ours["spec"].get(field):
             yield (
                 f"spec.{field}",
                 f"expected {found(ours['spec'].get(field))}, the application's own: grant rights to that one",
@@ -92,27 +102,41 @@ def _containers(ours: Mapping[str, Any], pod: Mapping[str, Any]) -> Iterator[Pro
                 yield where, "it cannot be removed: every pod of the autopilot needs it"
             else:
                 yield from _container(before[name], after[name], where)
+                if name in CONTAINERS:
+                    yield from lossless.of_container(before[name], after[name], where)
+        # Init containers of others have no port of ours either: some of them never end.
+        yield from lossless.ports_taken(_by_name(ours, "containers"), after, f"spec.{field}")
 
 
 def _container(before: Mapping[str, Any], after: Mapping[str, Any], where: str) -> Iterator[Problem]:
     for field, instead in FIELDS[before["name"]].items():
         if before.get(field) != after.get(field):
             yield f"{where}.{field}", f"it cannot be changed: {instead}"
-    mounts = {mount["mountPath"]: mount for mount in after.get("volumeMounts") or ()}
-    for mount in before.get("volumeMounts") or ():
-        if mount["name"] in VOLUMES and mounts.get(mount["mountPath"]) != mount:
-            yield f"{where}.volumeMounts[{mount['mountPath']}]", "it cannot be changed: the autopilot's files lie there"
-    ports = {port["containerPort"]: port for port in after.get("ports") or ()}
+    yield from _mounts(before, after, where)
+    ports = _by(after, "ports", "containerPort")
     for port in before.get("ports") or ():
         if ports.get(port["containerPort"]) != port:
             yield (
                 f"{where}.ports[{port['containerPort']}]",
                 "it cannot be changed: set spec.service for the Service's port",
             )
-    variables = {each["name"]: each for each in after.get("env") or ()}
-    for each in before.get("env") or ():
-        if each["name"].startswith("AUTOPILOT_") and variables.get(each["name"]) != each:
-            yield f"{where}.env[{each['name']}]", "it belongs to the autopilot: choose another name"
+    were, are = _by(before, "env", "name"), _by(after, "env", "name")
+    for name in [name for name in {**were, **are} if str(name).startswith(VARIABLES)]:
+        if were.get(name) != are.get(name):
+            instead = "write it under spec.uwsgi.options" if name.startswith("UWSGI_") else "choose another name"
+            yield f"{where}.env[{name}]", f"it belongs to the autopilot: {instead}"
+
+
+def _mounts(before: Mapping[str, Any], after: Mapping[str, Any], where: str) -> Iterator[Problem]:
+    """Ours stay, and nothing covers them: `/run/x/` and `/run/x` are one path and two merge keys."""
+    sentence = "it cannot be changed: the autopilot's files lie there"
+    were, are = _by(before, "volumeMounts", "mountPath"), _by(after, "volumeMounts", "mountPath")
+    ours = [path for path, mount in were.items() if mount["name"] in VOLUMES]
+    for path in [path for path in ours if are.get(path) != were[path]]:
+        yield f"{where}.volumeMounts[{path}]", sentence
+    for path in are.keys() - were.keys():
+        if f"{posixpath.normpath(path or '/')}/".startswith(tuple(f"{each}/" for each in ours)):
+            yield f"{where}.volumeMounts[{path}]", sentence
 
 
 def _volumes(ours: Mapping[str, Any], pod: Mapping[str, Any]) -> Iterator[Problem]:
@@ -123,4 +147,9 @@ def _volumes(ours: Mapping[str, Any], pod: Mapping[str, Any]) -> Iterator[Proble
 
 
 def _by_name(pod: Mapping[str, Any], field: str) -> dict[str, Any]:
-    return {each["name"]: each for each in pod["spec"].get(field) or ()}
+    return _by(pod.get("spec") or {}, field, "name")
+
+
+def _by(body: Mapping[str, Any], field: str, key: str) -> dict[Any, Any]:
+    """Without a merge key an entry is the API server's to refuse."""
+    return {each.get(key): each for each in body.get(field) or ()}

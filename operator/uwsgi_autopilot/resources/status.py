@@ -8,6 +8,7 @@ from typing import Any
 
 from uwsgi_autopilot.resources import labels
 from uwsgi_autopilot.resources.app import App
+from uwsgi_autopilot.resources.causes import Cause
 from uwsgi_autopilot.resources.conditions import Seen, conditions_of
 from uwsgi_autopilot.resources.text import safe
 from uwsgi_autopilot.resources.tuned import Answer, TuningStatus, tuned
@@ -19,6 +20,7 @@ MAX_BYTES = 6 * 1024
 MAX_DECISIONS = 10
 # Then Tuned.
 OF_OBJECTS = ("Available", "Ready", "Progressing")
+CONDITIONS = (*OF_OBJECTS, "Tuned")
 # Figures that move all the time: a change of nothing else may wait.
 NUMBERS = ("rps", "p99")
 
@@ -73,6 +75,20 @@ def with_tuning(objects: Status, before: Body, app: App | None, tuning: TuningSt
     if tuning.recommendation is not None:
         status["recommendation"] = _recommendation(tuning)
     return _fitting(status)
+
+
+def status_of_fault(body: Body, cause: Cause, *, now: datetime) -> Status:
+    """When the look at the live objects itself fails: Ready says so, everything else stays as it was told last."""
+    name, generation, old = body["metadata"]["name"], body["metadata"]["generation"], body.get("status") or {}
+    told = {each["type"]: (each["status"], each["reason"], each["message"]) for each in old.get("conditions") or ()}
+    answers = {kind: told.get(kind, ("Unknown", cause.reason, "see the condition Ready")) for kind in CONDITIONS}
+    answers["Ready"] = ("False", cause.reason, cause.message)
+    return {
+        **old,
+        "observedGeneration": generation,
+        "selector": labels.selector_text(name),
+        "conditions": [_condition(old, kind, answers[kind], generation, now) for kind in CONDITIONS],
+    }
 
 
 def worth_writing(old: Body, new: Status) -> str | None:

@@ -15,6 +15,9 @@ from typing import Any
 
 import pytest
 
+from uwsgi_autopilot.api.agentstate import AgentState
+from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape, Version
+from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import (
     HealthSpec,
@@ -65,6 +68,7 @@ class Served:
     faults: Path
     loads: list[LoadProcess] = field(default_factory=list)
     printed: list[str] = field(default_factory=list)
+    asked: Version = UNVERSIONED
 
     def load(self, *loads: str, seconds: float = 170) -> LoadProcess:
         process = LoadProcess.start(self.session.url, loads, seconds)
@@ -85,11 +89,11 @@ class Served:
     def hold(self, count: int = 1, *, path: str = "/?held=yes", headers: Mapping[str, str] | None = None) -> "Held":
         """Send requests that stay in service, or in the queue, until they are released; returns when all are there."""
         (self.faults / "released").unlink(missing_ok=True)
-        seen = self.session.samples[-1].seq if self.session.samples else 0
+        seen = self.samples[-1].seq if self.samples else 0
         held = Held(self, count, path, headers or {})
 
         def arrived() -> bool:
-            fresh = (each for each in self.session.samples if each.seq > seen)
+            fresh = (each for each in self.samples if each.seq > seen)
             return any(each.busy + (each.queue_max or 0) >= count for each in fresh)
 
         self.until(arrived, f"{count} requests are there")
@@ -105,18 +109,32 @@ class Served:
                 return found
             time.sleep(0.05)
         pytest.fail(
-            f"not within {timeout} s: {what}; state: {self.session.state}; printed: {self.printed[-30:]}; "
-            f"samples: {list(self.session.samples)[-3:]}"
+            f"not within {timeout} s: {what}; state: {self.state}; printed: {self.printed[-30:]}; "
+            f"samples: {list(self.samples)[-3:]}"
         )
 
-    def serves(self, shape: Shape) -> bool:
-        state = self.session.state or {}
-        return bool(state.get("serving")) and self.session.shape == shape
+    @property
+    def state(self) -> AgentState | None:
+        return self.session.state
 
-    def write_wish(self, text: str) -> None:
-        fresh = self.session.run / "wanted.test"
+    @property
+    def samples(self) -> Sequence[Sample]:
+        return self.session.pod.samples
+
+    def serves(self, shape: Shape) -> bool:
+        return self.state is not None and self.state.serving and self.state.shape == shape
+
+    def ask(self, shape: Shape, trial_seconds: float | None = None) -> Version:
+        """Write a desired shape that is newer than all before."""
+        self.asked = Version(max(self.asked.epoch, self.session.pod.accepted.epoch) + 1, 0)
+        self.session.write_desired(DesiredShape(version=self.asked, shape=shape, trial_seconds=trial_seconds))
+        return self.asked
+
+    def write(self, text: str) -> None:
+        """The file as it must not be."""
+        fresh = self.session.run / "desired.test"
         fresh.write_text(text)
-        fresh.rename(self.session.run / "wanted")
+        fresh.rename(self.session.run / "desired")
 
     @property
     def master(self) -> int:

@@ -7,6 +7,7 @@ import pytest
 
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.kernel.process import children_of
+from uwsgi_autopilot.report.reasons import RefusalReason
 
 pytestmark = pytest.mark.component
 
@@ -53,7 +54,7 @@ def test_a_killed_master_is_replaced_at_the_same_shape_and_no_worker_is_left(ser
         before = served.stats_pids()
         os.kill(before[0], signal.SIGKILL)
         answers_again(served)
-        served.until(lambda: served.session.state["restarts"] == 1 and served.serves(Shape(2, threads)), "same shape")
+        served.until(lambda: served.state.counts.restarts == 1 and served.serves(Shape(2, threads)), "same shape")
         served.until(lambda: not any(alive(pid) for pid in before), "the old processes are gone")
 
 
@@ -61,13 +62,13 @@ def test_a_generation_killed_while_it_starts_never_replaces_the_one_that_serves(
     with serve(start=Shape(1, 2)) as served:
         load = served.load("clients=4,path=/?ms=5")
         (served.faults / "held-import").touch()
-        served.session.wish(Shape(2, 4))
-        served.until(lambda: (served.session.state["change"] or {}).get("kind") == "swap", "the swap has begun")
+        served.ask(Shape(2, 4))
+        served.until(lambda: served.state.change and served.state.change.kind == "swap", "the swap has begun")
         starting = served.until(lambda: _masters(served) - {served.master}, "the new master runs")
         os.kill(starting.pop(), signal.SIGKILL)
-        refused = served.until(lambda: served.session.state["refused"], "the wish is given up")
-        assert refused["reason"] == "StartFailed"
-        assert "killed by signal 9" in refused["message"]
+        refused = served.until(lambda: served.state.refused, "it is given up")
+        assert refused.reason is RefusalReason.START_FAILED
+        assert "killed by signal 9" in refused.message
         assert served.serves(Shape(1, 2))
         assert load.stop()["failures"] == {}
 
@@ -86,7 +87,7 @@ def test_a_killed_nginx_is_started_again_on_its_port(serve):
         answers_again(served)
 
 
-def test_a_killed_agent_is_started_again_at_the_shape_that_was_wanted(serve):
+def test_a_killed_agent_is_started_again_at_the_shape_that_was_desired(serve):
     with serve(start=Shape(1, 2)) as served:
         served.session.set_shape(Shape(2, 3))
         before = [served.child("agent"), *served.stats_pids()]
@@ -101,14 +102,14 @@ def test_a_generation_that_cannot_be_imported_is_refused_with_the_applications_o
     with serve(start=Shape(1, 2)) as served:
         load = served.load("clients=4,path=/?ms=5")
         (served.faults / "bad-import").touch()
-        served.session.wish(Shape(2, 4))
-        refused = served.until(lambda: served.session.state["refused"], "the wish is given up")
-        assert refused["reason"] == "StartFailed"
-        assert "RuntimeError: the settings module is missing SECRET_KEY" in refused["message"]
+        served.ask(Shape(2, 4))
+        refused = served.until(lambda: served.state.refused, "it is given up")
+        assert refused.reason is RefusalReason.START_FAILED
+        assert "RuntimeError: the settings module is missing SECRET_KEY" in refused.message
         assert served.serves(Shape(1, 2))
         (served.faults / "bad-import").unlink()
-        served.session.wish(Shape(2, 4))
-        served.until(lambda: served.serves(Shape(2, 4)), "a later wish is followed")
+        served.ask(Shape(2, 4))
+        served.until(lambda: served.serves(Shape(2, 4)), "a later one is followed")
         assert load.stop()["failures"] == {}
 
 
@@ -116,7 +117,7 @@ def test_a_master_that_dies_while_its_application_is_broken_is_tried_again_until
     with serve(start=Shape(1, 2)) as served:
         (served.faults / "bad-import").touch()
         os.kill(served.master, signal.SIGKILL)
-        served.until(lambda: served.session.state["failed_starts"] >= 2, "it was tried again")
+        served.until(lambda: served.state.counts.failed_starts >= 2, "it was tried again")
         (served.faults / "bad-import").unlink()
         answers_again(served)
 
@@ -128,13 +129,13 @@ def test_a_stopped_master_leaves_readings_out_and_comes_back(serve):
         os.kill(master, signal.SIGSTOP)
         try:
             answered = [served.get("/")[0] for _ in range(5)]
-            since = served.session.state["now"]
-            served.until(lambda: served.session.state["now"] > since + 3, "three seconds without the master")
+            since = served.state.now
+            served.until(lambda: served.state.now > since + 3, "three seconds without the master")
             assert answered == [200] * 5
         finally:
             os.kill(master, signal.SIGCONT)
-        served.until(lambda: served.session.state["serving"] and served.serves(Shape(2, 2)), "readings are back")
-        assert served.session.state["restarts"] == 0
+        served.until(lambda: served.state.serving and served.serves(Shape(2, 2)), "readings are back")
+        assert served.state.counts.restarts == 0
 
 
 def test_an_nginx_killed_just_before_the_end_leaves_no_worker_behind(serve):

@@ -46,7 +46,7 @@ def test_the_agent_serves_until_nginx_is_gone(serve):
         load = served.load("clients=4,path=/?ms=5")
         agent = served.child("agent")
         os.kill(agent, signal.SIGTERM)
-        served.until(lambda: served.session.state["draining"], "it drains")
+        served.until(lambda: served.state.draining, "it drains")
         before = len(load.lines)
         served.until(lambda: sum(line["requests"] for line in list(load.lines)[before:]) > 1000, "it serves on")
         assert load.stop()["failures"] == {}
@@ -62,7 +62,7 @@ def test_a_second_signal_ends_the_agent_at_once(serve, until):
         workers = served.stats_pids()
         agent = served.session.children["agent"]
         agent.send_signal(signal.SIGTERM)
-        served.until(lambda: served.session.state["draining"], "it drains")
+        served.until(lambda: served.state.draining, "it drains")
         agent.send_signal(signal.SIGTERM)
         agent.wait(60)
         until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in workers), "uWSGI is gone")

@@ -31,16 +31,16 @@ def test_a_hundred_live_changes_under_load_lose_no_request(serve, seed):
     with serve() as served:
         load = [served.load(KEEP_ALIVE), served.load(ONE_CONNECTION_EACH), served.load("clients=2,path=/?ms=1000")]
         for shape in shapes(100, (1, 4), seed=seed):
-            served.session.wish(shape)
+            served.ask(shape)
             served.until(lambda shape=shape: served.serves(shape), f"{shape} serves")
         # A shape is told as soon as its workers live, and counted when all of them accept.
-        state = served.until(lambda: served.session.settled and served.session.state, "the last change is done")
+        state = served.until(lambda: served.session.settled and served.state, "the last change is done")
         summaries = [each.stop() for each in load]
         assert [each["failures"] for each in summaries] == [{}, {}, {}]
         assert all(each["sent"] == each["answered"] > 0 for each in summaries)
-        assert state["swaps"] + state["resizes"] >= 100
-        assert state["swaps"] >= 30
-        assert state["failed_starts"] == 0
+        assert state.counts.swaps + state.counts.resizes >= 100
+        assert state.counts.swaps >= 30
+        assert state.counts.failed_starts == 0
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_changes_lose_nothing_with_either_uwsgi(serve, uwsgi_program, options):
     with serve(program=uwsgi_program, options=options) as served:
         load = [served.load(KEEP_ALIVE), served.load(ONE_CONNECTION_EACH)]
         for shape in shapes(10, (1, 2, 4), seed=2):
-            served.session.wish(shape)
+            served.ask(shape)
             served.until(lambda shape=shape: served.serves(shape), f"{shape} serves")
         assert [each.stop()["failures"] for each in load] == [{}, {}]
 
@@ -60,8 +60,8 @@ def test_an_application_that_imports_for_ten_seconds_delays_only_the_change(serv
     with serve(start=Shape(1, 2)) as served:
         load = served.load("clients=4,path=/?ms=5")
         (served.faults / "held-import").touch()
-        served.session.wish(Shape(2, 3))
-        served.until(lambda: (served.session.state or {}).get("change"), "the swap has begun")
+        served.ask(Shape(2, 3))
+        served.until(lambda: served.state.change, "the swap has begun")
         before = len(load.lines) + 1
         served.until(lambda: len(load.lines) >= before + 10, "ten seconds pass")
         assert not served.serves(Shape(2, 3))
@@ -76,7 +76,7 @@ def test_a_request_that_takes_long_is_answered_by_the_generation_that_took_it(se
     with serve(start=Shape(1, 2)) as served:
         pid_before = served.get("/")[1]
         held = served.hold()
-        served.session.wish(Shape(1, 4))
+        served.ask(Shape(1, 4))
         served.until(lambda: served.serves(Shape(1, 4)), "the new generation serves")
         served.until(lambda: served.get("/")[1] != pid_before, "the old one takes no more")
         ((status, pid, _),) = held.release()
@@ -87,6 +87,6 @@ def test_more_processes_than_can_be_stopped_by_the_fifo_are_swapped_away(serve):
     """`-` needs an idle worker, and under saturation no threaded worker is ever idle."""
     with serve(start=Shape(4, 2)) as served:
         load = served.load("clients=32,path=/?ms=50")
-        served.session.wish(Shape(1, 2))
+        served.ask(Shape(1, 2))
         served.until(lambda: served.serves(Shape(1, 2)) and served.session.settled, "one process is left")
         assert load.stop()["failures"] == {}

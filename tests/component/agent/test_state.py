@@ -28,7 +28,7 @@ def test_the_true_queue_and_the_requests_in_service_are_seen(serve):
                 and sample.census.io > sample.census.busy * 0.8
             )
 
-        served.until(lambda: any(map(true, served.session.samples)), "a sample in which nothing disturbed us")
+        served.until(lambda: any(map(true, served.samples)), "a sample in which nothing disturbed us")
 
 
 def test_latency_is_sampled_at_high_rates_and_errors_are_not(serve):
@@ -40,17 +40,17 @@ def test_latency_is_sampled_at_high_rates_and_errors_are_not(serve):
             lines = sum(count for _, count in sample.latency)
             return sample.requests > 300 and 30 < lines < 0.7 * sample.requests and sample.latency_lost < 0.2
 
-        served.until(lambda: any(map(sampled, served.session.samples)), "a share of the log is read")
+        served.until(lambda: any(map(sampled, served.samples)), "a share of the log is read")
         assert served.until(lambda: _counted(served, 7) == 7, "each of seven errors is counted")
 
 
 def _counted(served, errors: int) -> float:
     """Of so many errors in a row. A kernel queues ten lines and then drops: on a busy machine one may be missing."""
-    before = sum(each.errors for each in served.session.samples)
+    before = sum(each.errors for each in served.samples)
     assert [served.get("/?status=503")[0] for _ in range(errors)] == [503] * errors
-    seq = served.session.samples[-1].seq
-    served.until(lambda: served.session.samples[-1].seq >= seq + 2, "two more samples")
-    return sum(each.errors for each in served.session.samples) - before
+    seq = served.samples[-1].seq
+    served.until(lambda: served.samples[-1].seq >= seq + 2, "two more samples")
+    return sum(each.errors for each in served.samples) - before
 
 
 def test_metrics_are_prometheus_text_with_help_and_base_units(serve):
@@ -120,6 +120,6 @@ def test_what_is_not_there_says_what_is(serve):
 
 def test_ready_says_why_not(serve):
     with serve(start=Shape(1, 2), ready=False) as served:
-        served.until(lambda: served.session.state, "the agent answers")
-        served.until(lambda: served.session.state["ready"], "ready")
+        served.until(lambda: served.state, "the agent answers")
+        served.until(lambda: served.state.ready, "ready")
         assert served.get("/_autopilot/ready")[:2] == (200, "requests are answered\n")

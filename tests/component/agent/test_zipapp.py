@@ -1,6 +1,5 @@
 """The agent as it runs in a container: one file, standard library only, on every Python that a pod may have."""
 
-import json
 import shutil
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from uwsgi_autopilot.api.agentconfig import AgentConfig
+from uwsgi_autopilot.api.desired import DesiredShape, Version
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.bundle import build_agent
 from uwsgi_autopilot.kernel.spawn import clean_environment
@@ -45,7 +45,7 @@ def test_the_one_file_serves_and_changes_shape(tmp_path, short_directory, uwsgi_
         chdir=str(Path(__file__).parent / "site"),
         socket=str(run / "app.sock"),
         private=str(run / "private"),
-        wanted=str(run / "wanted"),
+        desired=str(run / "desired"),
         start=Shape(1, 2),
         listen=f"unix:{run}/agent.sock",
     )
@@ -60,8 +60,8 @@ def test_the_one_file_serves_and_changes_shape(tmp_path, short_directory, uwsgi_
     client = AgentClient(str(run / "agent.sock"))
     try:
         assert _until(lambda: (client.state(0) or {}).get("ready")), _output(agent)
-        wish = {"seq": 1, "processes": 2, "threads": 3}
-        (run / "wanted").write_text(json.dumps(wish))
+        desired = DesiredShape(version=Version(1, 1), shape=Shape(2, 3))
+        (run / "desired").write_text(desired.to_text())
         assert _until(lambda: (client.state(0) or {}).get("shape") == {"processes": 2, "threads": 3})
         pss = Path(f"/proc/{agent.pid}/smaps_rollup").read_text()
         kib = next(int(line.split()[1]) for line in pss.splitlines() if line.startswith("Pss:"))

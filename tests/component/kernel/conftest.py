@@ -178,7 +178,7 @@ def start_uwsgi(uwsgi_program: Any) -> Iterator[Callable[..., Server]]:
             chdir=str(directory),
             socket=str(directory / "a.sock"),
             private=str(directory),
-            wanted="",
+            desired="",
             start=wanted,
             listen="",
             options=options,

@@ -49,7 +49,7 @@ class Local:
 
     def requests(self) -> int:
         """How many the application has finished, by the agent."""
-        return round(self._state()["requests_total"])
+        return round(self._state()["requestsTotal"])
 
     def in_service(self) -> int:
         samples = self._state()["samples"]

@@ -36,7 +36,7 @@ def test_an_application_that_waits_gets_more_threads_and_the_report_says_so(loca
     assert told["throughput_rps"] > 5 * 20
     assert 0 < told["latency_ms"]["p50"] <= told["latency_ms"]["p99"]
     first = told["decisions"][0]
-    assert first["kind"] == "change"
+    assert first["kind"] == "try"
     assert first["from"] == {"processes": 1, "threads": 2}
     assert set(first) == {"at_s", "kind", "from", "to", "reason", "message"}
     assert "changed 1x2" in run.out.read_text()

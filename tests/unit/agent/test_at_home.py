@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from uwsgi_autopilot.agent.main import at_home
+from uwsgi_autopilot.agent.startup import at_home
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
 
 
 def config(**fields):
-    places = {"chdir": ".", "socket": "/s", "private": "/p", "wanted": "/w", "listen": "unix:/l"}
+    places = {"chdir": ".", "socket": "/s", "private": "/p", "desired": "/d", "listen": "unix:/l"}
     defaults = {"name": "shop", "uwsgi": ("uwsgi",), "module": "wsgi:app", "start": Shape(1, 1)}
     return AgentConfig(**places | defaults | fields)
 

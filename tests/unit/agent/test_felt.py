@@ -2,7 +2,7 @@
 
 import pytest
 
-from uwsgi_autopilot.agent.observe import felt
+from uwsgi_autopilot.agent.signals.cpu import felt
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,19 @@
 """An API server in a dict, as far as the controller uses one: writes, reads, uids, conflicts."""
 
+import asyncio
 import copy
+from collections.abc import Callable
 from typing import Any
 
 from uwsgi_autopilot.controller.kube import ApiError, Conflict, NotFound
 
 Body = dict[str, Any]
+
+
+async def until(done: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not done():  # noqa: ASYNC110  # it may be anything
+            await asyncio.sleep(0.01)
 
 
 class Killed(BaseException):

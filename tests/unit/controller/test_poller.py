@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.unit.controller.fakes import FakeKube
+from tests.unit.controller.fakes import FakeKube, until
 from tests.unit.controller.making import answer, app_body, pod_body, sample
 from uwsgi_autopilot.api.desired import Version
 from uwsgi_autopilot.api.shape import Shape
@@ -74,11 +74,6 @@ def pod_at(ip: str, uid: str | None = None) -> Pod:
     return Pod(info=PodInfo(uid=uid or ip, name=uid or ip, ip=ip))
 
 
-async def until(done: Callable[[], bool]) -> None:
-    while not done():
-        await asyncio.sleep(0.01)
-
-
 def played(story: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(asyncio.wait_for(story(), 60))  # type: ignore[arg-type]
 
@@ -139,9 +134,8 @@ def test_three_hundred_silent_pods_delay_no_other_and_no_runner() -> None:
 
 def test_a_pod_that_is_silent_is_asked_more_and_more_rarely() -> None:
     pauses = [pause_after(failures, hot=True) for failures in range(1, 12)]
-    assert all(later > 0.8 * 2 * before * 0.8 for before, later in zip(pauses, pauses[1:3], strict=False))
-    assert max(pauses) <= LONGEST_SECONDS
-    assert min(pauses[4:]) > CALM_SECONDS
+    assert 1.6 <= pauses[0] <= 2.0 < pauses[1] <= 4.0 < pauses[2] <= 8.0 < pauses[3] <= LONGEST_SECONDS
+    assert 0.8 * LONGEST_SECONDS <= min(pauses[3:]) <= max(pauses) <= LONGEST_SECONDS
     assert pause_after(0, hot=True) == HOT_SECONDS
     assert pause_after(0, hot=False) == CALM_SECONDS
 
@@ -260,7 +254,7 @@ HOSTILE = [
 @pytest.mark.parametrize("change", HOSTILE)
 def test_it_is_refused_whole(change: dict[str, Any]) -> None:
     pod = pod_at("10.0.0.1", "u")
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError):
         pod.take(json.loads(json.dumps({**answer("u"), **change})), 1e9)
     assert not pod.samples
     assert pod.state is None

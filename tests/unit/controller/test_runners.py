@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from tests.unit.controller.fakes import FakeKube
+from tests.unit.controller.fakes import FakeKube, until
 from tests.unit.controller.making import PROMOTED, app_body, pod_body, promoted_map
 from tests.unit.controller.world import NoPoller
 from uwsgi_autopilot.controller.cache import Cache
@@ -28,12 +28,6 @@ def loaded(runners: Runners, name: str) -> bool:
     return runner is not None and runner.state is not None
 
 
-async def until(runners: Runners, *names: str) -> None:
-    async with asyncio.timeout(60):
-        while not all(loaded(runners, name) for name in names):
-            await asyncio.sleep(0.01)
-
-
 def test_one_whose_reads_hang_and_one_that_fails_stop_no_other() -> None:
     async def story() -> None:
         runners, kube, _ = scene("slow", "broken", "good")
@@ -48,7 +42,7 @@ def test_one_whose_reads_hang_and_one_that_fails_stop_no_other() -> None:
 
         kube.get = get  # type: ignore[method-assign]
         running = asyncio.create_task(runners.run())
-        await until(runners, "good")
+        await until(lambda: loaded(runners, "good"))
         assert len(runners.running) == 3
         assert not loaded(runners, "slow")
         assert runners.running[Key("web", "broken")].trouble is not None
@@ -61,9 +55,9 @@ def test_one_whose_reads_hang_and_one_that_fails_stop_no_other() -> None:
 
 def test_it_ends_with_its_application_and_begins_anew_with_another_one_of_that_name() -> None:
     async def story() -> None:
-        runners, kube, cache = scene("shop")
+        runners, _, cache = scene("shop")
         running = asyncio.create_task(runners.run())
-        await until(runners, "shop")
+        await until(lambda: loaded(runners, "shop"))
         first = runners.running[Key("web", "shop")]
         cache.app(app_body("shop"), gone=True)
         runners.turn()
@@ -72,7 +66,7 @@ def test_it_ends_with_its_application_and_begins_anew_with_another_one_of_that_n
         again["metadata"]["uid"] = "another"
         cache.app(again)
         runners.turn()
-        await until(runners, "shop")
+        await until(lambda: loaded(runners, "shop"))
         second = runners.running[Key("web", "shop")]
         assert (first.uid, second.uid) == ("app-shop", "another")
         assert second.state is not None
@@ -103,7 +97,7 @@ def test_an_edited_manifest_reaches_its_runner_at_once() -> None:
     async def story() -> None:
         runners, _, cache = scene("shop")
         running = asyncio.create_task(runners.run())
-        await until(runners, "shop")
+        await until(lambda: loaded(runners, "shop"))
         runner = runners.running[Key("web", "shop")]
         cache.app(app_body("shop", generation=2, pin={"processes": 3, "threads": 5}))
         assert runner.app.tuning.pin is not None

@@ -1,4 +1,4 @@
-"""What the fleet knows, in the status' words: who is named, which figures are shown, and when they are worth a write."""
+"""What the fleet knows, in the status' words: who is named, which figures are shown, when they are worth a write."""
 
 from dataclasses import replace
 from typing import Any

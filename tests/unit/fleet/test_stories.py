@@ -207,7 +207,7 @@ def test_a_shape_that_was_accepted_and_could_not_be_carried_out(tmp_path):
 
 
 def test_what_all_pods_try_at_once_and_none_can_take_is_not_promoted(tmp_path):
-    fleet = without_room(tmp_path, clients=600)
+    fleet = without_room(tmp_path, clients=120)
     fleet.run(60)
     assert fleet.kinds() == ["try-all", "refuse"]
     assert fleet.state.shape == Shape(2, 4)
@@ -242,7 +242,7 @@ def test_a_pod_that_had_no_room_for_the_promoted_shape_gets_it_later(tmp_path):
 
 def test_an_operator_that_dies_while_all_pods_try_leaves_no_trial_behind(tmp_path):
     """Nothing of it was promoted, and each agent ends its own trial, not all in the same second."""
-    fleet = SimFleet(tmp_path, workload.IO, pods=4, clients=600)
+    fleet = SimFleet(tmp_path, workload.IO, pods=4, clients=120)
     fleet.until("try-all")
     while len(set(fleet.shapes)) > 1 or fleet.shapes[0] == "2x4":
         fleet.run(1)
@@ -259,7 +259,7 @@ def test_an_operator_that_dies_while_all_pods_try_leaves_no_trial_behind(tmp_pat
 
 
 def test_all_pods_are_given_a_shape_half_of_them_at_a_time(tmp_path):
-    fleet = SimFleet(tmp_path, workload.IO, pods=4, clients=600)
+    fleet = SimFleet(tmp_path, workload.IO, pods=4, clients=120)
     fleet.until("try-all")
     most = 0
     for _ in range(20):

@@ -1,6 +1,7 @@
 """What ails an application, in one sentence: from live objects that were recorded (ailing.yaml), and from made ones for
 what a small cluster cannot show."""
 
+import re
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -9,7 +10,14 @@ import yaml
 
 from tests.unit.resources.making import app
 from uwsgi_autopilot.errors import SpecError
-from uwsgi_autopilot.resources.causes import Cause, cause_of_pod, cause_of_server, cause_of_spec
+from uwsgi_autopilot.resources.causes import (
+    Cause,
+    cause_of_failure,
+    cause_of_fault,
+    cause_of_pod,
+    cause_of_server,
+    cause_of_spec,
+)
 from uwsgi_autopilot.resources.conditions import Seen, cause_of, conditions_of
 
 AILING = yaml.safe_load((Path(__file__).parent / "ailing.yaml").read_text(encoding="utf-8"))
@@ -221,8 +229,51 @@ def test_causes_before_any_pod():
     overlay = cause_of_spec(SpecError([("spec.template.spec.x", "no"), ("spec.template.spec.y", "no")]))
     assert overlay == Cause(reason="OverlayRefused", message="spec.template.spec.x: no (and 1 more)")
     assert cause_of_spec(SpecError([("spec.module", "expected ...")])).reason == "SpecInvalid"
-    words = "Deployment.apps shop is invalid: spec.template.spec.x: Invalid value"
-    assert cause_of_server(app(), words).reason == "ApplyRefused"
-    with_overlay = cause_of_server(app(template={"spec": {"dnsPolicy": "Nope"}}), words)
-    assert with_overlay.reason == "OverlayRefused"
-    assert words in with_overlay.message
+    assert cause_of_failure("etcdserver: leader changed").reason == "ApiServerFails"
+
+
+INVALID = "Deployment.apps shop is invalid: spec.template.spec.x: Invalid value"
+
+
+@pytest.mark.parametrize(
+    ("template", "written", "words", "reason", "message"),
+    [
+        pytest.param({}, "Deployment", INVALID, "ApplyRefused", f"refused the Deployment: {INVALID}", id="no overlay"),
+        pytest.param({"spec": {}}, "Service", INVALID, "ApplyRefused", "refused the Service: ", id="another object"),
+        pytest.param({"spec": {}}, "", "no", "ApplyRefused", "refused a request of the operator: no", id="no object"),
+        pytest.param({"spec": {}}, "Deployment", INVALID, "OverlayRefused", f"the pod: {INVALID}", id="the overlay"),
+        pytest.param(
+            {"spec": {}},
+            "Deployment",
+            'Deployment in version "v1" cannot be handled as a Deployment: strict decoding error: unknown field '
+            '"spec.template.spec.nodeSelectors"',
+            "OverlayRefused",
+            'spec.template: the API server refused the pod: unknown field "spec.template.spec.nodeSelectors"',
+            id="a create with a misspelt field",
+        ),
+        pytest.param(
+            {"spec": {}},
+            "Deployment",
+            "failed to create typed patch object (web/shop; apps/v1, Kind=Deployment): "
+            ".spec.template.spec.nodeSelectors: field not declared in schema",
+            "OverlayRefused",
+            "refused the pod: spec.template.spec.nodeSelectors: field not declared in schema",
+            id="an apply with a misspelt field",
+        ),
+    ],
+)
+def test_what_the_api_server_refuses(template, written, words, reason, message):
+    """The words are those of 1.34."""
+    cause = cause_of_server(app(template=template), written, words)
+    assert cause.reason == reason
+    assert message in cause.message
+
+
+def test_a_mistake_of_ours_is_told_without_the_values_that_it_met():
+    try:
+        app(module=7).spec["s3cret"]
+    except SpecError as error:
+        fault = cause_of_fault(error)
+    assert fault.reason == "InternalError"
+    assert re.match(r"SpecError at app\.py:\d+: this is a fault of the operator", fault.message)
+    assert "module" not in fault.message

@@ -40,6 +40,12 @@ ROWS = [
     ("a map is emptied", {"m": {"x": 1}}, {"m": {"$patch": "delete"}}, {"m": {}}),
     ("a directive alone makes nothing", {}, {"m": {"$patch": "delete"}}, {}),
     (
+        "a directive within a replaced map makes nothing",
+        {"m": {"x": {"z": 1}}},
+        {"m": {"$patch": "replace", "x": {"$patch": "delete"}, "y": 2}},
+        {"m": {"y": 2}},
+    ),
+    (
         "fields that are not retained go",
         {"m": {"x": 1, "y": 2}},
         {"m": {"$retainKeys": ["y", "z"], "z": 3}},
@@ -89,7 +95,7 @@ WRONG = [
         {"m": {}},
         {"m": {"$patch": "merge"}},
         "m.$patch",
-        "expected replace or delete, found 'merge'",
+        'expected replace or delete, found "merge"',
     ),
     (
         "another directive",
@@ -97,6 +103,20 @@ WRONG = [
         {"spec": {"$setElementOrder/containers": []}},
         "spec.$setElementOrder/containers",
         "not known here",
+    ),
+    (
+        "another directive within a replaced map",
+        {"m": {"x": 1}},
+        {"m": {"$patch": "replace", "$setElementOrder/x": []}},
+        "m.$setElementOrder/x",
+        "not known here",
+    ),
+    (
+        "an entry whose key is null",
+        containers(A),
+        containers(A, {"name": None}),
+        "spec.containers[1]",
+        "expected name, by which",
     ),
     ("one field is not retained", {"m": {"x": 1}}, {"m": {"$retainKeys": ["x"], "y": 1}}, "m.$retainKeys", "y is not"),
 ]

@@ -15,7 +15,7 @@ def config(**changes: object) -> AgentConfig:
         "chdir": "/app",
         "socket": "/run/app.sock",
         "private": "/private",
-        "wanted": "/wanted",
+        "desired": "/desired",
         "start": Shape(2, 4),
         "listen": "unix:/run/state.sock",
     }

@@ -18,6 +18,10 @@ class SocketLoad(Collector):
         self._queues: list[int] = []
         self._busies: list[int] = []
 
+    def close(self) -> None:
+        if self._diagnostics is not None:
+            self._diagnostics.close()
+
     def look(self, running: Running) -> None:
         load = self._load()
         if load is None:

@@ -1,0 +1,67 @@
+"""Collectors fill fields of the Sample; one that fails leaves out its own, and no other."""
+
+import pytest
+
+from tests.unit.agent.making import FakeServer, config
+from uwsgi_autopilot.agent.follower import Follower
+from uwsgi_autopilot.agent.generations import Generations
+from uwsgi_autopilot.agent.observe import Observer
+from uwsgi_autopilot.agent.signals.collector import Growth
+from uwsgi_autopilot.api.shape import Shape
+
+
+@pytest.fixture
+def generations(tmp_path):
+    made = Generations(
+        FakeServer(), Follower(config(tmp_path, start=Shape(2, 2))), lambda: None, start_seconds=1, request_seconds=1
+    )
+    made.step(0.0)
+    made.step(0.1)
+    assert made.serving is not None
+    return made
+
+
+@pytest.fixture
+def observer(tmp_path):
+    observer = Observer(config(tmp_path))
+    yield observer
+    observer.socket.close()
+
+
+def test_a_signal_that_fails_is_told_once_and_the_others_are_there(generations, observer, capsys):
+
+    class Broken(type(observer.memory)):
+        def collect(self, window):
+            raise OSError("smaps_rollup")
+
+    guards = observer._guards
+    observer._guards = {
+        (Broken(each.cgroup, None) if each is observer.memory else each): guard for each, guard in guards.items()
+    }
+    begin = observer._last_at
+    samples = [observer.sample(generations, begin + second) for second in range(1, 30)]
+    assert all(sample is not None and sample.memory_bytes is None and sample.cores > 0 for sample in samples)
+    assert [sample.seq for sample in samples] == list(range(1, 30))
+    assert capsys.readouterr().err.count("Traceback") == 1
+
+
+def test_the_server_is_asked_a_moment_before_a_sample_is_due(generations, observer):
+    told = generations.serving.instance.told
+    observer.tick(generations, observer._last_at + 0.5)
+    assert "look" not in told
+    observer.tick(generations, observer._last_at + 0.9)
+    observer.tick(generations, observer._last_at + 1.0)
+    assert told.count("look") == 1
+
+
+def test_what_grew_is_summed_over_owners_that_begin_at_zero():
+    growth = Growth()
+    growth.saw("a", 5)
+    assert growth.take() == 5
+    growth.saw("a", 7)
+    growth.saw("b", 1)
+    assert growth.take() == 3
+    growth.saw("a", 2)  # restarted: what it has now is less, and sums never go backwards
+    assert growth.take() == 0
+    growth.forget_all_but({"b"})
+    assert not growth.knows("a")

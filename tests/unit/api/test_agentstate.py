@@ -1,0 +1,37 @@
+"""The agent's state, as it is read back: whole, or what of it can be trusted."""
+
+from uwsgi_autopilot.api.agentstate import MAX_MESSAGE, AgentState, Change, Counts, Refused, parse_state
+from uwsgi_autopilot.api.desired import Version
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.report.reasons import RefusalReason
+
+REFUSED = Refused(reason=RefusalReason.START_FAILED, message="no", at=5.0, version=Version(1, 2), shape=Shape(4, 4))
+STATE = AgentState(
+    agent="1", app="shop", uid="u", pid=7, now=5.0, target=Shape(2, 2), pids=(8, 9), serving=True, ready=True,
+    why="requests are answered", shape=Shape(1, 2), accepted=Version(1, 3), on_trial=True,
+    change=Change(kind="resize", to=Shape(2, 2), seconds=0.5), refused=REFUSED, generation=3, ceiling=16, uwsgi="2.0.31",
+    counts=Counts(swaps=1, resizes=2, refused=3, restarts=4, failed_starts=5), requests_total=6.0,
+)  # fmt: skip
+
+
+def test_what_is_written_is_what_is_read():
+    assert parse_state(STATE.to_json(), uid="u") == STATE
+
+
+def test_an_absurd_shape_that_was_refused_is_left_out_and_the_rest_is_read():
+    data = STATE.to_json()
+    data["refused"]["shape"] = {"processes": 10**9, "threads": 2}
+    found = parse_state(data, uid="u")
+    assert found.refused.shape is None
+    assert found.refused.version == Version(1, 2)
+
+
+def test_of_a_long_message_both_ends_are_kept():
+    """It begins with what happened and ends with the last line of a traceback."""
+    data = STATE.to_json()
+    data["refused"]["message"] = "the new generation ended: " + "File x, line 1\n" * 1000 + "RuntimeError: SECRET_KEY"
+    message = parse_state(data, uid="u").refused.message
+    assert message.startswith("the new generation ended: ")
+    assert message.endswith("RuntimeError: SECRET_KEY")
+    assert len(message) == MAX_MESSAGE
+    assert "\n" not in message
