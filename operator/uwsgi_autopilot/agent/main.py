@@ -16,15 +16,17 @@ from typing import Any
 from uwsgi_autopilot.agent import listener, serve
 from uwsgi_autopilot.agent.change import Fleet
 from uwsgi_autopilot.agent.drain import Drain
-from uwsgi_autopilot.agent.health import Health
+from uwsgi_autopilot.agent.health import Health, Signs
 from uwsgi_autopilot.agent.log import log
 from uwsgi_autopilot.agent.metrics import metrics_page
 from uwsgi_autopilot.agent.observe import Observer
+from uwsgi_autopilot.agent.question import Question
 from uwsgi_autopilot.agent.state import State
 from uwsgi_autopilot.agent.wanted import WishFile
 from uwsgi_autopilot.api.agentconfig import MAX_SOCKET_PATH, AgentConfig, read_agent_config
 from uwsgi_autopilot.api.wish import EVERYONE
 from uwsgi_autopilot.kernel.spawn import become_subreaper
+from uwsgi_autopilot.kernel.writing import Writing
 
 TICK_SECONDS = 0.1
 # While something changes the master is poked this often: it acts on an event at once, else once a second.
@@ -48,9 +50,12 @@ class Agent:
         self.fleet = Fleet(config, self.socket, self.observer.memory)
         self.wishes = WishFile(config)
         self.health = Health(config)
+        self.question = Question(config)
+        self.writing = Writing()
         self.state = State(config)
         self.drain: Drain | None = None
         self.stop_now = False
+        self._asked = 0  # questions that the observer knows of
         self._next_sample = time.monotonic() + SAMPLE_SECONDS
         if promoted := self.wishes.read_promoted():
             self.fleet.target = promoted.shape
@@ -58,11 +63,11 @@ class Agent:
             "/healthz": serve.text_page(lambda: (200, "ok\n")),
             "/ready": serve.text_page(self._ready),
             "/metrics": serve.text_page(lambda: (200, metrics_page(self.state)), "text/plain; version=0.0.4"),
-            "/v1/state": serve.state_page(self.state.to_json),
+            "/v1/state": serve.state_page(self.state.to_text),
         }
         self._published: tuple[object, ...] = ()
         self._publish(time.monotonic())
-        serve.start(config.listen, pages)
+        self.servers = [serve.Server(address, pages) for address in config.listen]
 
     def run(self) -> int:
         """The main loop. Returns the exit status."""
@@ -97,24 +102,46 @@ class Agent:
         self.fleet.step(now)
         self.observer.tick(self.fleet)
         if not self.health.ready:
-            self._check_health(now, finished=0.0)
+            self._check_health(now)
         doing = (self.wishes.accepted, self.wishes.refused, self.fleet.refused, self.fleet.shape, self.fleet.idle)
         if not self.health.ready or doing != self._published:
             # Not only once a second: whoever waits for it should not wait for our clock.
             self._publish(now)
             self._published = doing
 
-    def _check_health(self, now: float, *, finished: float) -> None:
+    def _check_health(self, now: float, *, finished: float = 0.0, wrote: bool = False) -> None:
         serving = self.fleet.serving is not None
-        self.health.step(now, serving=serving, finished=finished, queue=self.observer.queue)
+        if serving and self.health.should_ask:
+            self.question.ask(now)
+        observer = self.observer
+        self.health.step(
+            now,
+            Signs(
+                serving=serving,
+                finished=finished,
+                wrote=wrote,
+                answer=self.question.take(),
+                in_service=observer.in_service,
+                queue=observer.queue,
+            ),
+        )
 
     def _sample(self, now: float) -> None:
         settled = self.fleet.idle and now - self.fleet.last_change_at >= SAMPLE_SECONDS
-        sample = self.observer.sample(self.fleet, now, settled=settled)
+        asked = self.question.asked
+        sample = self.observer.sample(self.fleet, now, settled=settled, own=asked - self._asked)
+        self._asked = asked
         if sample is not None:
             self.state.add(sample)
-        self._check_health(now, finished=sample.requests if sample else 0.0)
+        finished = self.observer.finished if sample else 0.0
+        self._check_health(now, finished=finished, wrote=not finished and self._wrote())
         self._publish(now)
+
+    def _wrote(self) -> bool:
+        """Old generations too: the long answers are there."""
+        return self.writing.grew(
+            {pid: each.shape.threads for each in self.fleet.generations() for pid in each.workers()}
+        )
 
     def _publish(self, now: float) -> None:
         self.state.update(now, self.fleet, self.wishes, self.health, self.observer, self.drain is not None)

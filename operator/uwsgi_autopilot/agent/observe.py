@@ -59,6 +59,7 @@ class Observer:
         self.queue: int | None = None
         self.in_service: int | None = None
         self.total_requests = 0.0
+        self.finished = 0.0  # of the last second, the agent's own among them
         self._diagnostics = _open_diagnostics()
         self._census = ThreadCensus()
         self._requests, self._service_us, self._cpu, self._runqueue = _Growth(), _Growth(), _Growth(), _Growth()
@@ -73,6 +74,7 @@ class Observer:
         self._seq = 0
         self._last_shape: Shape | None = None
         self._runqueue_seen = True
+        self._own = 0.0
 
     def tick(self, fleet: Fleet) -> None:
         load = self._socket_load()
@@ -85,15 +87,19 @@ class Observer:
         if fleet.serving is not None and fleet.serving.stats is not None:
             self._census.look(fleet.serving.workers(), LOOKS_PER_TICK, fleet.serving.shape.threads)
 
-    def sample(self, fleet: Fleet, now: float, *, settled: bool) -> Sample | None:
-        """The Sample of the time since the last call; None before the first generation serves."""
+    def sample(self, fleet: Fleet, now: float, *, settled: bool, own: int = 0) -> Sample | None:
+        """The Sample of the time since the last call; None before the first generation serves.
+
+        own: questions that the agent itself has begun to ask meanwhile: each becomes a request, and nobody's load.
+        """
         seconds = now - self._last_at
         if fleet.serving is None or fleet.shape is None or seconds <= 0:
             return None
         self._last_at = now
         oldest, in_request = self._read_generations(fleet)
         worker_cpu = self._read_workers(fleet, now)
-        requests = self._requests.take()
+        self.finished = self._requests.take()
+        requests = self._without_own(self.finished, own)
         self.total_requests += requests
         log = self.access_log.take(requests, seconds) if self.access_log else LogWindow()
         foreign, steal, cpu = self._machine_load(seconds)
@@ -144,6 +150,13 @@ class Observer:
         if limit is None or used is None or not self.worker_bytes:
             return None
         return MemoryUse(used=used, limit=limit, worker=self.worker_bytes, master=self.master_bytes)
+
+    def _without_own(self, requests: float, own: int) -> float:
+        """Taken off when something finishes, because nobody can tell which request was ours: the sum is right."""
+        self._own += own
+        taken = min(requests, self._own)
+        self._own -= taken
+        return requests - taken
 
     def _socket_load(self) -> UnixSocketLoad | None:
         if self._diagnostics is not None:

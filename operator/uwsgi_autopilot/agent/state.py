@@ -1,5 +1,6 @@
 """What the agent tells about itself: the JSON of /v1/state, and the numbers of /metrics. Built once a second."""
 
+import json
 import os
 from collections import deque
 from typing import Any
@@ -25,6 +26,8 @@ class State:
     def __init__(self, config: AgentConfig) -> None:
         self.config = config
         self.samples: deque[Sample] = deque(maxlen=KEEP_SAMPLES)
+        # Each as JSON, made once: whoever may connect may ask for all 300, and making them took 31 ms, joining 0.2 ms.
+        self._texts: deque[tuple[int, str]] = deque(maxlen=KEEP_SAMPLES)
         self.latency: dict[int, int] = {}
         self.upstream: dict[int, int] = {}
         self.errors_total = 0.0
@@ -36,6 +39,7 @@ class State:
 
     def add(self, sample: Sample) -> None:
         self.samples.append(sample)
+        self._texts.append((sample.seq, json.dumps(sample.to_json())))
         latency, upstream = dict(self.latency), dict(self.upstream)
         add(latency, sample.latency)
         add(upstream, sample.upstream)
@@ -62,6 +66,7 @@ class State:
             "serving": serving is not None,
             "ready": health.ready,
             "why": health.why,
+            "failing": health.failing,
             "draining": draining,
             "shape": fleet.shape.to_json() if fleet.shape else None,
             "target": fleet.target.to_json(),
@@ -78,8 +83,10 @@ class State:
             "requests_total": observer.total_requests,
         }
 
-    def to_json(self, since: int) -> dict[str, Any]:
-        return {**self.summary, "samples": [each.to_json() for each in tuple(self.samples) if each.seq > since]}
+    def to_text(self, since: int) -> str:
+        """The JSON, with the samples after number `since`."""
+        samples = ", ".join(text for seq, text in tuple(self._texts) if seq > since)
+        return f'{json.dumps(self.summary)[:-1]}, "samples": [{samples}]}}'
 
 
 def refusal_json(refusal: Refusal | None, at: float) -> dict[str, Any] | None:

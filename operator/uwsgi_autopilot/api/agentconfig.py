@@ -21,7 +21,7 @@ class AgentConfig:
     start: the first shape when there is no promoted one. max_processes, max_threads: bounds of every wish; on a cluster
     those of the schema, because the manifest's own are kept by the operator and editing them must restart no pod.
     ceiling: worker slots of each generation; more processes than these take a new one.
-    listen: where state is served: "unix:/path" or "host:port".
+    listen: where state is served: "unix:/path" and "host:port", each with a thread of its own.
     log_socket: datagrams of nginx's access log arrive here; None: no latency histogram.
     nginx_port: the drain waits until nothing listens there; None: it looks at the unix socket alone.
     memory_limit: bytes that the generations may use together; None: the cgroup's limit.
@@ -29,6 +29,7 @@ class AgentConfig:
     drain_seconds: the agent's own deadline after SIGTERM.
     start_seconds: a generation that does not accept by then is given up.
     request_seconds: the longest request to wait for when a generation retires.
+    hang_seconds: an application without any sign of life for so long is no longer ready.
     """
 
     name: str
@@ -39,7 +40,7 @@ class AgentConfig:
     private: str
     wanted: str
     start: Shape
-    listen: str
+    listen: tuple[str, ...]
     min_processes: int = 1
     max_processes: int = 1024
     min_threads: int = 1
@@ -59,6 +60,7 @@ class AgentConfig:
     cores: float | None = None
     start_seconds: float = 300.0
     request_seconds: float = 75.0
+    hang_seconds: float = 60.0
     drain_seconds: float = 85.0
     termination_log: str | None = None
 
@@ -76,6 +78,7 @@ def read_agent_config(path: str | Path) -> AgentConfig:
         raise ValueError(f"{path}: unknown field {unknown[0]!r}: this agent is older than what wrote the file")
     data["start"] = Shape.from_json(data["start"])
     data["uwsgi"] = tuple(data["uwsgi"])
+    data["listen"] = tuple(data["listen"])
     data["options"] = tuple((name, value) for name, value in data.get("options", ()))
     data["env"] = tuple((name, value) for name, value in data.get("env", ()))
     return AgentConfig(**data)

@@ -16,14 +16,11 @@ FAREWELL_SECONDS = 10.0
 
 def places_of(run: Path, host: str, port: int) -> places.Places:
     """`run`: the run directory."""
-    agent = f"unix:{run / 'agent.sock'}"
     return places.Places(
         run=str(run),
         private=str(run / "private"),
         temporary=str(run),
         wanted=str(run / "wanted"),
-        listen=agent,
-        agent=agent,
         nginx_listen=f"{host}:{port}",
         nginx_port=port,
     )

@@ -17,6 +17,7 @@ from uwsgi_autopilot.resources.staticfiles import served_from
 
 AGENT_PORT = 9117
 NGINX_PORT = 8080
+PROBES_PORT = 9118
 # The mounts are spelled out in the chart's PodTemplate.
 PLACES = Places(
     run="/run/uwsgi-autopilot",
@@ -24,9 +25,9 @@ PLACES = Places(
     temporary="/tmp",  # noqa: S108  # an emptyDir of the nginx container alone
     wanted="/etc/uwsgi-autopilot/wanted/wanted",
     promoted="/etc/uwsgi-autopilot/promoted/wanted",
-    listen=f"0.0.0.0:{AGENT_PORT}",
-    agent=f"127.0.0.1:{AGENT_PORT}",
+    agent_port=f"0.0.0.0:{AGENT_PORT}",
     nginx_listen=str(NGINX_PORT),
+    nginx_probes=str(PROBES_PORT),
     nginx_port=NGINX_PORT,
     termination_log="/dev/termination-log",
 )

@@ -63,7 +63,7 @@ def test_a_file_that_is_empty_from_the_start_is_no_wish(tmp_path):
             private="/p",
             wanted=str(wanted),
             start=Shape(1, 2),
-            listen="unix:/l",
+            listen=("unix:/l",),
         )
     )
     assert wishes.read_promoted() is None

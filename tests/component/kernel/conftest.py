@@ -162,7 +162,7 @@ def start_uwsgi(uwsgi_program: Any) -> Iterator[Callable[..., Server]]:
             private=str(directory),
             wanted="",
             start=wanted,
-            listen="",
+            listen=(),
             options=options,
         )
         text = generation_ini(

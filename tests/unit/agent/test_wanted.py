@@ -19,7 +19,7 @@ def file_of(folder: Path) -> WishFile:
     (folder / "promoted").write_text(PROMOTED)
     config = AgentConfig(
         name="shop", uwsgi=("uwsgi",), module="wsgi:app", chdir="/", socket="/s", private="/p", start=Shape(1, 1),
-        wanted=str(folder / "wanted"), promoted=str(folder / "promoted"), listen="unix:/l", uid="u",
+        wanted=str(folder / "wanted"), promoted=str(folder / "promoted"), listen=("unix:/l",), uid="u",
     )  # fmt: skip
     return WishFile(config)
 

@@ -45,7 +45,7 @@ class SimAgent:
         self.folder.mkdir(parents=True, exist_ok=True)
         config = AgentConfig(
             name="shop", uwsgi=("uwsgi",), module="wsgi:app", chdir="/", socket="/s", private="/p",
-            wanted=str(self.folder / "wanted"), start=self.start, listen="unix:/l", uid=self.uid,
+            wanted=str(self.folder / "wanted"), start=self.start, listen=("unix:/l",), uid=self.uid,
         )  # fmt: skip
         self.wishes = WishFile(config)
         self.observer = Observer(self.pod)
