@@ -7,6 +7,7 @@
 import contextlib
 import fcntl
 import os
+import random
 import shutil
 import signal
 import socket
@@ -134,12 +135,15 @@ def nginx_program() -> str:
 
 @pytest.fixture
 def free_port() -> Callable[[], int]:
-    """Ports that nobody listened on a moment ago."""
+    """Ports that nobody listened on a moment ago, below those that the kernel gives to outgoing connections: of these
+    somebody else's test may take one before ours binds it."""
 
     def find() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
+        while True:
+            port = random.randrange(15_000, 30_000)
+            with socket.socket() as probe, contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
 
     return find
 

@@ -54,12 +54,16 @@ spec:
       ports:
         - {name: agent, containerPort: 9117, protocol: TCP}
       # The whole way through nginx and uWSGI to spec.health.path. Until it was seen to answer, no other probe runs.
+      # A number: the name belongs to nginx's container.
       startupProbe:
-        httpGet: {path: /_autopilot/startup, port: 8080}
+        httpGet: {path: /_autopilot/startup, port: 9118}
         periodSeconds: 2
         timeoutSeconds: 5
         failureThreshold: {{ ceil (divf .Values.pod.app.startupSeconds 2) }}
-      # The agent, never the application: a probe that waits behind requests kills pods when they are needed most.
+      # The agent, never the application: a probe that waits behind requests kills pods when they are needed most. Not
+      # through nginx: one that is dead would take the application along, whose requests in service can still be finished.
+      # Strangers reach this port too, but one thread serves it, reads a question as it accepts its connection, and
+      # bounds connections in all and of one address: beside 300 half-open ones a probe takes as long as without.
       livenessProbe:
         httpGet: {path: /healthz, port: agent}
         periodSeconds: 10
@@ -84,14 +88,17 @@ spec:
       command: [nginx, -e, stderr, -c, /etc/uwsgi-autopilot/config/nginx.conf]
       ports:
         - {name: http, containerPort: 8080, protocol: TCP}
-      # nginx asks the agent: a generation accepts, and requests were answered. Load and a change never make it false.
+        # The kubelet's alone: no Service leads there.
+        - {name: probes, containerPort: 9118, protocol: TCP}
+      # nginx asks the agent, over a unix socket: a generation accepts, and the application was seen to answer and does
+      # not hang. Load, answers with 5xx and a change never make it false.
       readinessProbe:
-        httpGet: {path: /_autopilot/ready, port: http}
+        httpGet: {path: /_autopilot/ready, port: probes}
         periodSeconds: 5
         timeoutSeconds: 5
         failureThreshold: 3
       livenessProbe:
-        httpGet: {path: /_autopilot/nginx, port: http}
+        httpGet: {path: /_autopilot/nginx, port: probes}
         periodSeconds: 10
         timeoutSeconds: 5
         failureThreshold: 6
@@ -107,7 +114,7 @@ spec:
         - {name: nginx-tmp, mountPath: /tmp}
   volumes:
     - {name: agent, emptyDir: {sizeLimit: 16Mi}}
-    # Shared by nginx and the application: app.sock, log.sock and the file that says that the pod stops.
+    # Shared by nginx and the application: app.sock, agent.sock, log.sock and the file that says that the pod stops.
     - {name: run, emptyDir: {sizeLimit: 16Mi}}
     # uWSGI's stats and FIFO, which show requests and take orders: the application's container alone.
     - {name: private, emptyDir: {sizeLimit: 64Mi}}

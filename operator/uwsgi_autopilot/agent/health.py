@@ -1,61 +1,100 @@
-"""Is the application ready? A generation accepts, and requests are being answered.
+"""Is the application ready? Pure: the signs of life come in, once a second, and a sentence goes out.
 
-Load, a full queue and a swap in progress never make it unready: taking a pod away because it is busy makes the
-others busier. When nothing comes in, the agent asks the application itself.
+Ready for the first time once it was seen to answer below 500. From then on only silence makes it unready: no request
+that finished, no byte of an answer that moved, no answer to the agent's own question, for `hang_seconds`. Load, a full
+queue and a change in progress never do: taking a pod away because it is busy makes the others busier. Neither do
+answers with 5xx: the database that is slow or away is the same for every replica, and all would be taken away at once.
 """
 
-import threading
+from dataclasses import dataclass
 
 from uwsgi_autopilot.api.agentconfig import AgentConfig
-from uwsgi_autopilot.uwsgi.request import ask
+from uwsgi_autopilot.uwsgi.request import NoAnswer
 
+# The agent asks itself after so long a silence, or after a third of hang_seconds where that is less.
 IDLE_SECONDS = 10.0
-# As long as answers came within this time, one that is missing now is load or a slow request.
-TRUST_SECONDS = 30.0
-ASK_TIMEOUT = 10.0
+# Silence that nobody watched is none: the machine was suspended, or the agent got no CPU.
+MOST_SECONDS_A_STEP = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signs:
+    """What was seen since the step before.
+
+    serving: a generation accepts. finished: requests. wrote: a thread that serves requests wrote something.
+    answer: to the agent's own question, None when none has come. in_service, queue: now; None where unknown.
+    """
+
+    serving: bool
+    finished: float = 0.0
+    wrote: bool = False
+    answer: int | NoAnswer | None = None
+    in_service: int | None = None
+    queue: int | None = None
 
 
 class Health:
-    """`step` once a second from the main loop; `ready` and `why` from any thread."""
+    """`step` from the main loop; `ready` and `why` from any thread.
+
+    failing: own questions in a row that failed before the application was ever ready: 5xx, or a connection that ended
+    without an answer.
+    """
 
     def __init__(self, config: AgentConfig) -> None:
         self.config = config
         self.ready = False
         self.why = "no generation of uWSGI accepts requests yet"
-        self._answered_at: float | None = None
-        self._asked_at = 0.0
-        self._asking = False
-        self._last_status: int | None = None
+        self.failing = 0
+        self._answered_well = False
+        self._silent = 0.0
+        self._stepped_at: float | None = None
+        self._last: int | NoAnswer | None = None
 
-    def step(self, now: float, *, serving: bool, finished: float, queue: int | None) -> None:
-        """finished: requests in the last second. queue: requests that wait, None when unknown."""
-        if finished > 0:
-            self._answered_at = now
-        if not serving:
+    @property
+    def should_ask(self) -> bool:
+        """Whether the application should be asked. Never beside requests that finish: the question is one more."""
+        return not self._answered_well or self._silent >= min(IDLE_SECONDS, self.config.hang_seconds / 3)
+
+    def step(self, now: float, signs: Signs) -> None:
+        since = 0.0 if self._stepped_at is None else now - self._stepped_at
+        self._stepped_at = now
+        self._silent += min(since, MOST_SECONDS_A_STEP)
+        answered = isinstance(signs.answer, int)
+        self._last = signs.answer or self._last
+        if not self._answered_well and signs.answer is not None:
+            self._answered_well = answered and not self._last_failed()
+            self.failing = self.failing + 1 if self._last_failed() else 0
+        if signs.finished > 0 or signs.wrote or answered:
+            self._silent = 0.0
+        if not signs.serving:
             self.ready, self.why = False, "no generation of uWSGI accepts requests"
-            return
-        silent = now - (self._answered_at if self._answered_at is not None else 0.0)
-        if (self._answered_at is None or silent >= IDLE_SECONDS) and not self._asking and now - self._asked_at >= 2.0:
-            self._asked_at, self._asking = now, True
-            # In a thread: an application that hangs must not stop the agent from seeing and changing it.
-            threading.Thread(target=self._ask, args=(now,), daemon=True).start()
-        if self._answered_at is None:
-            self.ready = False
-            self.why = "the application has not answered yet"
-            if self._last_status is not None:
-                self.why = f"{self.config.health_path} answered with status {self._last_status}"
-        elif silent < TRUST_SECONDS or (queue or 0) > 0:
-            self.ready, self.why = True, "requests are answered"
+        elif not self._answered_well:
+            self.ready, self.why = False, self._why_not_yet()
+        elif self._silent < self.config.hang_seconds:
+            self.ready, self.why = True, self._why_ready()
         else:
-            self.ready, self.why = (
-                False,
-                f"no request was answered for {silent:.0f} s, {self.config.health_path} neither",
-            )
+            self.ready, self.why = False, self._why_silent(signs)
 
-    def _ask(self, now: float) -> None:
-        status = ask(self.config.socket, self.config.health_path, self.config.health_host, ASK_TIMEOUT)
-        self._last_status = status
-        # Django answers 400 to a Host that it does not know: the application lives all the same.
-        if status is not None and status < 500:
-            self._answered_at = now
-        self._asking = False
+    def _last_failed(self) -> bool:
+        return self._last is NoAnswer.HUNG_UP or (isinstance(self._last, int) and self._last >= 500)
+
+    def _why_not_yet(self) -> str:
+        if not self._last_failed():
+            return "the application has not answered yet"
+        return f"the application fails: {self._what_came()}; its log says why"
+
+    def _why_ready(self) -> str:
+        return "requests are answered" + (f", but {self._what_came()}" if self._last_failed() else "")
+
+    def _why_silent(self, signs: Signs) -> str:
+        counts = ((signs.in_service, "in service"), (signs.queue, "in the queue"))
+        numbers = " and ".join(f"{count} {where}" for count, where in counts if count is not None)
+        return (
+            f"the application hangs: for {self._silent:.0f} s no request was finished, no byte of an answer moved, and "
+            f"{self.config.health_path} got no answer" + (f"; requests: {numbers}" if numbers else "")
+        )
+
+    def _what_came(self) -> str:
+        if self._last is NoAnswer.HUNG_UP:
+            return f"the connection for {self.config.health_path} was closed without an answer"
+        return f"{self.config.health_path} was answered with status {self._last}"

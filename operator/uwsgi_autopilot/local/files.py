@@ -16,15 +16,12 @@ FAREWELL_SECONDS = 10.0
 
 def layout_of(run: Path, host: str, port: int) -> layout.Layout:
     """`run`: the run directory."""
-    agent = f"unix:{run / 'agent.sock'}"
     return layout.Layout(
         run=str(run),
         private=str(run / "private"),
         temporary=str(run),
         desired=str(run / "desired"),
         promoted=str(run / "promoted"),
-        listen=agent,
-        agent=agent,
         nginx_listen=f"{host}:{port}",
         nginx_port=port,
     )

@@ -11,11 +11,12 @@ from typing import Any, Protocol
 
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode, UwsgiApp
-from uwsgi_autopilot.errors import UsageError
+from uwsgi_autopilot.errors import NotServing, UsageError
 from uwsgi_autopilot.fleet.history import Entry
 from uwsgi_autopilot.loadgen.plan import parse_load
 from uwsgi_autopilot.loadgen.process import LoadProcess
 from uwsgi_autopilot.local.autopilot import Autopilot
+from uwsgi_autopilot.local.failing import Failing
 from uwsgi_autopilot.local.programs import Programs
 from uwsgi_autopilot.local.report import build_report, check_writable, write_report
 from uwsgi_autopilot.local.session import Session
@@ -101,18 +102,19 @@ def run_local(app: UwsgiApp, options: Options, programs: Programs, view: View) -
         sink=view.line,
     )
     load: LoadProcess | None = None
+    failing = Failing()
     with stoppable():
         began = time.monotonic()
         try:
             with session:
                 autopilot = Autopilot(session, mode=mode, pinned=pinned)
                 try:
-                    session.wait_ready()
+                    session.wait_ready(say=view.say)
                     began = time.monotonic()
                     view.say(_greeting(app, session, mode, pinned))
                     if options.loads:
                         load = LoadProcess.start(session.url, options.loads, options.seconds or MAX_LOAD_SECONDS)
-                    _fly(session, autopilot, load, view, began, options.seconds)
+                    _fly(session, autopilot, load, failing, view, began, options.seconds)
                 except Stopped:
                     view.say("stopping: requests in flight are finished first; once more ends at once")
                 finally:
@@ -126,14 +128,24 @@ def run_local(app: UwsgiApp, options: Options, programs: Programs, view: View) -
                         write_report(options.report, report)
         except Stopped:
             pass
+    if (outcome := failing.outcome()) is not None:
+        raise NotServing(outcome)
     return 0
 
 
 def _fly(
-    session: Session, autopilot: Autopilot, load: LoadProcess | None, view: View, began: float, seconds: float | None
+    session: Session,
+    autopilot: Autopilot,
+    load: LoadProcess | None,
+    failing: Failing,
+    view: View,
+    began: float,
+    seconds: float | None,
 ) -> None:
     while seconds is None or time.monotonic() - began < seconds:
         session.step()
+        for text in failing.step(session.state, session.pod.samples) if session.state else ():
+            view.say(text)
         for entry in autopilot.step():
             view.decided(entry)
         view.update(session, autopilot, load)

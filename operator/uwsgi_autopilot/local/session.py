@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from uwsgi_autopilot.api.agentstate import AgentState
@@ -28,6 +29,10 @@ from uwsgi_autopilot.local.rundir import make_run_directory
 from uwsgi_autopilot.resources.nginx import nginx_conf
 
 POLL_SECONDS = 0.5
+# An application that answers only 5xx for so long is not just waiting for its database to start.
+FAILING_SECONDS = 15.0
+# Of what was printed, told again when it ends: enough for one traceback.
+LAST_LINES = 25
 
 
 def _to_stderr(line: str) -> None:
@@ -101,10 +106,14 @@ class Session:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.stop(gracefully=kind is not KeyboardInterrupt)
 
-    def wait_ready(self, timeout: float = 310.0) -> None:
-        """Until the application answers. Raises NotServing with the application's own words when it cannot."""
+    def wait_ready(self, timeout: float = 310.0, say: Callable[[str], None] = lambda text: None) -> None:
+        """Until the application answers below 500. Raises NotServing with the application's own words when it cannot.
+
+        say: told once, in one line, when it begins to fail.
+        """
         deadline = time.monotonic() + timeout
         agent = self.children["agent"]
+        failing_since: float | None = None
         while time.monotonic() < deadline:
             if agent.poll() is not None:
                 self.children.wait_for_output("agent")
@@ -114,9 +123,23 @@ class Session:
             self.poll()
             if self.state and self.state.ready and self._nginx_answers():
                 return
+            if self.state is None or not self.state.failing:
+                failing_since = None
+            elif failing_since is None:
+                failing_since = time.monotonic()
+                say(f"every request fails so far: {self.state.why}")
+            elif time.monotonic() - failing_since > FAILING_SECONDS:
+                raise NotServing(self._only_failures(self.state.why))
             time.sleep(0.05)
         why = self.state.why if self.state else self.pod.problem or "the agent does not answer"
         raise NotServing(f"{self.app.module} did not answer within {timeout:.0f} s: {why}")
+
+    def _only_failures(self, why: str) -> str:
+        printed = "\n".join(list(self.children.last_lines)[-LAST_LINES:])
+        return (
+            f"{self.app.module} answers no request from {self.folder}: {why}. Mend it, or name a page that works "
+            f"in spec.health.path. It printed last:\n{printed}"
+        )
 
     def step(self) -> None:
         """Read the state, and start again what died."""

@@ -15,6 +15,7 @@ from uwsgi_autopilot.resources.nginx import nginx_conf
 from uwsgi_autopilot.resources.staticfiles import served_from
 
 NGINX_PORT = 8080
+PROBES_PORT = 9118
 # The mounts are spelled out in the chart's PodTemplate.
 IN_POD = Layout(
     run="/run/uwsgi-autopilot",
@@ -22,9 +23,9 @@ IN_POD = Layout(
     temporary="/tmp",  # noqa: S108  # an emptyDir of the nginx container alone
     desired="/etc/uwsgi-autopilot/desired/desired",
     promoted="/etc/uwsgi-autopilot/promoted/desired",
-    listen=f"0.0.0.0:{AGENT_PORT}",
-    agent=f"127.0.0.1:{AGENT_PORT}",
+    agent_port=f"0.0.0.0:{AGENT_PORT}",
     nginx_listen=str(NGINX_PORT),
+    nginx_probes=str(PROBES_PORT),
     nginx_port=NGINX_PORT,
     termination_log="/dev/termination-log",
 )

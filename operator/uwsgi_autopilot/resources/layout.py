@@ -11,6 +11,8 @@ from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import StaticFiles, UwsgiApp
 from uwsgi_autopilot.resources.nginx import NginxSite
 
+# Nothing that lives is silent for longer than nginx waits for it, and not every pause of a quick one is a fault.
+LEAST_HANG_SECONDS = 30.0
 # Beyond what nginx waits for an answer: a request that nginx has given up may still run.
 REQUEST_MARGIN_SECONDS = 15.0
 
@@ -18,23 +20,29 @@ REQUEST_MARGIN_SECONDS = 15.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """Absolute paths. `run` is shared by nginx and the agent: app.sock, log.sock and draining lie there. `private` is
-    the agent's own. `temporary` is nginx's. `listen`: where the agent serves its state, "unix:/path" or "host:port";
-    `agent`: where nginx reaches it, in the same two forms. `promoted` None: nobody promotes a shape."""
+    the agent's own. `temporary` is nginx's. `agent_port`: where the agent serves its state beside its own unix socket,
+    "host:port"; None: nowhere. `nginx_probes`: where nginx answers the kubelet, apart from its clients; None: nowhere.
+    `promoted` None: nobody promotes a shape."""
 
     run: str
     private: str
     temporary: str
     desired: str
     promoted: str | None = None
-    listen: str
-    agent: str
+    agent_port: str | None = None
     nginx_listen: str
+    nginx_probes: str | None = None
     nginx_port: int
     termination_log: str | None = None
 
     @property
     def socket(self) -> str:
         return f"{self.run}/app.sock"
+
+    @property
+    def agent(self) -> str:
+        """Where nginx reaches the agent, whoever else may come to its port."""
+        return f"unix:{self.run}/agent.sock"
 
     @property
     def log_socket(self) -> str:
@@ -68,7 +76,7 @@ def agent_config(
         desired=layout.desired,
         promoted=layout.promoted,
         start=start,
-        listen=layout.listen,
+        listen=(layout.agent, *([layout.agent_port] if layout.agent_port else [])),
         options=tuple((option.name, option.value) for option in app.options),
         env=tuple(env),
         log_socket=layout.log_socket,
@@ -79,6 +87,7 @@ def agent_config(
         memory_limit=memory_limit,
         cores=cores,
         request_seconds=app.nginx.read_timeout_s + REQUEST_MARGIN_SECONDS,
+        hang_seconds=max(float(app.nginx.read_timeout_s), LEAST_HANG_SECONDS),
         drain_seconds=drain_seconds,
         termination_log=layout.termination_log,
     )
@@ -95,6 +104,7 @@ def nginx_site(
     """`static`: where nginx finds the static files when that is not where the manifest says."""
     return NginxSite(
         listen=(layout.nginx_listen,),
+        probes=layout.nginx_probes,
         socket=layout.socket,
         run=layout.temporary,
         log_socket=layout.log_socket,

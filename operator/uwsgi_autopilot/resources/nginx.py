@@ -53,7 +53,8 @@ TYPES = (
 class NginxSite:
     """listen: the addresses of `listen` directives. socket: uWSGI's unix socket. run: directory for pid and
     temporary files. log_socket: where the agent reads the access log. draining: the file that says that we stop.
-    agent: "unix:/path" or "host:port" of the agent. public_agent: serve its pages under /_autopilot/ too.
+    agent: "unix:/path" or "host:port" of the agent. probes: the address that the kubelet asks, apart from `listen`;
+    None: nobody probes. public_agent: serve the agent's pages under /_autopilot/ of `listen`.
     user: for nginx started by root, else None. cores: how many nginx workers."""
 
     listen: tuple[str, ...]
@@ -65,6 +66,7 @@ class NginxSite:
     spec: NginxSpec
     health_path: str = "/"
     health_host: str = ""
+    probes: str | None = None
     public_agent: bool = False
     user: str | None = None
     workers: int = 1
@@ -125,6 +127,7 @@ def _http(site: NginxSite) -> list[str]:
         "server {",
         *_indented(_server(site)),
         "}",
+        *(["server {", *_indented(_probes_server(site, site.probes)), "}"] if site.probes else []),
     ]
 
 
@@ -144,7 +147,30 @@ def _server(site: NginxSite) -> list[str]:
         *_indented(_pass(site)),
         "}",
         *(line for files in site.spec.static for line in _static(files.path, files.dir, drain)),
-        *_own_locations(site),
+        *(_agents_pages() if site.public_agent else []),
+    ]
+
+
+def _probes_server(site: NginxSite, listen: str) -> list[str]:
+    """No Service leads here. Its clients come and go within seconds, so none may stay."""
+    return [
+        f"listen {listen};",
+        "access_log off;",
+        "keepalive_timeout 0;",
+        "client_header_timeout 5s;",
+        "location / { return 404; }",
+        "location = /_autopilot/nginx { return 200 'ok\\n'; }",
+        "location = /_autopilot/ready { proxy_pass http://autopilot_agent/ready; proxy_read_timeout 5s; }",
+        *_startup_locations(site),
+    ]
+
+
+def _agents_pages() -> list[str]:
+    return [
+        "location /_autopilot/ {",
+        "    access_log off;",
+        "    proxy_pass http://autopilot_agent/;",
+        "}",
     ]
 
 
@@ -185,16 +211,13 @@ def _static(path: str, directory: str, drain: list[str]) -> list[str]:
     ]
 
 
-def _own_locations(site: NginxSite) -> list[str]:
-    host = site.health_host or "localhost"
-    # A redirect too: the kubelet would follow it, to https or to a Host that the application does not know.
+def _startup_locations(site: NginxSite) -> list[str]:
+    """The whole way to the application. Any answer of it below 500 means that it is up: Django answers 400 to an
+    unknown Host. A redirect too: the kubelet would follow it, to https or to a Host that the application does not know.
+    """
     fine = " ".join(str(status) for status in range(300, 500) if status not in (304, 499))
-    lines = [
-        "location = /_autopilot/nginx { access_log off; return 200 'ok\\n'; }",
-        "location = /_autopilot/ready { access_log off; proxy_pass http://autopilot_agent/ready; }",
+    return [
         "location = /_autopilot/startup {",
-        "    # Any answer of the application below 500 means that it is up: Django answers 400 to an unknown Host.",
-        "    access_log off;",
         "    uwsgi_intercept_errors on;",
         f"    error_page {fine} = @up;",
         *(
@@ -205,19 +228,11 @@ def _own_locations(site: NginxSite) -> list[str]:
         f"    uwsgi_param REQUEST_URI {_quoted(site.health_path)};",
         f"    uwsgi_param PATH_INFO {_quoted(site.health_path.partition('?')[0])};",
         f"    uwsgi_param QUERY_STRING {_quoted(site.health_path.partition('?')[2])};",
-        f"    uwsgi_param HTTP_HOST {host};",
+        f"    uwsgi_param HTTP_HOST {site.health_host or 'localhost'};",
         "    uwsgi_pass autopilot_app;",
         "}",
-        "location @up { access_log off; return 200 'up\\n'; }",
+        "location @up { return 200 'up\\n'; }",
     ]
-    if site.public_agent:
-        lines += [
-            "location /_autopilot/ {",
-            "    access_log off;",
-            "    proxy_pass http://autopilot_agent/;",
-            "}",
-        ]
-    return lines
 
 
 def _indented(lines: list[str]) -> list[str]:

@@ -4,22 +4,36 @@ import re
 import socket
 import struct
 import time
+from enum import Enum
 
 _STATUS = re.compile(rb"HTTP/\d\.\d (\d{3})\b")
 _MOST_OF_A_STATUS_LINE = 64
 _MOST_OF_A_BODY = 16 * 1024 * 1024
 
 
-def ask(socket_path: str, path: str, host: str, timeout_s: float) -> int | None:
-    """GET `path` and return the status code of the answer; None when there was none within timeout_s seconds.
+# A page that never ends, such as a stream of events, must not keep its status from us.
+_BODY_SECONDS = 10.0
+
+
+class NoAnswer(str, Enum):
+    """HUNG_UP: the connection ended without a status: a callable that is none, a worker that was killed. LATE: no
+    status within the time, or nobody to ask."""
+
+    HUNG_UP = "HungUp"
+    LATE = "Late"
+
+
+def ask(socket_path: str, path: str, host: str, timeout_s: float) -> int | NoAnswer:
+    """GET `path` and return the status code of the answer, or why there was none within timeout_s seconds.
 
     Raises nothing. Waits in the same queue as everybody's requests, and holds a thread of the application while it
-    answers. The body is read to its end (up to 16 MiB) and thrown away: a reader that leaves early makes the
+    answers. The body is read to its end (up to 16 MiB and 10 s) and thrown away: a reader that leaves early makes the
     application's write fail, and that is a traceback in its log at each question.
     """
     deadline = time.monotonic() + timeout_s
     head = b""
     seen = 0
+    none = NoAnswer.LATE
     try:
         packet = request_packet(path, host)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -30,13 +44,18 @@ def ask(socket_path: str, path: str, host: str, timeout_s: float) -> int | None:
                 connection.settimeout(left)
                 part = connection.recv(65536)
                 if not part:
+                    none = NoAnswer.HUNG_UP
                     break
+                if not seen:
+                    deadline = min(deadline, time.monotonic() + _BODY_SECONDS)
                 seen += len(part)
                 head = (head + part)[:_MOST_OF_A_STATUS_LINE]
+    except ConnectionResetError:
+        none = NoAnswer.HUNG_UP
     except (OSError, ValueError):
         pass  # what was read of the answer still counts
     found = _STATUS.match(head)
-    return int(found[1]) if found else None
+    return int(found[1]) if found else none
 
 
 def request_packet(path: str, host: str) -> bytes:

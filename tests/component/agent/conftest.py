@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.component.agent.pod import PodProcesses, start_pod, stop_pod
 from uwsgi_autopilot.api.agentstate import AgentState
 from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape, Version
 from uwsgi_autopilot.api.sample import Sample
@@ -207,3 +208,21 @@ def serve(tmp_path: Path, free_port: Callable[[], int], uwsgi_programs: Sequence
                     load.stop(40)
 
     return start
+
+
+@pytest.fixture
+def pod(
+    short_directory: Path, free_port: Callable[[], int], uwsgi_programs: Sequence[Any], nginx_program: str
+) -> Iterator[Callable[..., PodProcesses]]:
+    """`pod(hang_seconds=3, ...)` starts agent and nginx as in a pod; both are gone after the test."""
+    started: list[PodProcesses] = []
+
+    def start(**wanted: Any) -> PodProcesses:
+        ports = (free_port(), free_port(), free_port())
+        uwsgi = str(uwsgi_programs[0].path)
+        started.append(start_pod(short_directory, ports, uwsgi=uwsgi, nginx=nginx_program, **wanted))
+        return started[-1]
+
+    yield start
+    for each in started:
+        stop_pod(each)

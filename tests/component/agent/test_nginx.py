@@ -12,14 +12,33 @@ pytestmark = pytest.mark.component
 
 
 @pytest.mark.parametrize("status", [200, 204, 301, 302, 400, 404, 409, 451, 500, 503])
-def test_any_answer_below_500_means_that_the_application_has_started(serve, status):
+def test_any_answer_below_500_means_that_the_application_has_started(pod, status):
     """A redirect too: whoever followed it would ask another host."""
-    with serve(start=Shape(1, 1), health_path=f"/?status={status}") as served:
-        client = http.client.HTTPConnection(served.session.host, served.session.port, timeout=20)
-        client.request("GET", "/_autopilot/startup")
-        found = client.getresponse().status
-        assert found == status if status >= 500 else found < 300
-        client.close()
+    served = pod(health_path=f"/?status={status}")
+    startup = lambda: served.get("/_autopilot/startup", served.probes)[0]  # noqa: E731
+    served.until(lambda: startup() not in (502, 504), "uWSGI answers")
+    found = startup()
+    assert found == status if status >= 500 else found < 300
+
+
+def test_probes_are_answered_on_a_port_of_their_own_and_on_no_other(pod):
+    served = pod()
+    served.until(lambda: served.ready()[0] == 200, "ready")
+    assert served.get("/_autopilot/nginx", served.probes) == (200, "ok\n")
+    assert served.ready() == (200, "requests are answered\n")
+    assert served.get("/", served.probes)[0] == 404
+    for page in ("nginx", "ready", "startup", "metrics", "v1/state", "healthz"):
+        status, text = served.get(f"/_autopilot/{page}")
+        assert (status, text.strip().isdigit()) == (200, True), "the application's own answer, like any other"
+
+
+def test_probes_are_answered_while_the_pod_drains(pod):
+    served = pod()
+    served.until(lambda: served.ready()[0] == 200, "ready")
+    served.children["agent"].terminate()
+    served.until(lambda: (served.run / "draining").exists(), "it drains")
+    assert served.ready() == (200, "requests are answered\n")
+    assert served.get("/_autopilot/nginx", served.probes) == (200, "ok\n")
 
 
 def test_a_session_cookie_of_four_kilobytes_arrives(serve):

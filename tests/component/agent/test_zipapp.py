@@ -47,7 +47,7 @@ def test_the_one_file_serves_and_changes_shape(tmp_path, short_directory, uwsgi_
         private=str(run / "private"),
         desired=str(run / "desired"),
         start=Shape(1, 2),
-        listen=f"unix:{run}/agent.sock",
+        listen=(f"unix:{run}/agent.sock",),
     )
     (run / "agent.json").write_text(config.to_text())
     # -I: nothing of this checkout or of an environment can be imported, only the file and the standard library.

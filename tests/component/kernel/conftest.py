@@ -180,7 +180,7 @@ def start_uwsgi(uwsgi_program: Any) -> Iterator[Callable[..., Server]]:
             private=str(directory),
             desired="",
             start=wanted,
-            listen="",
+            listen=(),
             options=options,
         )
         text = generation_ini(

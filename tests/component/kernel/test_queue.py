@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from uwsgi_autopilot.kernel.sockdiag import SocketDiagnostics, UnixSocketLoad, proc_net_unix
-from uwsgi_autopilot.uwsgi.request import ask
+from uwsgi_autopilot.uwsgi.request import NoAnswer, ask
 
 pytestmark = pytest.mark.component
 
@@ -56,4 +56,4 @@ def test_asking_the_application(start_uwsgi):
     assert ask(server.address, "/", "shop.example", 10) == 200
     assert ask(server.address, "/teapot", "", 10) == 418
     server.hold("/hold")
-    assert ask(server.address, "/", "", 0.1) is None
+    assert ask(server.address, "/", "", 0.1) is NoAnswer.LATE

@@ -30,6 +30,29 @@ def test_a_callable_that_does_not_exist(local):
     assert "application" in said
 
 
+@pytest.mark.parametrize(
+    ("callable", "says"),
+    [
+        pytest.param("always_500", "/ was answered with status 500", id="a callable that answers only 500"),
+        pytest.param("create_app", "TypeError: create_app() takes 0 positional", id="a factory without parentheses"),
+    ],
+)
+def test_an_application_that_only_fails_is_said_once_and_ends(local, callable, says):
+    run = local(manifest=MANIFEST.replace("app:app", f"app:{callable}"))
+    said = ended(run, 1)
+    assert f"app:{callable} answers no request from" in said
+    assert says in said
+    assert "spec.health.path" in said, "what to do when only that page fails"
+    assert run.out.read_text().count("every request fails so far") == 1
+
+
+def test_an_application_whose_every_page_fails_but_one_served_nothing(local):
+    """The page that the agent asks for is fine, the clients' is not."""
+    run = local("--for", "6s", "--mode", "Disabled", "--load", "clients=2,path=/?ms=20&status=500")
+    assert "nothing could be served: each of" in ended(run, 1)
+    assert run.out.read_text().count("every request fails") == 1
+
+
 def test_a_wrong_field_names_its_path_what_was_expected_and_what_was_found(local):
     said = ended(local(manifest=MANIFEST.replace("processes: 1", "processes: many")), 2)
     assert "spec.tuning.start.processes" in said

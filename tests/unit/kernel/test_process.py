@@ -1,6 +1,7 @@
 """Against real processes."""
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -110,3 +111,30 @@ def test_the_machine_was_busy_for_less_than_it_existed():
     assert cpu is not None
     assert 0 < cpu.busy_s < cpu.total_s
     assert cpu.steal_s >= 0
+
+
+def test_what_a_thread_writes_counts_for_it_alone_and_what_it_sends_does_not():
+    before = process.written_bytes(os.getpid(), threading.get_native_id())
+    reading, writing = os.pipe()
+    ours, theirs = socket.socketpair()
+    other: list[int | None] = []
+
+    def send():
+        ours.sendall(b"x" * 1000)
+        other.append(process.written_bytes(os.getpid(), threading.get_native_id()))
+
+    os.write(writing, b"12345")
+    thread = threading.Thread(target=send)
+    thread.start()
+    thread.join()
+    assert before is not None
+    assert process.written_bytes(os.getpid(), threading.get_native_id()) == before + 5
+    assert other == [0]
+    for descriptor in (reading, writing):
+        os.close(descriptor)
+    ours.close()
+    theirs.close()
+
+
+def test_nobody_has_written_nothing_that_can_be_seen():
+    assert process.written_bytes(NOBODY, NOBODY) is None

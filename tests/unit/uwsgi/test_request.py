@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from uwsgi_autopilot.uwsgi.request import ask, request_packet
+from uwsgi_autopilot.uwsgi.request import NoAnswer, ask, request_packet
 
 
 def variables_of(packet: bytes) -> dict[str, str]:
@@ -80,9 +80,9 @@ def answered() -> Iterator[Callable[[bytes, bool], str]]:
         pytest.param(b"HTTP/1.1 200 OK\r\n\r\nhello", 200, id="answered"),
         pytest.param(b"HTTP/1.0 503 Service Unavailable\r\n\r\n", 503, id="an error is an answer"),
         pytest.param(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1_000_000, 200, id="a large body"),
-        pytest.param(b"", None, id="closed without an answer"),
-        pytest.param(b"hello", None, id="no HTTP"),
-        pytest.param(b"HTTP/1.1 2", None, id="half a status line"),
+        pytest.param(b"", NoAnswer.HUNG_UP, id="closed without an answer"),
+        pytest.param(b"hello", NoAnswer.HUNG_UP, id="no HTTP"),
+        pytest.param(b"HTTP/1.1 2", NoAnswer.HUNG_UP, id="half a status line"),
     ],
 )
 def test_the_status_is_read(answered, answer, status):
@@ -90,7 +90,7 @@ def test_the_status_is_read(answered, answer, status):
 
 
 def test_silence_is_no_answer(answered):
-    assert ask(answered(b"", False), "/", "", 0.05) is None
+    assert ask(answered(b"", False), "/", "", 0.05) is NoAnswer.LATE
 
 
 def test_a_status_whose_body_does_not_end_is_an_answer(answered):
@@ -99,8 +99,8 @@ def test_a_status_whose_body_does_not_end_is_an_answer(answered):
 
 @pytest.mark.parametrize("path", ["/missing/socket", "/" + "x" * 200, "/nul\0"])
 def test_a_socket_that_is_not_there_is_no_answer(path):
-    assert ask(path, "/", "", 0.1) is None
+    assert ask(path, "/", "", 0.1) is NoAnswer.LATE
 
 
 def test_a_path_too_long_to_ask_for_is_no_answer(answered):
-    assert ask("/missing/socket", "/" * 70_000, "", 0.1) is None
+    assert ask("/missing/socket", "/" * 70_000, "", 0.1) is NoAnswer.LATE

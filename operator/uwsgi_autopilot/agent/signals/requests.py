@@ -58,10 +58,13 @@ class SocketLoad(Collector):
 
 
 class Finished(Collector):
-    """total: requests that were finished since the agent started."""
+    """total: requests that were finished since the agent started, without its own. latest: in the last window, with them.
+    own: questions of the agent's that are still to be taken off."""
 
     def __init__(self) -> None:
         self.total = 0.0
+        self.latest = 0.0
+        self.own = 0.0
         self._requests, self._service_s = Growth(), Growth()
 
     def collect(self, window: Window) -> dict[str, Any]:
@@ -77,7 +80,11 @@ class Finished(Collector):
                     starts.append(worker.oldest_start)
         self._requests.forget_all_but(keys)
         self._service_s.forget_all_but(keys)
-        requests = self._requests.take()
+        self.latest = self._requests.take()
+        # Taken off when something finishes, because nobody can tell which request was ours: the sum is right.
+        taken = min(self.latest, self.own)
+        self.own -= taken
+        requests = self.latest - taken
         self.total += requests
         oldest = max(0.0, time.time() - min(starts)) if starts else 0.0
         return {"requests": requests, "service_s": self._service_s.take(), "oldest_s": oldest}

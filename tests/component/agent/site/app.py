@@ -1,10 +1,13 @@
-"""An application with faults that can be switched on: by a query for one request, by a file for the next import.
+"""An application with faults that can be switched on: by a query for one request, by a file for the next import or
+for all requests.
 
 What takes long takes as long as the test wants: an import until `held-import` is taken away, a request with `held`
 until `released` is there. Seconds would be another test on a busy machine.
 """
 
 import os
+import sys
+import threading
 import time
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -27,12 +30,46 @@ def app(environ, start_response):
     body = f"{os.getpid()}\n".encode()
     status = f"{query.get('status', '200')} because it was asked for"
     headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))]
+    if (HERE / "broken").exists():
+        status = "503 the database is away"
     if "cookie" in query:
         headers.append(("Set-Cookie", "session=" + "x" * int(query["cookie"])))
     if status.startswith("3"):
         headers.append(("Location", "https://elsewhere.example/"))
+    if "stream" in query:
+        start_response(status, headers[:1])
+        return drops(float(query["stream"]))
     start_response(status, headers)
     return [body]
+
+
+def drops(seconds):
+    """One byte each quarter of a second."""
+    for _ in range(int(seconds * 4)):
+        time.sleep(0.25)
+        yield b"."
+
+
+def create_app():
+    return app
+
+
+def always_500(environ, start_response):
+    start_response("500 because it always is", [("Content-Type", "text/plain")])
+    return [b"no\n"]
+
+
+def chatty(environ, start_response):
+    """Beside a request that hangs, a thread of the application's logs."""
+    if environ["QUERY_STRING"]:
+        threading.Thread(target=chat, daemon=True).start()
+    return app(environ, start_response)
+
+
+def chat():
+    while True:
+        print("still here", file=sys.stderr, flush=True)
+        time.sleep(0.2)
 
 
 KEPT = []
