@@ -7,7 +7,6 @@ import json
 import os
 from collections import deque
 from dataclasses import replace
-from typing import Any
 
 from uwsgi_autopilot import __version__
 from uwsgi_autopilot.agent.follower import Follower

@@ -82,11 +82,11 @@ class AgentState:
     """now: seconds on the agent's clock, which only grows while its machine is up.
 
     why: the sentence to `ready`. failing: the agent's own questions in a row that failed before the application was
-    ever ready. shape: what serves now, live workers and threads; None: nothing does. target: what should serve; it falls back to
-    what was served before when a desired shape cannot be carried out. accepted: the version of the desired shape that
-    is or was last followed; UNVERSIONED: none yet. on_trial: `target` ends by itself unless it is confirmed. pid: the
-    agent's; pids: of every uWSGI process it has started. ceiling: how many workers the serving generation may have.
-    uwsgi: its version.
+    ever ready. shape: what serves now, live workers and threads; None: nothing does. target: what should serve; it
+    falls back to what was served before when a desired shape cannot be carried out. accepted: the version of the
+    desired shape that is or was last followed; UNVERSIONED: none yet. on_trial: `target` ends by itself unless it is
+    confirmed. pid: the agent's; pids: of every uWSGI process that it has started. ceiling: how many workers the serving
+    generation may have. uwsgi: its version.
     """
 
     agent: str

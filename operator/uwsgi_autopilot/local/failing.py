@@ -4,6 +4,7 @@ nginx's log tells, in the samples: all answers with 5xx, and of the others a sha
 """
 
 from collections.abc import Iterable
+
 from uwsgi_autopilot.api.agentstate import AgentState
 from uwsgi_autopilot.api.sample import Sample
 

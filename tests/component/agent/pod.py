@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from uwsgi_autopilot.resources.places import Places, agent_config, nginx_site
 
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import HealthSpec, NginxSpec, UwsgiApp, UwsgiOption
 from uwsgi_autopilot.kernel.spawn import clean_environment
 from uwsgi_autopilot.local.agentclient import AgentClient
 from uwsgi_autopilot.resources.nginx import nginx_conf
-from uwsgi_autopilot.resources.places import Places, agent_config, nginx_site
 
 START = Shape(1, 2)
 SITE = Path(__file__).parent / "site"

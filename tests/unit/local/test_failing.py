@@ -1,13 +1,19 @@
 """What local mode says about failures, from samples alone."""
 
+from dataclasses import replace
+
 import pytest
 
+from uwsgi_autopilot.api.agentstate import AgentState
+from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.local.failing import Failing
-from uwsgi_autopilot.tuner.sample import Sample
 
-READY = {"serving": True, "ready": True, "why": "requests are answered"}
-HANGS = {"serving": True, "ready": False, "why": "the application hangs"}
+READY = AgentState(
+    agent="0", app="shop", uid="*", pid=7, now=1.0, target=Shape(1, 1), serving=True, ready=True,
+    why="requests are answered",
+)  # fmt: skip
+HANGS = replace(READY, ready=False, why="the application hangs")
 
 
 def second(at, *, fine=0, failed=0):

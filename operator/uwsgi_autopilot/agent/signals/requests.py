@@ -58,8 +58,8 @@ class SocketLoad(Collector):
 
 
 class Finished(Collector):
-    """total: requests that were finished since the agent started, without its own. latest: in the last window, with them.
-    own: questions of the agent's that are still to be taken off."""
+    """total: requests that were finished since the agent started, without its own. latest: in the last window, with
+    them. own: questions of the agent's that are still to be taken off."""
 
     def __init__(self) -> None:
         self.total = 0.0
