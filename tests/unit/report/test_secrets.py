@@ -133,7 +133,8 @@ def test_a_text_does_not_grow_beyond_bounds(text):
 
 HOSTILE = [
     "a", "a=", "a ", " ", "\\", "\n", "=", "-", "://", "://a:", "u://a:b@", "u://a@", "password", "password=",
-    "password=,a", "password=[", 'password="', 'password="\\', 'password\\"=\\"', "password: str|", ".value", "a.value=",
+    "password=,a", "password=[", 'password="', 'password="\\', 'password\\"=\\"', "password: str|", ".value",
+    "a.value=",
     "cookie=; ", "authorization: digest ", "--password ", "('password',", "eyJaaaaaa.", "Basic aaaaaaaa_", "Bearer ",
     "A1b/", "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----",
 ]  # fmt: skip
