@@ -17,6 +17,10 @@ from uwsgi_autopilot.api.agentstate import Refused
 from uwsgi_autopilot.api.desired import ALL_PODS, UNVERSIONED, DesiredShape, Version
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import RefusalReason
+from uwsgi_autopilot.report.text import cut, readable
+
+# Of a refusal: enough for one traceback.
+MESSAGE_BYTES = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,9 @@ class Following:
     def refuse(
         self, reason: RefusalReason, message: str, now: float, *, version: Version | None, shape: Shape | None
     ) -> "Following":
-        return replace(self, refused=Refused(reason=reason, message=message, at=now, version=version, shape=shape))
+        # Of an application's own words, which may hold secrets: hidden here, once, before anything leaves the agent.
+        told = cut(readable(message), MESSAGE_BYTES)
+        return replace(self, refused=Refused(reason=reason, message=told, at=now, version=version, shape=shape))
 
 
 def objection(desired: DesiredShape, config: AgentConfig, accepted: DesiredShape) -> tuple[RefusalReason, str] | None:

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from uwsgi_autopilot.agent import listener, serve
+from uwsgi_autopilot.agent import listener, relay, serve
 from uwsgi_autopilot.agent.drain import Drain
 from uwsgi_autopilot.agent.follower import Follower
 from uwsgi_autopilot.agent.generations import Generations
@@ -27,6 +27,7 @@ from uwsgi_autopilot.agent.uwsgiserver import UwsgiServer
 from uwsgi_autopilot.api.agentconfig import AgentConfig, read_agent_config
 from uwsgi_autopilot.kernel.spawn import become_subreaper, reap_orphans
 from uwsgi_autopilot.kernel.writing import Writing
+from uwsgi_autopilot.report.text import cut, readable
 
 TICK_SECONDS = 0.1
 # While something changes the server is poked this often: uWSGI's master acts on an event at once, else once a second.
@@ -138,7 +139,7 @@ class Agent:
     def _pages(self) -> dict[str, serve.Page]:
         return {
             "/healthz": serve.text_page(lambda: (200, "ok\n")),
-            "/ready": serve.text_page(lambda: (200 if self.health.ready else 503, self.health.why + "\n")),
+            "/ready": serve.text_page(lambda: (200 if self.health.ready else 503, readable(self.health.why) + "\n")),
             "/metrics": serve.text_page(lambda: (200, metrics_page(self.state)), "text/plain; version=0.0.4"),
             "/v1/state": serve.state_page(self.state.to_text),
         }
@@ -161,7 +162,7 @@ class Agent:
         log("error", why)
         if path := self.config.termination_log:
             try:
-                Path(path).write_bytes(why.encode()[-TERMINATION_BYTES:])
+                Path(path).write_text(cut(readable(why), TERMINATION_BYTES), encoding="utf-8")
             except OSError as error:
                 log("warning", f"{path} cannot be written: {error.strerror}")
         return 1
@@ -173,10 +174,17 @@ def main(arguments: list[str] | None = None) -> int:
         print("usage: agent CONFIG.json", file=sys.stderr)
         return 2
     try:
-        config = at_home(read_agent_config(arguments[0]), os.environ, sys.executable)
+        return _run(arguments[0])
+    finally:
+        relay.flush()
+
+
+def _run(path: str) -> int:
+    try:
+        config = at_home(read_agent_config(path), os.environ, sys.executable)
         check(config)
     except (OSError, ValueError, TypeError, KeyError) as error:
-        log("error", f"{arguments[0]} is not a configuration that this agent understands: {error}")
+        log("error", f"{path} is not a configuration that this agent understands: {error}")
         return 2
     become_subreaper()
     # Nothing here makes cycles on purpose; what was allocated until now is never garbage.

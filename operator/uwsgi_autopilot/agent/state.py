@@ -17,6 +17,7 @@ from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.agentstate import MAX_SAMPLES, AgentState
 from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.report.histogram import add
+from uwsgi_autopilot.report.text import readable
 
 
 class State:
@@ -58,7 +59,7 @@ class State:
             pids=tuple(pid for each in generations.all() for pid in (each.instance.pid, *each.pids)),
             serving=serving is not None,
             ready=health.ready,
-            why=health.why,
+            why=readable(health.why),
             failing=health.failing,
             draining=draining,
             shape=generations.shape,

@@ -11,7 +11,6 @@ more threads a paused master never leaves, so it is only told to quit.
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,6 +19,7 @@ from pathlib import Path
 
 from uwsgi_autopilot.agent.log import log
 from uwsgi_autopilot.agent.logtail import LogTail, traceback_tail
+from uwsgi_autopilot.agent.relay import OUT, relay_to
 from uwsgi_autopilot.agent.server import WorkerStats
 from uwsgi_autopilot.agent.statsreader import Reading, StatsReader
 from uwsgi_autopilot.agent.uwsgiresize import FifoResize
@@ -75,7 +75,7 @@ class UwsgiInstance:
         self._ini.write_text(text, encoding="utf-8")
         self.fifo = MasterFifo(str(fifo))
         self._process, output = _start(config, self._ini, listener_fd)
-        self._log = LogTail(output, sys.stdout.fileno())
+        self._log = LogTail(output, relay_to(OUT))
         self.reader = StatsReader(str(self._stats_path))
         self._phase = Phase.RUNS
         self._retired_at = self._paused_at = 0.0

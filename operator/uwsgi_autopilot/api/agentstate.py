@@ -13,6 +13,7 @@ from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.histogram import LAST
 from uwsgi_autopilot.report.reasons import RefusalReason
+from uwsgi_autopilot.report.text import safe
 
 STATE_VERSION = 2
 # The versions that this reader understands.
@@ -22,6 +23,7 @@ MAX_PER_SHAPE = 1024  # processes, threads: the schema's own bound
 SHORTEST_S = 0.01  # of a sample: rates divide by it
 MAX_MESSAGE = 256
 MAX_PIDS = 4096
+MAX_LETTERS = 16 * 1024  # of a text that is looked at
 _NOT_NUMBERS = frozenset({"shape", "settled", "census", "latency", "upstream"})
 _OPTIONAL = frozenset(
     {"queue_mean", "queue_max", "runqueue_s", "memory_bytes", "memory_limit", "worker_bytes", "master_bytes"}
@@ -154,22 +156,22 @@ def parse_state(data: Any, *, uid: str) -> AgentState:
     if not isinstance(data, dict):
         raise ValueError(f"expected a JSON object, found {type(data).__name__}")
     if data.get("version") not in VERSIONS:
-        found = plain(str(data.get("version")), 32)
+        found = _told(data.get("version"), 32)
         raise ValueError(
             f"version: this reader understands {VERSIONS[-1]}, found {found}: its agent is of another release"
         )
     if data.get("uid") != uid:
-        raise WrongPod(f"expected the pod {uid}, found {plain(str(data.get('uid')), 64)}")
+        raise WrongPod(f"expected the pod {uid}, found {_told(data.get('uid'), 64)}")
     return AgentState(
-        agent=plain(str(data.get("agent", "")), 32),
-        app=plain(str(data.get("app", "")), 253),
+        agent=_told(data.get("agent", ""), 32),
+        app=_told(data.get("app", ""), 253),
         uid=uid,
         pid=_whole(data, "pid"),
         pids=tuple(each for each in _list(data, "pids")[:MAX_PIDS] if isinstance(each, int) and each > 0),
         now=_number(data, "now"),
         serving=data.get("serving") is True,
         ready=data.get("ready") is True,
-        why=plain(str(data.get("why", "")), MAX_MESSAGE),
+        why=_told(data.get("why", ""), MAX_MESSAGE),
         failing=_whole(data, "failing"),
         draining=data.get("draining") is True,
         shape=_shape(data["shape"]) if data.get("shape") else None,
@@ -180,7 +182,7 @@ def parse_state(data: Any, *, uid: str) -> AgentState:
         refused=_refused(data.get("refused")),
         generation=None if data.get("generation") is None else _whole(data, "generation"),
         ceiling=None if data.get("ceiling") is None else _whole(data, "ceiling"),
-        uwsgi=None if data.get("uwsgi") is None else plain(str(data["uwsgi"]), 32),
+        uwsgi=None if data.get("uwsgi") is None else _told(data["uwsgi"], 32),
         counts=Counts(**{each.name: _whole(_dict(data, "counts"), each.name) for each in fields(Counts)}),
         requests_total=_number(data, "requestsTotal"),
     )
@@ -193,7 +195,7 @@ def parse_samples(data: Any, *, after: int) -> list[Sample]:
     try:
         found = [Sample.from_json(each) for each in data["samples"][-MAX_SAMPLES:]]
     except (KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise ValueError(f"samples: {type(error).__name__} {plain(str(error), 64)}") from None
+        raise ValueError(f"samples: {type(error).__name__} {_told(error, 64)}") from None
     for sample in found:
         _check(sample)
     return [each for each in found if each.seq > after]
@@ -205,7 +207,7 @@ def _check(sample: Sample) -> None:
         if each.name in _NOT_NUMBERS or (value is None and each.name in _OPTIONAL):
             continue
         if not _is_number(value):
-            raise ValueError(f"samples: {each.name}: expected a number, found {plain(str(value), 32)}")
+            raise ValueError(f"samples: {each.name}: expected a number, found {_told(value, 32)}")
     _shape(sample.shape.to_json())
     if sample.census is not None and not all(map(_is_number, astuple(sample.census))):
         raise ValueError("samples: census: expected numbers")
@@ -226,9 +228,7 @@ def _change_json(change: Change | None) -> dict[str, Any] | None:
 def _change(data: Any) -> Change | None:
     if not isinstance(data, dict):
         return None
-    return Change(
-        kind=plain(str(data.get("kind", "")), 16), to=_shape(data.get("to")), seconds=_number(data, "seconds")
-    )
+    return Change(kind=_told(data.get("kind", ""), 16), to=_shape(data.get("to")), seconds=_number(data, "seconds"))
 
 
 def _refused(data: Any) -> Refused | None:
@@ -268,14 +268,14 @@ def _is_number(value: Any) -> bool:
 def _number(data: dict[str, Any], name: str) -> float:
     value = data.get(name)
     if not _is_number(value) or isinstance(value, bool):
-        raise ValueError(f"{name}: expected a number, found {plain(str(value), 32)}")
+        raise ValueError(f"{name}: expected a number, found {_told(value, 32)}")
     return float(value)  # type: ignore[arg-type]
 
 
 def _whole(data: dict[str, Any], name: str) -> int:
     value = data.get(name)
     if not isinstance(value, int) or isinstance(value, bool) or abs(value) > 2**53:
-        raise ValueError(f"{name}: expected a whole number, found {plain(str(value), 32)}")
+        raise ValueError(f"{name}: expected a whole number, found {_told(value, 32)}")
     return value
 
 
@@ -293,15 +293,7 @@ def _list(data: dict[str, Any], name: str) -> list[Any]:
     return value
 
 
-def plain(text: str, longest: int) -> str:
-    """Without control characters, cut to size: it ends in Events, in the status and on terminals."""
-    kept = "".join(each if each.isprintable() else " " for each in text[: 4 * longest])
-    return kept if len(kept) <= longest else kept[: longest - 1] + "…"
-
-
-def both_ends(text: str, longest: int) -> str:
-    """As `plain`, cut in the middle: a refusal begins with what happened and ends with the traceback's last line."""
-    if len(text) <= longest:
-        return plain(text, longest)
-    head = longest // 3
-    return plain(text[:head], head) + "…" + plain(text[head + 1 - longest :], longest)
+def _told(value: Any, longest: int) -> str:
+    """The agent has hidden secrets already; the pod may have answered in its place. It ends in Events, logs, the status
+    and NAME-tuning. At most `longest` bytes."""
+    return safe(str(value)[:MAX_LETTERS], longest)

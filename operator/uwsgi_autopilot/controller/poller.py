@@ -18,9 +18,10 @@ from types import TracebackType
 import aiohttp
 
 from uwsgi_autopilot.api.agentconfig import AGENT_PORT
-from uwsgi_autopilot.api.agentstate import WrongPod, plain
+from uwsgi_autopilot.api.agentstate import WrongPod
 from uwsgi_autopilot.controller.clock import steady_now
 from uwsgi_autopilot.fleet.pod import Pod, PodInfo
+from uwsgi_autopilot.report.text import safe
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +165,7 @@ class Poller:
             pod.failed(self._clock(), self._sentence(error))
         except Exception as error:
             self.incompatible += 1
-            problem = f"its answer could not be read: {type(error).__name__} {plain(str(error), 128)}"
+            problem = f"its answer could not be read: {type(error).__name__} {safe(str(error), 128)}"
             if pod.problem != problem:
                 log.exception("an answer could not be read pod=%s", pod.name)
             pod.failed(self._clock(), problem, incompatible=True)
@@ -180,7 +181,7 @@ class Poller:
         except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
             raise NoState(f"port {self._port} answers something that is not JSON") from None
         except ValueError as error:
-            raise NoState(plain(str(error), 256)) from None
+            raise NoState(safe(str(error), 256)) from None
 
     def _sentence(self, error: Exception) -> str:
         if isinstance(error, asyncio.TimeoutError):

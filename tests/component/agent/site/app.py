@@ -16,8 +16,14 @@ HERE = Path(os.environ.get("FAULTS", "."))
 
 while (HERE / "held-import").exists():
     time.sleep(0.02)
+
+
+def connect(message, password):
+    raise RuntimeError(message)
+
+
 if (HERE / "bad-import").exists():
-    raise RuntimeError("the settings module is missing SECRET_KEY")
+    connect((HERE / "bad-import").read_text() or "the settings module is missing SECRET_KEY", password="hunter2")
 
 
 def app(environ, start_response):
@@ -27,6 +33,9 @@ def app(environ, start_response):
         time.sleep(0.02)
     if "hog" in query:
         KEPT.append(bytearray(int(query["hog"]) * 1024 * 1024))
+    if "print" in query:
+        sys.stdout.buffer.write(PRINTED[query.get("what", "line")] * int(query["print"]))
+        sys.stdout.buffer.flush()
     body = f"{os.getpid()}\n".encode()
     status = f"{query.get('status', '200')} because it was asked for"
     headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))]
@@ -73,3 +82,5 @@ def chat():
 
 
 KEPT = []
+MIB = 1024 * 1024
+PRINTED = {"line": b"x" * (MIB - 1) + b"\n", "endless": b"x" * MIB, "bytes": b"\x00\xff" * (MIB // 2)}
