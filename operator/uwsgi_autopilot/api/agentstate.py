@@ -238,7 +238,7 @@ def _refused(data: Any) -> Refused | None:
     return Refused(
         # It becomes a metric's label and an Event's reason: no word that the pod chooses.
         reason=_REASONS.get(reason, RefusalReason.OTHER) if isinstance(reason, str) else RefusalReason.OTHER,
-        message=both_ends(str(data.get("message", "")), MAX_MESSAGE),
+        message=_told(data.get("message", ""), MAX_MESSAGE),
         at=_number(data, "at"),
         version=version_of(data) if data.get("seq") is not None else None,
         shape=_desired_shape(data.get("shape")),

@@ -8,7 +8,7 @@ from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.uwsgi.request import NoAnswer
 
 CONFIG = AgentConfig(
-    name="shop", uwsgi=("uwsgi",), module="wsgi:app", chdir="/", socket="/s", private="/p", wanted="/w",
+    name="shop", uwsgi=("uwsgi",), module="wsgi:app", chdir="/", socket="/s", private="/p", desired="/w",
     start=Shape(1, 1), listen=(), hang_seconds=60.0,
 )  # fmt: skip
 SILENT = Signs(serving=True)
