@@ -7,7 +7,9 @@ from typing import Any
 from tests.simulator.observe import Observer
 from tests.simulator.pod import Pod as Machine
 from tests.simulator.workload import Workload
-from tests.unit.fleet.following import Following
+from tests.unit.agent.making import config
+from uwsgi_autopilot.agent.follower import Follower
+from uwsgi_autopilot.agent.following import Following
 from uwsgi_autopilot.api.agentstate import AgentState, Change
 from uwsgi_autopilot.api.desired import DesiredShape, parse_desired
 from uwsgi_autopilot.api.shape import Shape
@@ -38,7 +40,7 @@ class SimAgent:
     machine: Machine
     folder: Path
     start: Shape
-    following: Following = field(init=False)
+    follower: Follower = field(init=False)
     observer: Observer = field(init=False)
     samples: list[Any] = field(default_factory=list)
     annotation: str | None = None
@@ -48,27 +50,32 @@ class SimAgent:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.following = Following(self.uid, self.folder / "desired", self.start)
+        self.follower = Follower(config(self.folder, start=self.start, uid=self.uid))
         self.observer = Observer(self.machine)
+
+    @property
+    def following(self) -> Following:
+        return self.follower.following
 
     def second(self, now: float) -> None:
         if self.annotation is not None and not self.deaf:
             (self.folder / "desired").write_text(self.annotation)
-        before = self.following.target
-        self.following.step(now)
-        if self.following.target != before:
-            if self.full:
-                self.following.give_up(RefusalReason.MEMORY_LIMIT, "does not fit", before, now)
-            else:
-                self.machine.change(self.following.target, SWAP_S)
+        before = self.follower.target
+        self.follower.poll(now)
+        if self.follower.target != before and self.full:
+            version, shape = self.follower.version, self.follower.target
+            reason, message = RefusalReason.MEMORY_LIMIT, "does not fit"
+            self.follower.give_up(reason, message, now, version=version, shape=shape, before=before)
+        elif self.follower.target != before:
+            self.machine.change(self.follower.target, SWAP_S)
         self.samples.append(self.observer.second())
 
     def state(self, now: float) -> AgentState:
-        changing = None if self.machine.settled else Change(kind="swap", to=self.following.target, seconds=1.0)
+        changing = None if self.machine.settled else Change(kind="swap", to=self.follower.target, seconds=1.0)
         return AgentState(
             agent="0.1.0", app="shop", uid=self.uid, pid=1, now=now, serving=True, ready=True, change=changing,
-            shape=self.machine.shape, target=self.following.target, accepted=self.following.version,
-            on_trial=self.following.on_trial, refused=self.following.refused,
+            shape=self.machine.shape, target=self.follower.target, accepted=self.follower.version,
+            on_trial=self.following.trial is not None, refused=self.following.refused,
         )  # fmt: skip
 
     def answer(self, now: float, since: int) -> dict[str, Any]:

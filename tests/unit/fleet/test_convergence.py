@@ -17,13 +17,13 @@ def calm(fleet: SimFleet) -> None:
     """Nothing is pending, and everybody has what is promoted and stored."""
     assert fleet.change is None, fleet.told
     assert fleet.shapes == [str(fleet.state.shape)] * len(fleet.agents), fleet.told
-    assert not any(agent.following.on_trial for agent in fleet.agents.values())
+    assert not any(agent.following.trial for agent in fleet.agents.values())
     assert fleet.promoted.version == fleet.state.stored
 
 
 def by_hand(fleet: SimFleet, uid: str) -> None:
     """Somebody writes an annotation, newer than everything."""
-    newest = max(max(agent.following.version for agent in fleet.agents.values()), fleet.state.last)
+    newest = max(max(agent.follower.version for agent in fleet.agents.values()), fleet.state.last)
     fleet.agents[uid].annotation = DesiredShape(version=newest.next(), shape=Shape(1, 3), uid=uid).to_text()
 
 
@@ -41,8 +41,6 @@ class Ledger:
     def look(self) -> None:
         for uid, agent in self.fleet.agents.items():
             desired = agent.following.accepted
-            if desired is None:
-                continue
             assert self.shapes.setdefault((uid, desired.version), desired.shape) == desired.shape
             assert desired.version >= self.last.get(uid, desired.version)
             self.last[uid] = desired.version

@@ -136,7 +136,7 @@ def test_versions_only_grow(tmp_path, pods):
     for _ in range(120):
         fleet.run(1)
         for uid, agent in fleet.agents.items():
-            seq = agent.following.version
+            seq = agent.follower.version
             assert seq >= last[uid]
             last[uid] = seq
 
@@ -247,7 +247,7 @@ def test_an_operator_that_dies_while_all_pods_try_leaves_no_trial_behind(tmp_pat
     while len(set(fleet.shapes)) > 1 or fleet.shapes[0] == "2x4":
         fleet.run(1)
     fleet.down = True
-    ends = {uid: agent.following.ends for uid, agent in fleet.agents.items()}
+    ends = {uid: agent.following.trial and agent.following.trial.expires_at for uid, agent in fleet.agents.items()}
     assert None not in ends.values()
     assert len(set(ends.values())) > 1
     fleet.run(150)
@@ -268,7 +268,7 @@ def test_all_pods_are_given_a_shape_half_of_them_at_a_time(tmp_path):
     assert most <= 2
     fleet.run(60)
     assert "promote" in fleet.kinds()
-    assert not any(agent.following.on_trial for agent in fleet.agents.values())
+    assert not any(agent.following.trial for agent in fleet.agents.values())
 
 
 # --- versions
@@ -300,6 +300,5 @@ def test_bounds_and_connections_that_bind_at_once_give_one_shape_one_version(tmp
         fleet.run(1)
         for agent in fleet.agents.values():
             desired = agent.following.accepted
-            if desired is not None:
-                assert given.setdefault(desired.version, desired.shape) == desired.shape
+            assert given.setdefault(desired.version, desired.shape) == desired.shape
     assert fleet.shapes == ["3x16"] * 2
