@@ -203,7 +203,7 @@ class Operator:
         """An API server that is away is no reason to die; a loop that stands still, or a deaf watch, is."""
         late = time.monotonic() - self.runners.turned_at
         if late > LOOP_SECONDS:
-            return web.Response(status=503, text=f"the loop of the runners has stood still for {late:.0f} s\n")
+            return web.Response(status=503, text=f"the event loop has stood still for {late:.0f} s\n")
         if self.misses >= MISSED_LISTS:
             return web.Response(status=503, text="a watch misses objects that the lists have\n")
         return web.Response(text="ok\n")

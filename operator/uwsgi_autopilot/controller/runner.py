@@ -32,6 +32,7 @@ from uwsgi_autopilot.fleet.attention import is_hot
 from uwsgi_autopilot.fleet.plan import plan
 from uwsgi_autopilot.fleet.pod import Pod
 from uwsgi_autopilot.fleet.state import FleetState
+from uwsgi_autopilot.resources.causes import cause_of_fault
 from uwsgi_autopilot.resources.labels import DESIRED
 from uwsgi_autopilot.resources.tuned import TuningStatus
 
@@ -227,12 +228,11 @@ class Runner:
 
     def _broken(self, error: Exception) -> None:
         """A mistake of ours. Said once with its traceback; what may have led to it is dropped."""
-        sentence = f"{type(error).__name__}: {error}".rstrip(": ")
         if self.trouble is None or self.trouble[0] != "InternalError":
             log.error("planning failed, what was learnt is dropped app=%s", self.key, exc_info=error)
         self.counters.tuning_errors += 1
         self.failures += 1
-        self.trouble = ("InternalError", f"the operator could not plan the shape, its log says where: {sentence}")
+        self.trouble = ("InternalError", cause_of_fault(error).message)
         if self.state is not None:
             self.state = self.state.reset()
 

@@ -8,9 +8,8 @@ from datetime import datetime, timezone
 
 import pytest
 
-from tests.unit.controller.making import PROMOTED, app_body, promoted_map
-from tests.unit.controller.making import answer as told_by
-from tests.unit.controller.test_runner import Quiet
+from tests.unit.controller.making import PROMOTED, answer, app_body, promoted_map
+from tests.unit.controller.world import Quiet
 from uwsgi_autopilot.api.desired import Version
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.controller.main import MaskedFormatter
@@ -20,7 +19,7 @@ from uwsgi_autopilot.resources.app import App
 from uwsgi_autopilot.resources.conditions import Seen
 from uwsgi_autopilot.resources.status import status_of
 
-TRIED = Version(9, 1)
+TRIED, TRIAL = Shape(2, 16), Version(2, 1)
 MESSAGE = """the new generation ended with status 22 before it accepted requests: Traceback (most recent call last):
   File "/app/wsgi.py", line 3, in <module>
     connect(password="hunter2", token='hunter2')
@@ -28,51 +27,49 @@ RuntimeError: cannot connect to postgres://app:hunter2@db/shop: {"api_key": "hun
 
 
 def refused_with(message: str) -> Quiet:
-    """The pod was given another shape on trial, took it, and gave it up."""
+    """The pod was given another shape on trial, accepted it, and gave it up."""
     scene = Quiet(promoted_map(PROMOTED))
-    scene.answers["shop-0"] = told_by("shop-0", shape=PROMOTED.shape, accepted=PROMOTED.version)
+    scene.answers["shop-0"] = answer("shop-0", shape=PROMOTED.shape, accepted=PROMOTED.version)
     scene.step(2)
     assert scene.runner.state is not None
     change = Change(
-        stage=Stage.STARTING, shape=Shape(2, 16), before=PROMOTED.shape, version=TRIED, issued_at=scene.now,
-        pod="shop-0",
-    )  # fmt: skip
-    scene.runner.state = replace(scene.runner.state, change=change, last=TRIED)
-    refused = {
-        "reason": RefusalReason.START_FAILED.value, "message": message, "at": 1.0, **TRIED._asdict(), "shape": None
-    }  # fmt: skip
-    scene.answers["shop-0"] = told_by("shop-0", shape=PROMOTED.shape, accepted=TRIED, refused=refused)
-    scene.step(2)
+        stage=Stage.STARTING, shape=TRIED, before=PROMOTED.shape, version=TRIAL, issued_at=scene.now, pod="shop-0"
+    )
+    scene.runner.state = replace(scene.runner.state, change=change, last=TRIAL)
+    refusal = {"reason": RefusalReason.START_FAILED.value, "message": message, "at": 1.0, "shape": TRIED.to_json()}
+    refusal |= TRIAL._asdict()
+    scene.answers["shop-0"] = answer("shop-0", shape=PROMOTED.shape, accepted=TRIAL, refused=refusal)
+    scene.step()
+
+    async def told() -> None:
+        writing = asyncio.create_task(scene.runner.events.run())
+        for _ in range(100):
+            await asyncio.sleep(0)
+        writing.cancel()
+
+    asyncio.run(told())
     return scene
 
 
-async def pass_on(scene: Quiet) -> None:
-    telling = asyncio.create_task(scene.runner.events.run())
-    for _ in range(50):
-        await asyncio.sleep(0)
-    telling.cancel()
-
-
 @pytest.mark.parametrize("message", [MESSAGE, MESSAGE + "x" * 200_000], ids=["a traceback", "a very long one"])
-def test_it_is_in_no_event_no_log_line_no_configmap_and_no_status(
-    message: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_it_is_in_no_event_no_log_line_no_configmap_and_no_status(message, caplog):
     with caplog.at_level(logging.DEBUG):
         scene = refused_with(message)
-        asyncio.run(pass_on(scene))
     events = [each["note"] for (kind, *_), each in scene.kube.objects.items() if kind == "Event"]
     lines = [each.getMessage() for each in caplog.records]
     stored = json.dumps(scene.kube.objects["ConfigMap", "web", "shop-tuning"])
-    body = app_body("shop")
+    body = app_body()
     seen = Seen(deployment=None, problem=None)
-    status = status_of(body, App.from_body(body), seen, scene.runner.status(), now=datetime.now(timezone.utc))
-    for place in ("\n".join(events), "\n".join(lines), stored, json.dumps(status)):
+    status = json.dumps(
+        status_of(body, App.from_body(body), seen, scene.runner.status(), now=datetime.now(timezone.utc))
+    )
+    for place in ("\n".join(events), "\n".join(lines), stored, status):
         assert "the new generation ended with status 22" in place
         assert "hunter2" not in place
     assert len(scene.runner.state.history[-1].message) <= 256
 
 
-def test_the_operators_log_hides_the_api_servers_words_too() -> None:
+def test_the_operators_log_hides_the_api_servers_words_too():
     words = 'Deployment "shop" is invalid: env[0]: Invalid value: "postgres://app:hunter2@db/shop"'
     record = logging.LogRecord("x", logging.WARNING, __file__, 1, "not written error=%s", (words,), None)
     told = MaskedFormatter("%(levelname)s %(message)s").format(record)

@@ -1,6 +1,5 @@
 """One application's runner: what it writes and keeps, what becomes of its trouble, and that it may end at any write."""
 
-import asyncio
 import json
 import logging
 from pathlib import Path
@@ -8,15 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.simulator import workload
-from tests.unit.controller.fakes import FakeKube
-from tests.unit.controller.making import PROMOTED, SHOP, answer, app_body, config_map, pod_body, promoted_map
-from tests.unit.controller.world import START, World, runner_of
+from tests.unit.controller.making import PROMOTED, SHOP, answer, config_map, pod_body, promoted_map
+from tests.unit.controller.world import START, Quiet, World
 from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape, Version, parse_desired
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.controller.cache import Cache
 from uwsgi_autopilot.controller.kube import ApiError, Unreachable
-from uwsgi_autopilot.controller.runner import Runner
-from uwsgi_autopilot.resources.labels import DESIRED
 
 IO = workload.IO
 PIN = {"processes": 3, "threads": 5}
@@ -79,40 +74,6 @@ def test_a_trial_ends_by_itself_when_no_operator_comes_back(tmp_path: Path) -> N
 
 
 # --- the same without a load
-
-
-class Quiet:
-    """An application with pods that serve what they are told, a moment later. `kube` may refuse."""
-
-    def __init__(self, *bodies: dict, pods: int = 1, **tuning: object) -> None:
-        self.kube, self.cache = FakeKube(), Cache(listed=True)
-        self.cache.app(app_body(**tuning))
-        for body in bodies:
-            self.kube.put(body)
-        for number in range(pods):
-            self.kube.put(pod_body(f"shop-{number}"))
-        self.answers: dict[str, dict] = {}
-        self.now = 1e9
-        self.runner: Runner = runner_of(self.cache, self.kube, clock=lambda: self.now)
-
-    def step(self, times: int = 1) -> None:
-        for _ in range(times):
-            self.now += 1.0
-            self.watch()
-            for uid, pod in (self.runner.state.pods if self.runner.state else {}).items():
-                pod.take(self.answers.get(uid, answer(uid)) | {"now": self.now - 1e9}, self.now)
-            asyncio.run(self.runner.step())
-
-    def watch(self) -> None:
-        for body in self.kube.objects.values():
-            if body["kind"] == "Pod":
-                self.cache.pod(body)
-            else:
-                self.cache.child(body)
-
-    def desired(self, pod: str) -> DesiredShape | None:
-        text = self.kube.objects["Pod", "web", pod]["metadata"].get("annotations", {}).get(DESIRED)
-        return parse_desired(text) if text else None
 
 
 @pytest.mark.parametrize(

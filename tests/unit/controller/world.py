@@ -1,4 +1,4 @@
-"""One application with simulated pods, its runner and an API server in a dict, second by second.
+"""One application, its runner and an API server in a dict, second by second: with simulated pods, or without a load.
 
 The kubelet and the watches are instant. The poller is not there: each pod's answer is handed over.
 """
@@ -10,7 +10,7 @@ from typing import Any
 from tests.simulator.pod import Pod as Machine
 from tests.simulator.workload import Workload
 from tests.unit.controller.fakes import FakeKube, Killed
-from tests.unit.controller.making import SHOP, app_body, pod_body
+from tests.unit.controller.making import SHOP, answer, app_body, pod_body
 from tests.unit.fleet.pods import SimAgent
 from uwsgi_autopilot.api.desired import DesiredShape, parse_desired
 from uwsgi_autopilot.api.shape import Shape
@@ -136,3 +136,37 @@ class World:
             self.begin()
         for (kind, reason), count in runner.counters.decisions.items():
             self.told += [kind] * (count - before.get((kind, reason), 0))
+
+
+class Quiet:
+    """An application with pods that serve what they are told, a moment later. `kube` may refuse."""
+
+    def __init__(self, *bodies: dict, pods: int = 1, **tuning: object) -> None:
+        self.kube, self.cache = FakeKube(), Cache(listed=True)
+        self.cache.app(app_body(**tuning))
+        for body in bodies:
+            self.kube.put(body)
+        for number in range(pods):
+            self.kube.put(pod_body(f"shop-{number}"))
+        self.answers: dict[str, dict] = {}
+        self.now = 1e9
+        self.runner: Runner = runner_of(self.cache, self.kube, clock=lambda: self.now)
+
+    def step(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.now += 1.0
+            self.watch()
+            for uid, pod in (self.runner.state.pods if self.runner.state else {}).items():
+                pod.take(self.answers.get(uid, answer(uid)) | {"now": self.now - 1e9}, self.now)
+            asyncio.run(self.runner.step())
+
+    def watch(self) -> None:
+        for body in self.kube.objects.values():
+            if body["kind"] == "Pod":
+                self.cache.pod(body)
+            else:
+                self.cache.child(body)
+
+    def desired(self, pod: str) -> DesiredShape | None:
+        text = self.kube.objects["Pod", "web", pod]["metadata"].get("annotations", {}).get(DESIRED)
+        return parse_desired(text) if text else None
