@@ -113,6 +113,24 @@ def test_a_generation_that_cannot_be_imported_is_refused_with_the_applications_o
         assert load.stop()["failures"] == {}
 
 
+def test_what_served_is_started_again_when_it_dies_beside_a_generation_that_cannot_start(serve):
+    with serve(start=Shape(1, 2)) as served:
+        (served.faults / "held-import").touch()
+        version = served.ask(Shape(2, 4))
+        served.until(lambda: served.state.change and served.state.change.kind == "swap", "the swap has begun")
+        starting = served.until(lambda: _masters(served) - {served.master}, "the new master runs").pop()
+        os.kill(served.master, signal.SIGKILL)
+        served.until(lambda: served.state.counts.restarts == 1, "the old generation is missed")
+        os.kill(starting, signal.SIGKILL)
+        refused = served.until(lambda: served.state.refused_version(version), "the new one is given up")
+        assert refused.reason is RefusalReason.START_FAILED
+        (served.faults / "held-import").unlink()
+        answers_again(served)
+        served.until(lambda: served.serves(Shape(1, 2)) and served.session.settled, "what served serves again")
+        assert served.state.target == Shape(1, 2)
+        assert served.state.counts.failed_starts == 1
+
+
 def test_a_master_that_dies_while_its_application_is_broken_is_tried_again_until_it_works(serve):
     with serve(start=Shape(1, 2)) as served:
         (served.faults / "bad-import").touch()
@@ -136,6 +154,25 @@ def test_a_stopped_master_leaves_readings_out_and_comes_back(serve):
             os.kill(master, signal.SIGCONT)
         served.until(lambda: served.state.serving and served.serves(Shape(2, 2)), "readings are back")
         assert served.state.counts.restarts == 0
+
+
+def test_a_resize_of_a_stopped_master_is_given_up_and_leaves_no_letters_behind(serve):
+    """What it was told it obeys when it comes back: more workers and as many fewer."""
+    with serve(start=Shape(2, 2)) as served:
+        master = served.master
+        os.kill(master, signal.SIGSTOP)
+        try:
+            version = served.ask(Shape(4, 2))
+            served.until(lambda: served.state.change and served.state.change.kind == "resize", "it is in progress")
+            refused = served.until(lambda: served.state.refused_version(version), "it is given up")
+            assert refused.reason is RefusalReason.NOT_ANSWERING
+            assert served.get("/")[0] == 200
+            assert served.state.target == Shape(2, 2)
+        finally:
+            os.kill(master, signal.SIGCONT)
+        served.ask(Shape(3, 2))
+        served.until(lambda: served.serves(Shape(3, 2)) and served.session.settled, "a later one is followed")
+        assert served.master == master, "by the same master"
 
 
 def test_an_nginx_killed_just_before_the_end_leaves_no_worker_behind(serve):

@@ -3,9 +3,6 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
-
-from uwsgi_autopilot.agent import relay
 from uwsgi_autopilot.agent.server import Outcome, WorkerStats
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
@@ -121,9 +118,3 @@ class FakeServer:
     def shapes(self) -> list[str]:
         """Of all instances in the order in which they were started."""
         return [str(each.started_with) for each in self.started]
-
-
-def said(capfd: pytest.CaptureFixture[str]) -> str:
-    """What the agent has logged: a thread of its own writes it (agent/relay.py)."""
-    relay.flush()
-    return capfd.readouterr().err

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.agent.making import FakeServer, config, said
+from tests.unit.agent.making import FakeServer, config
 from uwsgi_autopilot.agent.follower import Follower
 from uwsgi_autopilot.agent.generations import Generations
 from uwsgi_autopilot.agent.observe import Observer
@@ -28,7 +28,7 @@ def observer(tmp_path):
     observer.socket.close()
 
 
-def test_a_signal_that_fails_is_told_once_and_the_others_are_there(generations, observer, capfd):
+def test_a_signal_that_fails_is_told_once_and_the_others_are_there(generations, observer, told):
 
     class Broken(type(observer.memory)):
         def collect(self, window):
@@ -42,7 +42,7 @@ def test_a_signal_that_fails_is_told_once_and_the_others_are_there(generations, 
     samples = [observer.sample(generations, begin + second) for second in range(1, 30)]
     assert all(sample is not None and sample.memory_bytes is None and sample.cores > 0 for sample in samples)
     assert [sample.seq for sample in samples] == list(range(1, 30))
-    assert said(capfd).count("Traceback") == 1
+    assert told().count("Traceback") == 1
 
 
 def test_the_server_is_asked_a_moment_before_a_sample_is_due(generations, observer):
