@@ -10,12 +10,14 @@ from typing import Any
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.histogram import LAST
 from uwsgi_autopilot.report.reasons import Reason, WishReason
+from uwsgi_autopilot.report.text import safe
 from uwsgi_autopilot.tuner.sample import Sample
 
 # State JSON's versions that this operator reads: its own and the one before.
 VERSIONS = (0, 1)
 KEEP = 130  # samples, one a second: the tuner looks back two minutes
 MOST = 1024  # processes, threads: the manifest's own bound
+MOST_LETTERS = 16 * 1024  # of a text that is looked at
 SHORTEST_S = 0.01  # of a sample; what is divided by less has no end
 REASONS = frozenset(each.value for each in WishReason)
 NOT_NUMBERS = frozenset({"shape", "settled", "census", "latency", "upstream"})
@@ -73,7 +75,7 @@ def parse_state(data: Any, uid: str) -> AgentState:
         seq=_whole(accepted.get("seq")) if isinstance(accepted, dict) else 0,
         changing=bool(data.get("change")),
         refused=_refused(data.get("refused")),
-        version=plain(str(data.get("agent", "")), 32),
+        version=_told(data.get("agent", ""), 32),
     )
 
 
@@ -112,7 +114,7 @@ def _refused(data: Any) -> Refused | None:
     return Refused(
         # It becomes a metric's label and an Event's reason: no word that the pod chooses.
         reason=reason if isinstance(reason, str) and reason in REASONS else Reason.REFUSED.value,
-        message=plain(str(data.get("message", "")), 256),
+        message=_told(data.get("message", ""), 256),
         seq=_whole(data.get("seq")) if data.get("seq") is not None else None,
         shape=_shape(data["shape"]) if data.get("shape") else None,
     )
@@ -135,7 +137,7 @@ def _whole(value: Any) -> int:
     return value
 
 
-def plain(text: str, longest: int) -> str:
-    """Without control characters, cut to size: it ends in Events and in the status."""
-    kept = "".join(each if each.isprintable() else " " for each in text)
-    return kept if len(kept) <= longest else kept[: longest - 1] + "…"
+def _told(value: Any, longest: int) -> str:
+    """The agent has hidden secrets already; the pod may have answered in its place. It ends in Events, logs, the
+    status and NAME-tuning."""
+    return safe(str(value)[:MOST_LETTERS], longest)

@@ -26,6 +26,7 @@ from uwsgi_autopilot.controller.reconcile import Chart, Reconciler
 from uwsgi_autopilot.controller.report import Reporter
 from uwsgi_autopilot.controller.tuning import Tuning
 from uwsgi_autopilot.errors import UsageError
+from uwsgi_autopilot.report.secrets import masked
 from uwsgi_autopilot.resources.labels import MANAGED_BY, MANAGER
 from uwsgi_autopilot.resources.objects import Settings
 
@@ -50,8 +51,17 @@ class Options:
     port: int = 8080
 
 
+class MaskedFormatter(logging.Formatter):
+    """The API server's words repeat values of manifests, and a traceback whatever was being read."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record))
+
+
 def run_operator(options: Options) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(MaskedFormatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     # kopf tells of each event and each watch; what goes wrong there still comes through.
     logging.getLogger("kopf").setLevel(logging.WARNING)
     asyncio.run(Operator(options).run())

@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from uwsgi_autopilot.errors import SpecError
+from uwsgi_autopilot.report.text import safe
 from uwsgi_autopilot.resources.app import App
-from uwsgi_autopilot.resources.text import last_lines, safe
+from uwsgi_autopilot.resources.text import last_lines
 
 Body = Mapping[str, Any]
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from uwsgi_autopilot.report.text import safe
 from uwsgi_autopilot.resources.causes import Cause, cause_of_pod, cause_of_replica_failure
-from uwsgi_autopilot.resources.text import safe
 
 Body = Mapping[str, Any]
 Answer = tuple[str, str, str]

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from uwsgi_autopilot.report.text import safe
 from uwsgi_autopilot.resources import labels
 from uwsgi_autopilot.resources.app import App
 from uwsgi_autopilot.resources.conditions import Seen, conditions_of
-from uwsgi_autopilot.resources.text import safe
 from uwsgi_autopilot.resources.tuned import Answer, Tuning, tuned
 
 Body = Mapping[str, Any]
