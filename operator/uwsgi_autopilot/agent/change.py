@@ -14,7 +14,6 @@ from typing import Any
 
 from uwsgi_autopilot.agent.generation import Generation, State
 from uwsgi_autopilot.agent.log import log
-from uwsgi_autopilot.agent.logtail import traceback_tail
 from uwsgi_autopilot.agent.memory import MemoryUse, does_not_fit
 from uwsgi_autopilot.agent.wanted import Refusal
 from uwsgi_autopilot.api.agentconfig import AgentConfig
@@ -163,10 +162,11 @@ class Fleet:
         new = self.starting
         assert new is not None
         if not new.alive():
+            tail = new.last_words(now)
+            if tail is None:
+                return
             code = new.process.returncode
             how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
-            new.kill()
-            tail = traceback_tail(new.log.text(wait_s=1.0))
             new.close()
             self.starting = None
             self._start_failed(f"the new generation {how} before it accepted requests: {tail}", now)
@@ -195,17 +195,18 @@ class Fleet:
         self.counts.failed_starts += 1
         self._failures += 1
         self._next_start = now + BACKOFF_SECONDS[min(self._failures, len(BACKOFF_SECONDS) - 1)]
+        refused = self._give_up(WishReason.START_FAILED, message)
         if self._last_number and self.serving is None and self._served_since == 0.0:
-            self.first_failure = message
-        self._give_up(WishReason.START_FAILED, message)
+            self.first_failure = refused.message
 
-    def _give_up(self, reason: WishReason, message: str) -> None:
+    def _give_up(self, reason: WishReason, message: str) -> Refusal:
         """The serving generation goes on; the wish is refused until another one comes."""
         self.counts.refused += 1
-        self.refused = Refusal(reason=reason, message=message, shape=self.target)
+        self.refused = refused = Refusal(reason=reason, message=message, shape=self.target)
         if self.serving is not None and self.serving.alive():
             self.target = self.serving.shape
-        log("warning", f"{reason.value}: {message}", wanted=str(self.refused.shape), serving=str(self.shape))
+        log("warning", f"{reason.value}: {refused.message}", wanted=str(refused.shape), serving=str(self.shape))
+        return refused
 
     # -- resize -----------------------------------------------------------------------------------------------
 

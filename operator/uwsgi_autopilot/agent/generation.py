@@ -12,12 +12,12 @@ never leaves, so it is only told to quit.
 import os
 import signal
 import subprocess
-import sys
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 
-from uwsgi_autopilot.agent.logtail import LogTail
+from uwsgi_autopilot.agent.logtail import LogTail, traceback_tail
+from uwsgi_autopilot.agent.relay import OUT, relay_to
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.kernel.process import parent_of
@@ -28,6 +28,8 @@ from uwsgi_autopilot.uwsgi.stats import Stats, StatsError, parse_stats, read_sta
 
 # A paused generation that does not show it is told to quit all the same: better the rare race than a stuck swap.
 PAUSE_SECONDS = 20.0
+# For the end of the output of a master that has ended. Who inherited the pipe and left its group may hold it for ever.
+LAST_WORDS_SECONDS = 1.0
 
 
 class State(str, Enum):
@@ -72,6 +74,7 @@ class Generation:
         self._quit_sent = self._paused = False
         self._hung_up: set[int] = set()
         self._retired_at: float | None = None
+        self._ended_at: float | None = None
         out, into = os.pipe()
         try:
             # SIGINT makes the master end its workers too, should the agent be killed.
@@ -89,7 +92,7 @@ class Generation:
             raise
         finally:
             os.close(into)
-        self.log = LogTail(out, sys.stdout.fileno())
+        self.log = LogTail(out, relay_to(OUT))
 
     @property
     def pid(self) -> int:
@@ -162,6 +165,18 @@ class Generation:
     def kill(self) -> None:
         """SIGKILL master and workers at once."""
         kill_group(self.pid)
+
+    def last_words(self, now: float) -> str | None:
+        """Of a master that has ended by itself: the traceback that it left, without secrets. Ends its workers too.
+
+        None while more of its output may come, at most LAST_WORDS_SECONDS: ask again at the next step.
+        """
+        if self._ended_at is None:
+            self._ended_at = now
+            self.kill()
+        if not self.log.ended and now - self._ended_at < LAST_WORDS_SECONDS:
+            return None
+        return traceback_tail(self.log.text())
 
     def close(self) -> None:
         self.state = State.GONE

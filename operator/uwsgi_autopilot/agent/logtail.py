@@ -1,29 +1,63 @@
-"""Pass a generation's output on to our own, and keep its end: it holds the traceback of a module that fails."""
+"""Pass a generation's output on to our own, and keep its end: it holds the traceback of a module that fails.
+
+The pipe is always drained, because a worker that prints into a full one stands still with a request in hand: whatever
+comes costs the same work per byte and the same memory, and nobody is waited for (relay.py).
+"""
 
 import os
 import threading
 from collections import deque
 
+from uwsgi_autopilot.agent.relay import Relay
+from uwsgi_autopilot.report.text import readable
+
 KEEP_LINES = 60
+# Of each line its beginning: there an exception says what it is.
+LINE_BYTES = 2000
 CHUNK = 65536
+CUT = b" ... (cut)"
+
+
+class Tail:
+    """The last lines of what it is fed, each cut. NUL bytes, invalid UTF-8, lines without end: nothing special."""
+
+    def __init__(self) -> None:
+        self._lines: deque[bytes] = deque(maxlen=KEEP_LINES)
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> None:
+        # More lines than are kept need not be told apart: the first piece, many lines in one, is then not kept.
+        first, *others = chunk.rsplit(b"\n", KEEP_LINES + 1)
+        self._rest = _cut(self._rest, first)
+        for each in others:
+            self._lines.append(self._rest)
+            self._rest = _cut(b"", each)
+
+    def lines(self) -> list[bytes]:
+        return [*self._lines, *([self._rest] if self._rest else [])][-KEEP_LINES:]
 
 
 class LogTail:
-    """Reads `descriptor` in a thread until every writer is gone. Bytes go unchanged to `target`."""
+    """Reads `descriptor`, the end of a pipe, in a thread until every writer is gone. Bytes go unchanged to `relay`."""
 
-    def __init__(self, descriptor: int, target: int = 1) -> None:
-        self._lines: deque[bytes] = deque(maxlen=KEEP_LINES)
-        self._thread = threading.Thread(target=self._copy, args=(descriptor, target), daemon=True)
+    def __init__(self, descriptor: int, relay: Relay) -> None:
+        self._tail = Tail()
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._copy, args=(descriptor, relay), daemon=True)
         self._thread.start()
 
-    def text(self, wait_s: float = 0.0) -> str:
-        """The last lines. `wait_s`: how long to wait for the end of the output first."""
-        if wait_s:
-            self._thread.join(wait_s)
-        return b"\n".join(self._lines).decode("utf-8", errors="replace")
+    @property
+    def ended(self) -> bool:
+        """All of the output was read: nobody can write any more."""
+        return not self._thread.is_alive()
 
-    def _copy(self, descriptor: int, target: int) -> None:
-        rest = b""
+    def text(self) -> str:
+        """The last lines so far, without secrets."""
+        with self._lock:
+            lines = self._tail.lines()
+        return readable(b"\n".join(lines).decode("utf-8", errors="replace"))
+
+    def _copy(self, descriptor: int, relay: Relay) -> None:
         while True:
             try:
                 chunk = os.read(descriptor, CHUNK)
@@ -31,21 +65,18 @@ class LogTail:
                 break
             if not chunk:
                 break
-            *lines, rest = (rest + chunk).split(b"\n")
-            self._lines.extend(lines)
-            write_all(target, chunk)
-        if rest:
-            self._lines.append(rest)
+            with self._lock:
+                self._tail.feed(chunk)
+            relay.put(chunk)
         os.close(descriptor)
 
 
-def write_all(target: int, data: bytes) -> None:
-    """A target that is gone (a closed pipe) must not stop the application's output from being read."""
-    while data:
-        try:
-            data = data[os.write(target, data) :]
-        except OSError:
-            return
+def _cut(line: bytes, more: bytes) -> bytes:
+    """`line` and `more` in one, of a bounded length. A line that was cut takes no more."""
+    if len(line) > LINE_BYTES:
+        return line
+    whole = line + more[: LINE_BYTES + 1 - len(line)]
+    return whole if len(whole) <= LINE_BYTES else whole[:LINE_BYTES] + CUT
 
 
 def traceback_tail(text: str) -> str:

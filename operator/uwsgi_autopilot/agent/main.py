@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from uwsgi_autopilot.agent import listener, serve
+from uwsgi_autopilot.agent import listener, relay, serve
 from uwsgi_autopilot.agent.change import Fleet
 from uwsgi_autopilot.agent.drain import Drain
 from uwsgi_autopilot.agent.health import Health
@@ -25,13 +25,12 @@ from uwsgi_autopilot.agent.wanted import WishFile
 from uwsgi_autopilot.api.agentconfig import MAX_SOCKET_PATH, AgentConfig, read_agent_config
 from uwsgi_autopilot.api.wish import EVERYONE
 from uwsgi_autopilot.kernel.spawn import become_subreaper
+from uwsgi_autopilot.report.text import readable
 
 TICK_SECONDS = 0.1
 # While something changes the master is poked this often: it acts on an event at once, else once a second.
 CHANGING_SECONDS = 0.02
 SAMPLE_SECONDS = 1.0
-# The kubelet keeps 4,096 bytes of a container's termination message.
-TERMINATION_BYTES = 4000
 # A configuration is shared by all pods of an application, so each learns its own uid from its environment.
 POD_UID = "AUTOPILOT_POD_UID"
 
@@ -120,7 +119,7 @@ class Agent:
         self.state.update(now, self.fleet, self.wishes, self.health, self.observer, self.drain is not None)
 
     def _ready(self) -> tuple[int, str]:
-        return (200 if self.health.ready else 503), self.health.why + "\n"
+        return (200 if self.health.ready else 503), readable(self.health.why) + "\n"
 
     def _on_signal(self, signum: int, frame: Any) -> None:
         if self.drain is not None:
@@ -139,7 +138,7 @@ class Agent:
         """Why it could not be served: on standard error, and where the kubelet reads it."""
         log("error", message)
         if self.config.termination_log:
-            _write(self.config.termination_log, message.encode()[-TERMINATION_BYTES:])
+            _write(self.config.termination_log, message.encode())
 
 
 def _write(path: str, data: bytes) -> None:
@@ -193,10 +192,17 @@ def main(arguments: list[str] | None = None) -> int:
         print("usage: agent CONFIG.json", file=sys.stderr)
         return 2
     try:
-        config = at_home(read_agent_config(arguments[0]), os.environ, sys.executable)
+        return _run(arguments[0])
+    finally:
+        relay.flush()
+
+
+def _run(path: str) -> int:
+    try:
+        config = at_home(read_agent_config(path), os.environ, sys.executable)
         check(config)
     except (OSError, ValueError, TypeError, KeyError) as error:
-        log("error", f"{arguments[0]} is not a configuration that this agent understands: {error}")
+        log("error", f"{path} is not a configuration that this agent understands: {error}")
         return 2
     become_subreaper()
     # Nothing here makes cycles on purpose; what was allocated until now is never garbage.

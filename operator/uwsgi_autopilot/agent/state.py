@@ -11,6 +11,7 @@ from uwsgi_autopilot.agent.observe import Observer
 from uwsgi_autopilot.agent.wanted import Refusal, WishFile
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.report.histogram import add
+from uwsgi_autopilot.report.text import readable
 from uwsgi_autopilot.tuner.sample import Sample
 
 # The samples of five minutes: an operator that was away for a while misses nothing that matters.
@@ -61,7 +62,7 @@ class State:
             "now": round(now, 3),
             "serving": serving is not None,
             "ready": health.ready,
-            "why": health.why,
+            "why": readable(health.why),
             "draining": draining,
             "shape": fleet.shape.to_json() if fleet.shape else None,
             "target": fleet.target.to_json(),

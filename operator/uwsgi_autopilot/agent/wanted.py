@@ -10,16 +10,27 @@ from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.wish import EVERYONE, MAX_WISH_BYTES, Wish, WishError, parse_wish
 from uwsgi_autopilot.report.reasons import WishReason
+from uwsgi_autopilot.report.text import cut, readable
+
+# The kubelet keeps 4,096 bytes of a container's termination message, which the first refusal may become.
+MESSAGE_BYTES = 4000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why a wish is not followed. `seq` and `shape` None: the text did not even say."""
+    """Why a wish is not followed. `seq` and `shape` None: the text did not even say.
+
+    `message` may hold what the application printed or what stands in a file: secrets are hidden and it is cut here,
+    before it is told anywhere.
+    """
 
     reason: WishReason
     message: str
     seq: int | None = None
     shape: Shape | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", cut(readable(self.message), MESSAGE_BYTES))
 
 
 def objection(wish: Wish, config: AgentConfig, last_seq: int) -> Refusal | None:

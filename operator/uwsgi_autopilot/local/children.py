@@ -22,6 +22,8 @@ from uwsgi_autopilot.local.programs import Programs
 
 RESTART_SECONDS = 0.3
 KEEP_LINES = 80
+# A longer line is passed on in pieces: an application may print without ever ending one.
+LINE_BYTES = 16 * 1024
 Sink = Callable[[str], None]
 
 
@@ -145,7 +147,7 @@ class Children:
 
     def _read_lines(self, output: IO[bytes]) -> None:
         with output:
-            for raw in output:
+            for raw in iter(lambda: output.readline(LINE_BYTES), b""):
                 line = raw.decode("utf-8", errors="replace").rstrip("\n")
                 self.last_lines.append(line)
                 self.sink(line)

@@ -25,6 +25,7 @@ from uwsgi_autopilot.local.children import Children, Sink
 from uwsgi_autopilot.local.files import FAREWELL_SECONDS, agent_config, nginx_site, places_of
 from uwsgi_autopilot.local.programs import Programs
 from uwsgi_autopilot.local.rundir import make_run_directory
+from uwsgi_autopilot.report.text import readable
 from uwsgi_autopilot.resources.nginx import nginx_conf
 from uwsgi_autopilot.tuner.sample import Sample
 
@@ -111,7 +112,8 @@ class Session:
         while time.monotonic() < deadline:
             if agent.poll() is not None:
                 self.children.wait_for_output("agent")
-                reason = "\n".join(self.children.last_lines) or f"the agent ended with status {agent.returncode}"
+                told = readable("\n".join(self.children.last_lines))
+                reason = told or f"the agent ended with status {agent.returncode}"
                 raise NotServing(f"{self.app.module} could not be served from {self.folder}:\n{reason}")
             self.step()
             self.poll()

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.component.local.running import COMMAND, MANIFEST, SITE, report_of
+from tests.component.local.running import COMMAND, MANIFEST, SITE, report_of, wait_for
 
 pytestmark = pytest.mark.component
 
@@ -132,3 +132,27 @@ def test_a_reader_that_goes_away_does_not_stop_the_service(tmp_path, short_direc
     run.stdout.close()
     assert run.wait(60) == 0
     assert report_of(tmp_path / "report.json")["failed"] == 0
+
+
+def test_a_secret_of_the_application_is_in_no_sentence_of_ours(local, tmp_path):
+    """What the application prints itself goes to standard error as it is."""
+    (tmp_path / "bad-import").write_text("cannot connect to postgres://app:hunter3@db/shop")
+    said = ended(local(env={"FAULTS": str(tmp_path)}), 1)
+    printed, found, sentence = said.partition("uwsgi-autopilot: app:app could not be served from")
+    assert found
+    assert "postgres://app:hunter3@db/shop" in printed
+    assert "RuntimeError: cannot connect to postgres://app:***@db/shop" in sentence
+    assert 'password="***"' in sentence
+    assert "hunter" not in sentence
+
+
+def test_nor_is_it_in_the_report(local, tmp_path):
+    report = tmp_path / "report.json"
+    run = local("--load", "clients=32,path=/?ms=50", "--report", str(report), env={"FAULTS": str(tmp_path)})
+    run.served()
+    (tmp_path / "bad-import").write_text("cannot connect to postgres://app:hunter3@db/shop")
+    wait_for(lambda: "StartFailed" in run.out.read_text(), 60)
+    assert run.end() == 0
+    refused = [each for each in report_of(report)["decisions"] if each["reason"] == "StartFailed"]
+    assert "RuntimeError: cannot connect to postgres://app:***@db/shop" in refused[0]["message"]
+    assert "hunter" not in report.read_text() + run.out.read_text()
