@@ -5,6 +5,9 @@ import os
 import pytest
 
 from tests.component.agent.bare import bare_agent
+from tests.component.conftest import wait_until
+from uwsgi_autopilot.agent.generation import LAST_WORDS_SECONDS, Generation
+from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
 
 pytestmark = pytest.mark.component
@@ -59,3 +62,24 @@ def test_what_a_program_prints_that_left_its_group_is_not_waited_for(short_direc
         finally:
             os.kill(int(pid.read_text()), 9)
     assert "before it accepted requests" in (short_directory / "termination-log").read_text()
+
+
+def test_the_end_of_the_output_is_asked_for_and_not_waited_for(short_directory):
+    """What left the group holds the pipe: the main loop asks again, and takes what there is when the time is up."""
+    pid = short_directory / "daemon"
+    script = f"setsid sh -c 'echo $$ > {pid}; exec sleep 60' & echo ValueError: no; exit 3"
+    config = AgentConfig(
+        name="test", uwsgi=("/bin/sh", "-c", script), module="app:app", chdir="/", socket="/s", listen="unix:/l",
+        private=str(short_directory), wanted="/w", start=Shape(1, 2),
+    )  # fmt: skip
+    generation = Generation(config, 1, Shape(1, 2), 4, 0)
+    wait_until(lambda: not generation.alive() and pid.exists() and "no" in generation.log.text(), "it has ended")
+    wait_until(lambda: bool(pid.read_text()), "its daemon runs")
+    try:
+        assert [generation.last_words(now) for now in (1000.0, 1000.9)] == [None, None]
+        assert generation.last_words(1000.0 + LAST_WORDS_SECONDS) == "ValueError: no"
+    finally:
+        os.kill(int(pid.read_text()), 9)
+    wait_until(lambda: generation.log.ended, "the pipe has no writer left")
+    assert generation.last_words(1000.0) == "ValueError: no"
+    generation.close()

@@ -140,8 +140,10 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("start", ["", "u://a:", 'password="'])
-@pytest.mark.parametrize("repeated", HOSTILE)
+INSIDE = [(start, each) for start in ('password="', "u://a:") for each in ("a", "a:", "//", "\\", '\\"', "[")]
+
+
+@pytest.mark.parametrize(("start", "repeated"), [*(("", each) for each in HOSTILE), *INSIDE])
 def test_a_hostile_text_of_a_megabyte_is_done(start, repeated):
     """Work that grew with the square of the length would take hours for one of these."""
     text = start + repeated * (1_000_000 // len(repeated))
