@@ -126,7 +126,7 @@ class Session:
         now = time.monotonic()
         if now >= self._next_poll:
             self.poll()
-        self.children.revive((self.state or {}).get("pids", []))
+        self.children.revive()
 
     def wish(self, shape: Shape) -> int:
         """Ask the agent for `shape`; returns the wish's seq. Raises OSError when the file cannot be written."""
@@ -197,9 +197,10 @@ class Session:
                 ) from None
 
     def poll(self) -> None:
-        """Read the state now; `step` does it twice a second."""
+        """Read the state now, and see which processes there are; `step` does it twice a second."""
         self._next_poll = time.monotonic() + POLL_SECONDS
         state = self._client.state(self._cursor) if self._client else None
+        self.children.note_processes()
         if state is None:
             return
         fresh = [Sample.from_json(each) for each in state.pop("samples", ())]
