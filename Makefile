@@ -47,7 +47,7 @@ unit: setup  ## tables, properties and replayed stories: no process is started
 	$(BIN)/pytest -n 2 tests/unit
 
 .PHONY: chart
-chart: setup  ## what helm makes of the chart: needs helm, no cluster
+chart: setup  ## what helm makes of the chart, no cluster (fetches helm where there is none)
 	$(BIN)/pytest tests/chart
 
 .PHONY: component

@@ -1,10 +1,8 @@
 """Ask Helm what it makes of the chart, without a cluster.
 
-Real: the templates, the schema, Helm's own engine: its program, or the package helm-python-sdk where that is installed
-(`pip install helm-python-sdk`, 244 MB, so nobody is made to). Without both the tests that render are skipped.
+Real: the templates, the schema, Helm's own program: the one in PATH, else one that is fetched (fetched.py).
 """
 
-import importlib.util
 import json
 import shutil
 import subprocess
@@ -12,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import pytest
 import yaml
+
+from tests.chart.fetched import fetch_helm, fits
 
 CHART = Path(__file__).parents[2] / "chart"
 RELEASE, NAMESPACE = "autopilot", "autopilot-system"
-SOURCE = "# Source: uwsgi-autopilot/"
 
 Object = dict[str, Any]
 
@@ -31,35 +29,19 @@ class Render(Protocol):
         """The objects that the chart makes of `values`, sorted. Raises ChartError."""
 
 
-def with_program(values: Object, *, chart: Path = CHART, apis: Sequence[str] = ()) -> list[Object]:
-    command = ["helm", "template", RELEASE, str(chart), "--namespace", NAMESPACE, "--values", "-"]
+def helm_program() -> str | None:
+    """None: there is none here, and none that could be fetched for this kind of machine. Raises NotFetched."""
+    return shutil.which("helm") or (str(fetch_helm()) if fits() else None)
+
+
+def run_helm(program: str, values: Object, *, chart: Path, apis: Sequence[str]) -> list[Object]:
+    """Raises ChartError."""
+    command = [program, "template", RELEASE, str(chart), "--namespace", NAMESPACE, "--values", "-"]
     command += [word for api in apis for word in ("--api-versions", api)]
     done = subprocess.run(command, input=json.dumps(values), capture_output=True, text=True, check=False)
     if done.returncode:
         raise ChartError(done.stderr)
     return list(yaml.safe_load_all(done.stdout))
-
-
-def with_package(values: Object, *, chart: Path = CHART, apis: Sequence[str] = ()) -> list[Object]:
-    if apis:
-        pytest.skip("helm-python-sdk cannot pretend to see other APIs: install helm")
-    import helm_python
-
-    try:
-        with helm_python.Chart.load(str(chart)) as loaded:
-            loaded.validate_schema(values)
-            texts = loaded.render(values, name=RELEASE, namespace=NAMESPACE)
-    except helm_python.HelmError as error:
-        raise ChartError(str(error)) from None
-    manifests = [text for path, text in texts.items() if path.endswith(".yaml")]
-    return [each for text in manifests for each in yaml.safe_load_all(text)]
-
-
-def engine() -> Render | None:
-    """None: nothing here can render a chart."""
-    if shutil.which("helm"):
-        return with_program
-    return with_package if importlib.util.find_spec("helm_python") else None
 
 
 def name_of(each: Object) -> str:

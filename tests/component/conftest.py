@@ -75,13 +75,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say it in the last lines, where a run without a compiler would otherwise look complete."""
-    if _built and isinstance(_built[0], CannotBuild):
-        terminalreporter.section("uWSGI from source", red=True, bold=True)
-        terminalreporter.write_line(f"NOT TESTED with uWSGI {SOURCE_VERSION} built from source: {_built[0]}")
-
-
 def built_from_source() -> Path:
     """The `uwsgi` of a virtual environment with what app/requirements.txt names. Raises CannotBuild."""
     if not _built:

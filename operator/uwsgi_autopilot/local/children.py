@@ -11,13 +11,14 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from uwsgi_autopilot.kernel.process import children_of
+from uwsgi_autopilot.kernel.process import children_of, start_ticks
 from uwsgi_autopilot.kernel.spawn import become_subreaper, clean_environment, spawn
-from uwsgi_autopilot.local.janitor import RUN_VARIABLE
+from uwsgi_autopilot.local.janitor import Process
 from uwsgi_autopilot.local.programs import Programs
 
 RESTART_SECONDS = 0.3
@@ -36,6 +37,7 @@ class Children:
         self.restarts = 0
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._readers: dict[str, threading.Thread] = {}
+        self._known: set[Process] = set()  # what the last look saw
         self._adopted: set[int] = set()
         self._next_restart = 0.0
         self._lifeline: int | None = None
@@ -47,6 +49,7 @@ class Children:
     def start_janitor(self) -> None:
         """Its standard input is a pipe that only we hold open: its end tells it that we are gone."""
         reading, self._lifeline = os.pipe()
+        os.set_blocking(self._lifeline, False)  # a janitor that somebody stopped must not stop us
         self._processes["janitor"] = subprocess.Popen(
             [sys.executable, "-I", "-m", "uwsgi_autopilot.local.janitor", str(self.run)],
             stdin=reading,
@@ -67,16 +70,14 @@ class Children:
         command = [self.programs.nginx, "-p", run, "-c", f"{run}/nginx.conf", "-e", "stderr"]
         self._start("nginx", command, signal.SIGQUIT)
 
-    def revive(self, agents_processes: Sequence[int]) -> None:
-        """Start again what died, and wait for those that became our children because their parent was killed.
-
-        agents_processes: what the agent said that it had started.
-        """
+    def revive(self) -> None:
+        """Start again what died, and wait for those that became our children because their parent was killed."""
         for pid in list(self._adopted):
             try:
-                os.waitpid(pid, os.WNOHANG)
+                ended, _ = os.waitpid(pid, os.WNOHANG)
             except ChildProcessError:
-                self._adopted.discard(pid)
+                ended = pid
+            self._adopted.discard(ended)
         now = time.monotonic()
         if now < self._next_restart:
             return
@@ -89,9 +90,22 @@ class Children:
             self.sink(f"{name} ended with status {child.returncode} and is started again")
             if name == "nginx":
                 self._quit_orphans_of_nginx()
-            else:
-                self._adopted.update(agents_processes)
             start()
+
+    def note_processes(self) -> None:
+        """See which processes are ours, and tell the janitor: nginx and its workers, the agent and its uWSGIs."""
+        started = [self._processes[name].pid for name in ("agent", "nginx") if name in self._processes]
+        # Of a parent that was killed they are our children now, and must be waited for.
+        self._adopted |= {pid for pid, _ in self._known}.intersection(children_of(os.getpid())).difference(started)
+        top = [*started, *self._adopted]
+        below = [child for pid in top for child in children_of(pid)]
+        pids = [*top, *below, *(worker for pid in below for worker in children_of(pid))]
+        seen = {(pid, start) for pid in pids if (start := start_ticks(pid)) is not None}
+        fresh = "".join(f"{pid} {start}\n" for pid, start in seen - self._known)
+        self._known = seen
+        if fresh and self._lifeline is not None:
+            with suppress(OSError):
+                os.write(self._lifeline, fresh.encode("ascii"))
 
     def end(self, name: str, signum: signal.Signals, timeout: float) -> None:
         """Signal and wait; after `timeout` seconds kill."""
@@ -135,7 +149,7 @@ class Children:
         child = spawn(
             command,
             when_parent_dies=when_we_die,
-            env=clean_environment(os.environ, {RUN_VARIABLE: str(self.run), "PATH": path}),
+            env=clean_environment(os.environ, {"PATH": path}),
             cwd=str(self.run),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -144,6 +158,7 @@ class Children:
         self._processes[name] = child
         self._readers[name] = threading.Thread(target=self._read_lines, args=(child.stdout,), daemon=True)
         self._readers[name].start()
+        self.note_processes()
 
     def _read_lines(self, output: IO[bytes]) -> None:
         with output:

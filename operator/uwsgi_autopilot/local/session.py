@@ -148,7 +148,7 @@ class Session:
         now = time.monotonic()
         if now >= self._next_poll:
             self.poll()
-        self.children.revive(self.state.pids if self.state else ())
+        self.children.revive()
 
     def write_desired(self, desired: DesiredShape) -> None:
         """Ask the agent for a shape. Raises OSError when the file cannot be written."""
@@ -229,16 +229,17 @@ class Session:
                 ) from None
 
     def poll(self) -> None:
-        """Read the state now; `step` does it twice a second."""
+        """Read the state now, and see which processes there are; `step` does it twice a second."""
         self._next_poll = time.monotonic() + POLL_SECONDS
         data = self._client.state(self.pod.cursor) if self._client else None
+        self.children.note_processes()
         if data is None:
             return
         try:
             # The agent's clock is ours.
             found = self.pod.take(data, data["now"])
         except (ValueError, KeyError, TypeError) as error:
-            self.pod.failed(time.monotonic(), str(error))
+            self.pod.failed(self.pod.heard_at or 0.0, str(error))
             return
         for sample in list(self.pod.samples)[-found:] if found else ():
             if sample.queue_max is not None:

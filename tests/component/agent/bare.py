@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from uwsgi_autopilot.api.wish import Wish
+
 from tests.component.conftest import wait_until
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.wish import Wish
 from uwsgi_autopilot.local.agentclient import AgentClient
 from uwsgi_autopilot.uwsgi.request import ask
 

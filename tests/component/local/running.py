@@ -14,8 +14,6 @@ from typing import Any
 
 import pytest
 
-from uwsgi_autopilot.local.janitor import RUN_VARIABLE
-
 COMMAND = str(Path(sys.executable).parent / "uwsgi-autopilot")
 SITE = Path(__file__).parents[1] / "agent" / "site"
 MANIFEST = """\
@@ -65,14 +63,17 @@ class Local:
         return self.process.wait(timeout)
 
     def processes(self) -> list[int]:
-        """Everything that this run has started and that still runs, by its environment or its working directory."""
+        """The command and everything below it that still runs: it alone was given that TMPDIR. nginx has overwritten
+        its environment, and works in the run directory."""
         found = []
-        place = f"{self.temporary}/"
         for entry in os.scandir("/proc"):
             try:
                 if entry.name.isdigit() and (
-                    f"{RUN_VARIABLE}={place}".encode() in Path(entry.path, "environ").read_bytes()
-                    or os.readlink(Path(entry.path, "cwd")).startswith(place)
+                    f"TMPDIR={self.temporary}\0".encode() in Path(entry.path, "environ").read_bytes()
+                    or (
+                        Path(entry.path, "comm").read_text() == "nginx\n"
+                        and os.readlink(Path(entry.path, "cwd")).startswith(f"{self.temporary}/")
+                    )
                 ):
                     found.append(int(entry.name))
             except OSError:

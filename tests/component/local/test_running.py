@@ -1,5 +1,6 @@
 """`uwsgi-autopilot local` does what it says, and leaves nothing behind however it ends."""
 
+import concurrent.futures
 import os
 import signal
 import subprocess
@@ -10,12 +11,13 @@ import pytest
 
 from tests.component.local.running import COMMAND, MANIFEST, report_of, wait_for
 from uwsgi_autopilot.kernel.process import children_of
+from uwsgi_autopilot.kernel.sockdiag import tcp_listener_exists
 
 pytestmark = pytest.mark.component
 
 
 def get(local, path="/") -> tuple[int, str]:
-    with urllib.request.urlopen(local.url + path, timeout=10) as answer:
+    with urllib.request.urlopen(local.url + path, timeout=60) as answer:
         return answer.status, answer.read().decode()
 
 
@@ -104,11 +106,27 @@ def test_sigkill_of_the_runner_leaves_no_process_and_no_file(local):
     run = local("--load", "clients=4,path=/?ms=10")
     run.served()
     wait_for(lambda: run.requests() > 20)  # the load has begun: the agent itself asks a few times
-    assert len(run.processes()) >= 5, "nginx, its worker, the agent, uWSGI and its worker"
+    assert len(run.processes()) >= 8, "command, janitor, load, nginx and its worker, agent, uWSGI and its worker"
     run.process.kill()
     run.process.wait()
     wait_for(lambda: not run.processes(), 30)
     wait_for(lambda: not run.files(), 10)
+
+
+def test_sigkill_of_the_runner_loses_no_request_in_flight(local, tmp_path, free_port):
+    """Nobody reads any more what nginx and the agent print."""
+    port = free_port()
+    run = local(manifest=_with(f"  env: [{{name: FAULTS, value: {tmp_path}}}]\n"), port=port)
+    run.served()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        held = pool.submit(get, run, "/?held=yes")
+        wait_for(lambda: run.in_service() == 1)
+        run.process.kill()
+        run.process.wait()
+        wait_for(lambda: not tcp_listener_exists(port))
+        (tmp_path / "released").touch()
+        assert held.result()[0] == 200
+    wait_for(lambda: not run.processes() and not run.files())
 
 
 def test_sigkill_of_runner_and_agent_leaves_nothing_either(local):

@@ -1,0 +1,14 @@
+"""For all tests: what was left out is said in red at the end, where the run would otherwise look complete."""
+
+from collections import Counter
+
+import pytest
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(str(each.longrepr[2]).removeprefix("Skipped: ") for each in skipped)
+    if reasons:
+        terminalreporter.section("not tested on this machine", red=True, bold=True)
+        for reason, count in reasons.most_common():
+            terminalreporter.write_line(f"{count} x {reason}")
