@@ -6,6 +6,7 @@ And two ways in which the promoted shape has to follow the pods: it was lost, or
 from collections import Counter
 from dataclasses import replace
 
+from uwsgi_autopilot.api.agentstate import AgentState
 from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode
@@ -18,12 +19,13 @@ from uwsgi_autopilot.report.reasons import Reason
 
 def follow(state: FleetState, now: float) -> FleetState:
     tuning = state.app.tuning
-    if state.promoted.version == UNVERSIONED:
-        state = _without_promoted(state, now)
     if tuning.pin is not None or tuning.mode is not Mode.AUTO:
         state = pending.forbid(state, now, "the manifest does not allow a trial any more")
+    if state.promoted.version == UNVERSIONED:
+        state = _without_promoted(state, now)
     if tuning.pin is not None:
-        if state.shape == tuning.pin:
+        known = state.promoted.version > UNVERSIONED or not _behind(state)
+        if state.shape == tuning.pin and known:
             return state
         return promote(state, now, tuning.pin, Reason.PINNED, f"spec.tuning.pin is {tuning.pin}")
     inside = state.inside(state.shape)
@@ -47,17 +49,25 @@ def promote(state: FleetState, now: float, shape: Shape, reason: Reason, message
 def _without_promoted(state: FleetState, now: float) -> FleetState:
     """Nothing was promoted yet, or what was promoted is lost: then the pods still have it."""
     state = replace(state, promoted=DesiredShape(version=UNVERSIONED, shape=state.app.tuning.first))
-    agents = [pod.state for pod in state.pods.values() if pod.state is not None and not pod.state.on_trial]
-    if state.change is not None or state.app.tuning.mode is Mode.DISABLED:
+    tuning = state.app.tuning
+    if state.change is not None or tuning.mode is Mode.DISABLED or tuning.pin is not None:
         return state
-    found = Counter(agent.target for agent in agents if agent.accepted > UNVERSIONED)
+    found = Counter(agent.target for agent in _settled_agents(state) if agent.accepted > UNVERSIONED)
     if found and (shape := found.most_common(1)[0][0]) != state.shape and shape == state.inside(shape):
         return promote(state, now, shape, Reason.SHAPE_CHANGED, f"{shape} serves, and what was promoted is lost")
-    behind = [agent for agent in agents if agent.target != state.shape and agent.refused is None]
-    if behind:
+    if behind := _behind(state):
         message = f"pods started with {behind[0].target}, from an earlier manifest"
         return promote(state, now, state.shape, Reason.SHAPE_CHANGED, message)
     return state
+
+
+def _settled_agents(state: FleetState) -> list[AgentState]:
+    return [pod.state for pod in state.pods.values() if pod.state is not None and not pod.state.on_trial]
+
+
+def _behind(state: FleetState) -> list[AgentState]:
+    """Those that started with another shape than the one that is to be promoted."""
+    return [agent for agent in _settled_agents(state) if agent.target != state.shape and agent.refused is None]
 
 
 def _given_up_by_all(state: FleetState) -> Shape | None:

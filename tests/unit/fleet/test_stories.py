@@ -54,6 +54,24 @@ def test_a_pin_reaches_every_pod_and_holds(tmp_path):
     assert fleet.shapes == ["3x5"] * 3
 
 
+def test_a_pin_before_anything_was_promoted_is_recorded_as_one(tmp_path):
+    fleet = SimFleet(tmp_path, workload.IO, clients=0)
+    fleet.run(5)
+    assert fleet.told == []
+    fleet.tune(pin=Shape(3, 5))
+    fleet.run(20)
+    assert fleet.shapes == ["3x5"] * 3
+    assert [(each.kind.value, each.reason) for each in fleet.state.history] == [("change", Reason.PINNED.value)]
+    assert fleet.stored is not None
+
+
+def test_pods_that_start_with_the_pin_need_no_change(tmp_path):
+    fleet = SimFleet(tmp_path, workload.IO, clients=0, tuning=TuningSpec(start=Shape(1, 1), pin=Shape(2, 4)))
+    fleet.run(20)
+    assert fleet.told == []
+    assert fleet.shapes == ["2x4"] * 3
+
+
 def test_swaps_happen_on_at_most_half_of_the_pods_at_a_time(tmp_path):
     fleet = SimFleet(tmp_path, workload.IO, pods=4, tuning=TuningSpec(start=Shape(2, 4), pin=Shape(2, 9)))
     most = 0
