@@ -41,8 +41,11 @@ def promote(state: FleetState, now: float, shape: Shape, reason: Reason, message
     """Every pod is to have `shape`, without a trial. A change that is pending ends."""
     state = pending.forbid(state, now, message)
     state = state.with_next_version()
-    change = Change(stage=Stage.PROMOTING, shape=shape, before=state.shape, version=state.last, issued_at=now)
-    state = state.recorded(now, Kind.CHANGE, state.shape, shape, reason.value, message)
+    # What the pods serve; while nothing was promoted that may be another shape than the manifest's.
+    targets = Counter(agent.target for agent in _settled_agents(state))
+    before = targets.most_common(1)[0][0] if targets else state.shape
+    change = Change(stage=Stage.PROMOTING, shape=shape, before=before, version=state.last, issued_at=now)
+    state = state.recorded(now, Kind.CHANGE, before, shape, reason.value, message)
     return replace(state, promoted=DesiredShape(version=state.last, shape=shape), change=change)
 
 

@@ -8,7 +8,7 @@ from tests.simulator import workload
 from tests.unit.fleet.pods import SimFleet
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Bounds, Mode, TuningSpec
-from uwsgi_autopilot.report.reasons import RefusalReason
+from uwsgi_autopilot.report.reasons import Reason, RefusalReason
 
 
 def test_one_pod_tries_first_and_the_others_follow(tmp_path):
@@ -61,7 +61,8 @@ def test_a_pin_before_anything_was_promoted_is_recorded_as_one(tmp_path):
     fleet.tune(pin=Shape(3, 5))
     fleet.run(20)
     assert fleet.shapes == ["3x5"] * 3
-    assert [(each.kind.value, each.reason) for each in fleet.state.history] == [("change", Reason.PINNED.value)]
+    assert [each for _, *each in fleet.told] == [["change", "2x4->3x5"]]
+    assert fleet.state.history[-1].reason == Reason.PINNED.value
     assert fleet.stored is not None
 
 
