@@ -1,7 +1,7 @@
 """The closed loop that the bench measures with: wrk where it is installed, else the built-in generator.
 
 The built-in one runs all the time, so that every change of shape happens under load and whatever it loses is counted.
-wrk tells its numbers only at its end, so it runs anew for each window. What it leaves in the queue when it ends
+wrk tells its numbers only at its end, so it runs again for each window. What it leaves in the queue when it ends
 would be served within the next window, so that one begins when the queue is empty.
 """
 

@@ -65,7 +65,7 @@ def test_the_merge_keys_are_those_of_this_cluster(cluster: Cluster, monkeypatch:
 
 
 def test_an_overlay_that_cannot_be_served_is_refused_with_a_sentence(namespace: Place, release: Release) -> None:
-    """The pod of the version before serves on, whatever is written, and no other application is touched by it."""
+    """The pod of the version before keeps serving, whatever is written, and no other application is touched by it."""
     namespace.make(replicas=1)
     (old,) = namespace.pods()
     # The API server takes 10,000 levels, and whoever watches gets them.

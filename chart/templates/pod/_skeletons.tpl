@@ -17,7 +17,7 @@ service: |
       - {name: http, port: 80, targetPort: http, protocol: TCP}
 poddisruptionbudget: |
   spec:
-    # Never minAvailable: with one pod it would block a node's maintenance for ever.
+    # Never minAvailable: with one pod it would block a node's maintenance forever.
     maxUnavailable: {{ .Values.disruption.maxUnavailable }}
     # A pod that is broken anyway may always be evicted.
     unhealthyPodEvictionPolicy: AlwaysAllow

@@ -1,6 +1,6 @@
 """Write to our standard output or error, which nobody may be reading, without waiting for who reads it.
 
-        put ──► buffer, 1 MiB ──► a thread that may be stopped for ever by its write ──► standard output
+        put ──► buffer, 1 MiB ──► a thread that may be stopped forever by its write ──► standard output
          └────► no room: dropped and counted; the count is written when there is room again
 
 Non-blocking writes would do without the thread, but O_NONBLOCK belongs to the open file, and that we share with whoever

@@ -74,6 +74,6 @@ class FifoResize:
         return self._fifo.more(difference) if difference > 0 else self._fifo.fewer(-difference)
 
     def _take_back(self, live: Sequence[object]) -> None:
-        """Letters that were not served are remembered for ever."""
+        """Letters that were not served are remembered forever."""
         self._letters(len(live) - self.processes)
         self._fifo.poke()

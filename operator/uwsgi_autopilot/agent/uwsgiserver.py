@@ -183,7 +183,7 @@ class UwsgiInstance:
                     os.kill(worker.pid, signal.SIGHUP)
 
     def kill(self) -> None:
-        """Master and workers: of a killed master alone the workers would serve on."""
+        """Master and workers: of a killed master alone the workers would keep serving."""
         kill_group(self.pid)
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 Server-side apply removes a field that it no longer lists only where it owned it by an apply. What a POST wrote is
 owned by an "Update" of the same manager, so an env variable that was deleted from a UwsgiApp would stay in the
-Deployment for ever. The cure is that of kubectl's own migration (client-go, util/csaupgrade): move these fields to
+Deployment forever. The cure is that of kubectl's own migration (client-go, util/csaupgrade): move these fields to
 the manager's "Apply" entry. `spec.replicas` stays behind, because no apply of ours ever lists it.
 """
 

@@ -196,7 +196,7 @@ class Poller:
         assert self._session is not None
         host = f"[{pod.info.ip}]" if ":" in pod.info.ip else pod.info.ip
         url = f"http://{host}:{self._port}/v1/state?since={pod.cursor}"
-        # After a silence it has as much to tell as at first; refused for its size once, it would be so for ever.
+        # After a silence it has as much to tell as at first; refused for its size once, it would be so forever.
         most = FIRST_BYTES if pod.cursor < 0 or pod.failed_since is not None else MOST_BYTES
         async with self._session.get(url, allow_redirects=False) as answer:
             if answer.status != 200:
@@ -210,7 +210,7 @@ class Poller:
 
 
 def pause_after(failures: int, hot: bool) -> float:
-    """Seconds until its next turn. What failed together is not asked together for ever."""
+    """Seconds until its next turn. What failed together is not asked together forever."""
     if failures:
         return min(2.0 ** min(failures, 10), LONGEST_SECONDS) * random.uniform(0.8, 1.0)  # noqa: S311  # no secret
     return HOT_SECONDS if hot else CALM_SECONDS

@@ -214,7 +214,7 @@ class Runner:
         try:
             await self.store.save_tuning(self.key, self.uid, state)
         except NameTaken as error:
-            # It serves and is tuned all the same; a restart of ours will learn anew.
+            # It serves and is tuned all the same; a restart of ours will learn it again.
             log.warning("what was learnt is not kept app=%s: %s", self.key, error)
         self.kept = new
 

@@ -138,7 +138,7 @@ class ThreadCensus:
             self._turn += 1
             words = _words_of(path)
             if not words:
-                worker.links = -1  # ended, or not ours to look at: list its threads anew
+                worker.links = -1  # ended, or not ours to look at: list its threads again
                 continue
             counts[doing(words, self._calls, worker.images)] += 1
             looks += 1

@@ -66,7 +66,7 @@ class Container:
         return now or (self.status.get("lastState") or {}).get("terminated") or {}
 
 
-# --- what nobody needs to look at a pod for
+# --- causes that need no look at a pod
 
 
 def cause_of_spec(error: SpecError) -> Cause:

@@ -1,6 +1,6 @@
 """The pod of an application: the chart's template, then the application's fields, then its overlay.
 
-    template ◄─ image, environment, resources … of the spec ◄─ spec.template ◄─ what nobody may change (protected.py)
+    template ◄─ image, environment, resources … of the spec ◄─ spec.template ◄─ what must not be changed (protected.py)
 
 The chart's PodTemplate holds everything that a pod consists of; here only names, images and the application's own
 values are put into it.

@@ -1,6 +1,6 @@
 """Commands to a running uWSGI master: one letter each, written into its FIFO.
 
-Opened anew for each command and never blocking: while uWSGI starts or re-executes itself nobody reads the FIFO, and
+Opened again for each command and never blocking: while uWSGI starts or re-executes itself nobody reads the FIFO, and
 a blocking open() would then hang the agent. Nothing here waits for the effect: the caller looks at the stats.
 Measured with uWSGI 2.0.31 unless said otherwise.
 """
@@ -19,7 +19,7 @@ class MasterFifo:
         """Write the letters in one piece; True when the master's pipe took all of them.
 
         False: no such FIFO (ENOENT), nobody reads it (ENXIO: not yet started, or gone), or it is full (EAGAIN).
-        A master that serves refuses too, for a moment: when a writer closes it removes its FIFO and makes it anew
+        A master that serves refuses too, for a moment: when a writer closes it removes its FIFO and makes it again
         (uWSGI core/fifo.c, uwsgi_master_fifo_manage). So call again. Nor is True a receipt: what is written just
         before that is thrown away unread (of 3,000 letters 0.05 ms apart 196 were refused and 2 lost).
         """
@@ -46,7 +46,7 @@ class MasterFifo:
         """`-`: park n workers, 1.0 to 2.0 s; no failed request.
 
         Four traps: it ignores the `cheaper` minimum (as many `-` as workers is an outage, and nothing brings one
-        back); unserved ones are remembered for ever; it needs an idle worker, and a worker with any thread busy is
+        back); unserved ones are remembered forever; it needs an idle worker, and a worker with any thread busy is
         not idle; with threads the worker may linger until its next request (`cheap`, but alive): SIGHUP its pid.
         """
         return n > 0 and self.send("-" * n)

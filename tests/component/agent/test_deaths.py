@@ -141,7 +141,7 @@ def test_a_master_that_dies_while_its_application_is_broken_is_tried_again_until
 
 
 def test_a_stopped_master_leaves_readings_out_and_comes_back(serve):
-    """A master that does not answer says nothing about load; its workers serve on."""
+    """A master that does not answer says nothing about load; its workers keep serving."""
     with serve(start=Shape(2, 2)) as served:
         master = served.master
         os.kill(master, signal.SIGSTOP)

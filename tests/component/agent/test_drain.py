@@ -48,7 +48,7 @@ def test_the_agent_serves_until_nginx_is_gone(serve):
         os.kill(agent, signal.SIGTERM)
         served.until(lambda: served.state.draining, "it drains")
         before = len(load.lines)
-        served.until(lambda: sum(line["requests"] for line in list(load.lines)[before:]) > 1000, "it serves on")
+        served.until(lambda: sum(line["requests"] for line in list(load.lines)[before:]) > 1000, "it keeps serving")
         assert load.stop()["failures"] == {}
         assert connection_header(served) == "close", "clients' pools are asked to empty"
         os.kill(served.child("nginx"), signal.SIGQUIT)

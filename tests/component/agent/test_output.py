@@ -1,4 +1,4 @@
-"""The application prints what it likes and nobody may be reading: it serves on, and so does the agent."""
+"""The application prints what it likes and nobody may be reading: it keeps serving, and so does the agent."""
 
 import os
 

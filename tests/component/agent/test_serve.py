@@ -88,7 +88,7 @@ def test_a_container_that_starts_again_gets_its_port():
 def test_each_request_gets_its_answer(server, connect, request_text, answers):
     found = whole_answer(connect(sends=request_text))
     assert [part.partition(b"\r\n")[0] for part in found.split(b"HTTP/1.1 ")[1:]] == answers
-    assert b"200 OK" in whole_answer(connect(sends=b"GET /healthz HTTP/1.0\r\n\r\n")), "it serves on"
+    assert b"200 OK" in whole_answer(connect(sends=b"GET /healthz HTTP/1.0\r\n\r\n")), "it keeps serving"
 
 
 def test_a_large_answer_is_whole_and_its_connection_is_kept(connect):

@@ -90,7 +90,7 @@ class Server:
         return MasterFifo(str(self.directory / "g.fifo"))
 
     def tell(self, command: Callable[[MasterFifo], bool]) -> None:
-        """Until the master takes it: between two letters it makes its FIFO anew, and for a moment nobody reads."""
+        """Until the master takes it: between two letters it makes its FIFO again, and for a moment nobody reads."""
         _eventually(lambda: command(self._fifo))
 
     def quit(self) -> int:

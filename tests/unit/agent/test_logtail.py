@@ -109,7 +109,7 @@ def test_a_target_that_nobody_reads_stops_nobody_and_the_gap_is_told(piped):
     ends, log, relay = piped
     printed = b"x" * (10 * BUFFER_BYTES) + b"\nTraceback (most recent call last):\nValueError: the end"
     with os.fdopen(ends.pop("print"), "wb") as pipe:
-        pipe.write(printed)  # would wait for ever in a pipe that is not drained
+        pipe.write(printed)  # would wait forever in a pipe that is not drained
     until(lambda: log.ended, "the end of the output is read")
     assert log.text().endswith("ValueError: the end")
     read = bytearray()

@@ -29,7 +29,7 @@ SPEC = SCHEMA["properties"]["spec"]["properties"]
 
 def test_the_committed_file_is_current() -> None:
     assert COMMITTED.read_text(encoding="utf-8") == crd_text(), (
-        "write it anew: uwsgi-autopilot crd print > chart/crds/uwsgiapps.yaml"
+        "write it again: uwsgi-autopilot crd print > chart/crds/uwsgiapps.yaml"
     )
 
 

@@ -113,7 +113,7 @@ def test_a_write_that_the_watch_does_not_show_is_made_again():
 
 
 def test_a_pod_that_gave_the_promoted_shape_up_is_given_it_again_less_and_less_often():
-    """A limit of memory that was in the way for a moment must not leave a pod behind for ever."""
+    """A limit of memory that was in the way for a moment must not leave a pod behind forever."""
     pod = a_pod("a")
     state, found = writes(a_fleet(pod, a_pod("b", target=OTHER), promoted=NEW))
     now, seen = NOW, []

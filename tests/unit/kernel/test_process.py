@@ -85,7 +85,7 @@ def test_runqueue_seconds_are_scaled_up_from_some_of_the_threads():
     assert every is not None
     assert some is not None
     assert every >= 0.0
-    # One thread was read and counts for all: that with the lowest id, which is the main one until ids begin anew.
+    # One thread was read and counts for all: that with the lowest id, which is the main one until ids start over.
     assert len(tasks) >= 8
     assert some == pytest.approx(waited_s * len(tasks), rel=0.5, abs=0.01)
 

@@ -34,7 +34,7 @@ def second(at, *, fine=0, failed=0):
         pytest.param([{"failed": 3}, {}, {"fine": 1}], ["every request fails", "requests are answered again"],
                      id="and when it ends"),
         pytest.param([{"failed": 3}, {"fine": 1}, {"failed": 3}],
-                     ["every request fails", "requests are answered again", "every request fails"], id="and anew"),
+                     ["every request fails", "requests are answered again", "every request fails"], id="and again"),
     ],
 )  # fmt: skip
 def test_failures_are_told_when_they_begin_and_end(seconds, says):

@@ -1,4 +1,4 @@
-"""What a cluster gets for a UwsgiApp. golden/*.yaml show it whole: run with UPDATE_GOLDEN=1 to write them anew, and
+"""What a cluster gets for a UwsgiApp. golden/*.yaml show it whole: run with UPDATE_GOLDEN=1 to write them again, and
 read the difference."""
 
 import os
