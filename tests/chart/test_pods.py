@@ -91,7 +91,6 @@ def test_the_operator_can_work_with_it(render: Render, values: Path) -> None:
         template=template_of(objects),
         skeletons=skeletons_of(objects),
         settings=Settings(agent_image="agent:1"),
-        promoted=None,
     )
     (deployment,) = (each for each in made if each["kind"] == "Deployment")
     text = yaml.safe_dump(made)

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from uwsgi_autopilot.api.wish import Wish
-
 from tests.component.conftest import wait_until
 from uwsgi_autopilot.api.agentconfig import AgentConfig
+from uwsgi_autopilot.api.desired import DesiredShape, Version
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.local.agentclient import AgentClient
 from uwsgi_autopilot.uwsgi.request import ask
@@ -50,9 +49,9 @@ class Bare:
         wait_until(fits, what, seconds=40)
         return self.state()
 
-    def wish(self, seq: int, shape: Shape) -> None:
-        (self.run / "wanted.new").write_text(Wish(seq=seq, shape=shape).to_text())
-        (self.run / "wanted.new").rename(self.run / "wanted")
+    def desire(self, seq: int, shape: Shape) -> None:
+        (self.run / "desired.new").write_text(DesiredShape(version=Version(1, seq), shape=shape).to_text())
+        (self.run / "desired.new").rename(self.run / "desired")
 
     def get(self, path: str, timeout: float = 60.0) -> int | None:
         """The application's status, asked past nginx; None when there was no answer."""
@@ -65,8 +64,9 @@ def bare_agent(run: Path, uwsgi: Path, *, to: int | None = None, **changes: Any)
     (run / "private").mkdir(mode=0o700)
     settings: dict[str, Any] = {
         "name": "test", "uwsgi": (str(uwsgi),), "module": "app:app", "chdir": str(SITE), "socket": f"{run}/app.sock",
-        "private": f"{run}/private", "wanted": f"{run}/wanted", "start": Shape(1, 2),
-        "listen": f"unix:{run}/agent.sock", "env": (("FAULTS", str(run)),), "termination_log": f"{run}/termination-log",
+        "private": f"{run}/private", "desired": f"{run}/desired", "start": Shape(1, 2),
+        "listen": (f"unix:{run}/agent.sock",), "env": (("FAULTS", str(run)),),
+        "termination_log": f"{run}/termination-log",
     }  # fmt: skip
     (run / "agent.json").write_text(AgentConfig(**{**settings, **changes}).to_text())
     command = [sys.executable, "-I", "-m", "uwsgi_autopilot.agent", str(run / "agent.json")]

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from uwsgi_autopilot.resources.places import Places, agent_config, nginx_site
 
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import HealthSpec, NginxSpec, UwsgiApp, UwsgiOption
 from uwsgi_autopilot.kernel.spawn import clean_environment
 from uwsgi_autopilot.local.agentclient import AgentClient
+from uwsgi_autopilot.resources.layout import Layout, agent_config, nginx_site
 from uwsgi_autopilot.resources.nginx import nginx_conf
 
 START = Shape(1, 2)
@@ -86,11 +86,11 @@ def start_pod(
     """`hang_seconds` None: what the manifest gives, at least 30."""
     pod = PodProcesses(run, *ports)
     (run / "private").mkdir(mode=0o700)
-    places = Places(
+    layout = Layout(
         run=str(run),
         private=str(run / "private"),
         temporary=str(run),
-        wanted=str(run / "wanted"),
+        desired=str(run / "desired"),
         agent_port=f"127.0.0.1:{pod.port}",
         nginx_listen=f"127.0.0.1:{pod.client}",
         nginx_probes=f"127.0.0.1:{pod.probes}",
@@ -104,11 +104,11 @@ def start_pod(
         nginx=NginxSpec(read_timeout_s=read_timeout_s),
         health=HealthSpec(path=health_path),
     )
-    config = agent_config(app, places, uwsgi=[uwsgi], chdir=str(SITE), start=shape, drain_seconds=20, env=app.env)
+    config = agent_config(app, layout, uwsgi=[uwsgi], chdir=str(SITE), start=shape, drain_seconds=20, env=app.env)
     if hang_seconds is not None:
         config = replace(config, hang_seconds=hang_seconds)
     (run / "agent.json").write_text(config.to_text())
-    (run / "nginx.conf").write_text(nginx_conf(nginx_site(app, places, user="root" if os.geteuid() == 0 else None)))
+    (run / "nginx.conf").write_text(nginx_conf(nginx_site(app, layout, user="root" if os.geteuid() == 0 else None)))
     search = {"PATH": f"{Path(uwsgi).parent}:/usr/bin:/bin"}
     for name, command in (
         ("agent", [sys.executable, "-I", "-m", "uwsgi_autopilot.agent", f"{run}/agent.json"]),

@@ -91,4 +91,4 @@ def test_the_agents_own_questions_are_no_load(pod):
     assert [each["requests"] for each in served.state()["samples"]] == [0] * len(served.state()["samples"])
     for _ in range(5):
         served.get("/")
-    served.until(lambda: served.state()["requests_total"] == 5, "five requests of others")
+    served.until(lambda: served.state()["requestsTotal"] == 5, "five requests of others")

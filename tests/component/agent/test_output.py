@@ -6,7 +6,7 @@ import pytest
 
 from tests.component.agent.bare import bare_agent
 from tests.component.conftest import wait_until
-from uwsgi_autopilot.agent.generation import LAST_WORDS_SECONDS, Generation
+from uwsgi_autopilot.agent.uwsgiserver import UwsgiServer
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
 
@@ -29,10 +29,10 @@ def test_nobody_reads_and_requests_are_answered_and_changes_are_made(what, short
     with bare_agent(short_directory, uwsgi_programs[0].path, to=blocked) as agent:
         agent.until("it is ready", ready=True)
         assert agent.get(f"/?print=20&what={what}") == 200
-        agent.wish(1, Shape(1, 3))
+        agent.desire(1, Shape(1, 3))
         agent.until("the change is made", shape={"processes": 1, "threads": 3}, change=None)
         assert agent.get("/?print=20&what=endless") == 200
-        agent.wish(2, Shape(2, 3))
+        agent.desire(2, Shape(2, 3))
         agent.until("the next one too", shape={"processes": 2, "threads": 3}, change=None)
     assert agent.process.returncode == 0
 
@@ -43,7 +43,7 @@ def test_a_failure_is_explained_behind_output_without_a_line(short_directory, uw
     with bare_agent(short_directory, uwsgi_programs[0].path, to=blocked) as agent:
         agent.until("it is ready", ready=True)
         (short_directory / "bad-import").write_text("x" * 20_000_000)
-        agent.wish(1, Shape(1, 3))
+        agent.desire(1, Shape(1, 3))
         refused = agent.until("it is refused", refused=bool)["refused"]
         assert refused["reason"] == "StartFailed"
         assert "RuntimeError: xxx" in refused["message"]
@@ -69,17 +69,15 @@ def test_the_end_of_the_output_is_asked_for_and_not_waited_for(short_directory):
     pid = short_directory / "daemon"
     script = f"setsid sh -c 'echo $$ > {pid}; exec sleep 60' & echo ValueError: no; exit 3"
     config = AgentConfig(
-        name="test", uwsgi=("/bin/sh", "-c", script), module="app:app", chdir="/", socket="/s", listen="unix:/l",
-        private=str(short_directory), wanted="/w", start=Shape(1, 2),
+        name="test", uwsgi=("/bin/sh", "-c", script), module="app:app", chdir="/", socket="/s", listen=(),
+        private=str(short_directory), desired="/w", start=Shape(1, 2),
     )  # fmt: skip
-    generation = Generation(config, 1, Shape(1, 2), 4, 0)
-    wait_until(lambda: not generation.alive() and pid.exists() and "no" in generation.log.text(), "it has ended")
-    wait_until(lambda: bool(pid.read_text()), "its daemon runs")
+    instance = UwsgiServer(config, 0).start(1, Shape(1, 2))
+    wait_until(lambda: not instance.alive() and pid.exists() and bool(pid.read_text()), "it has ended, its daemon runs")
     try:
-        assert [generation.last_words(now) for now in (1000.0, 1000.9)] == [None, None]
-        assert generation.last_words(1000.0 + LAST_WORDS_SECONDS) == "ValueError: no"
+        assert instance.last_output() is None
+        wait_until(lambda: instance.last_output() is not None, "it is not waited for any longer")
+        assert instance.last_output() == "ValueError: no"
     finally:
         os.kill(int(pid.read_text()), 9)
-    wait_until(lambda: generation.log.ended, "the pipe has no writer left")
-    assert generation.last_words(1000.0) == "ValueError: no"
-    generation.close()
+        instance.close()

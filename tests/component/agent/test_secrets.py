@@ -40,7 +40,7 @@ def test_they_are_not_in_the_state(short_directory, uwsgi_programs):
     with bare_agent(short_directory, uwsgi_programs[0].path) as agent:
         agent.until("it is ready", ready=True)
         (short_directory / "bad-import").write_text(MESSAGE)
-        agent.wish(1, Shape(1, 3))
+        agent.desire(1, Shape(1, 3))
         state = agent.until("it is refused", refused=bool)
     told = json.dumps(state)
     assert "hunter" not in told.lower()
@@ -54,10 +54,11 @@ def test_nor_is_the_one_in_the_path_of_the_health_check(short_directory, uwsgi_p
     assert "/?status=500&token=***" in why
 
 
-def test_nor_in_what_is_said_of_a_wish(short_directory, uwsgi_programs):
+def test_nor_in_what_is_said_of_the_file(short_directory, uwsgi_programs):
     with bare_agent(short_directory, uwsgi_programs[0].path) as agent:
         agent.until("it is ready", ready=True)
-        (short_directory / "wanted").write_text('{"seq": 1, "processes": "password=hunter2", "threads": 1}')
+        text = '{"epoch": 1, "seq": 1, "processes": "password=hunter2", "threads": 1}'
+        (short_directory / "desired").write_text(text)
         message = agent.until("it is refused", refused=bool)["refused"]["message"]
     assert "processes" in message
     assert "hunter2" not in message
