@@ -6,17 +6,14 @@ not seen.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 from uwsgi_autopilot.api.agentstate import Refused
 from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape
 from uwsgi_autopilot.api.uwsgiapp import Mode
 from uwsgi_autopilot.fleet.actions import Action, WarnLate, WriteDesired
 from uwsgi_autopilot.fleet.pod import Pod
-
-if TYPE_CHECKING:
-    from uwsgi_autopilot.fleet.state import FleetState
+from uwsgi_autopilot.fleet.state import Delivery, FleetState
 
 # The watch has shown an annotation long before; else it did not get through.
 REWRITE_SECONDS = 5.0
@@ -25,33 +22,14 @@ RETRY_SECONDS = 30.0
 LONGEST_RETRY_SECONDS = 600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """desired: what the pod is to be given. since: when it was first written; None: not yet; at: when last. refused_at,
-    refused: when and why its agent gave it up; retries: how often it did in a row. warned: of its being late."""
-
-    desired: DesiredShape
-    since: float | None = None
-    at: float | None = None
-    refused_at: float | None = None
-    refused: Refused | None = None
-    retries: int = 0
-    warned: bool = False
-
-    @property
-    def retry_at(self) -> float:
-        pause = min(RETRY_SECONDS * 2.0 ** min(self.retries, 10), LONGEST_RETRY_SECONDS)
-        return (self.refused_at or 0.0) + pause
-
-
-def desired_for(state: "FleetState", pod: Pod) -> DesiredShape:
+def desired_for(state: FleetState, pod: Pod) -> DesiredShape:
     change = state.change
     if change is not None and change.on_trial and change.concerns(pod.uid):
         return change.trial_of(pod.uid)
     return state.promoted
 
 
-def delivered(state: "FleetState", pod: Pod, desired: DesiredShape) -> bool:
+def delivered(state: FleetState, pod: Pod, desired: DesiredShape) -> bool:
     """Nothing is to be written: the pod follows `desired`, or a shape of the same size that is as good."""
     assert pod.state is not None
     if desired.trial_seconds is not None:
@@ -64,7 +42,7 @@ def delivered(state: "FleetState", pod: Pod, desired: DesiredShape) -> bool:
     return by_hand and pod.accepted >= desired.version
 
 
-def update(state: "FleetState", now: float) -> "FleetState":
+def update(state: FleetState, now: float) -> FleetState:
     """Bring the deliveries up to what every pod should have by now."""
     for pod in state.pods.values():
         if pod.state is not None:
@@ -75,7 +53,7 @@ def update(state: "FleetState", now: float) -> "FleetState":
     return state
 
 
-def _of_pod(state: "FleetState", pod: Pod, now: float) -> "FleetState":
+def _of_pod(state: FleetState, pod: Pod, now: float) -> FleetState:
     desired, known = desired_for(state, pod), state.deliveries.get(pod.uid)
     if delivered(state, pod, desired):
         return _with(state, pod.uid, None)
@@ -88,7 +66,7 @@ def _of_pod(state: "FleetState", pod: Pod, now: float) -> "FleetState":
         if known.refused_at is None:
             return _with(state, pod.uid, replace(known, refused_at=now, refused=refused))
         # What is on trial is not tried again here: its change ends.
-        if desired.trial_seconds is not None or now < known.retry_at:
+        if desired.trial_seconds is not None or now < retry_at(known):
             return state
     retries = known.retries + 1 if current and known is not None else 0
     if desired.version <= pod.known or (current and known is not None):
@@ -102,7 +80,7 @@ def _for_same(given: DesiredShape, desired: DesiredShape) -> bool:
     return same and given.version >= desired.version
 
 
-def _with(state: "FleetState", uid: str, delivery: Delivery | None) -> "FleetState":
+def _with(state: FleetState, uid: str, delivery: Delivery | None) -> FleetState:
     known = state.deliveries.get(uid)
     if known == delivery:
         return state
@@ -110,7 +88,7 @@ def _with(state: "FleetState", uid: str, delivery: Delivery | None) -> "FleetSta
     return replace(state, deliveries=kept if delivery is None else {**kept, uid: delivery})
 
 
-def due(state: "FleetState", now: float) -> list[Action]:
+def due(state: FleetState, now: float) -> list[Action]:
     """The writes whose turn it is, and pods to warn of.
 
     A change of threads replaces the generation, which needs CPU and memory for two: at most half of the pods do that at
@@ -134,23 +112,28 @@ def due(state: "FleetState", now: float) -> list[Action]:
     return actions
 
 
-def written(state: "FleetState", uid: str, desired: DesiredShape, now: float) -> "FleetState":
+def written(state: FleetState, uid: str, desired: DesiredShape, now: float) -> FleetState:
     known = state.deliveries.get(uid)
     if known is None or known.desired != desired:
         return state
     return _with(state, uid, replace(known, since=now if known.since is None else known.since, at=now))
 
 
-def warned(state: "FleetState", uid: str) -> "FleetState":
+def warned(state: FleetState, uid: str) -> FleetState:
     known = state.deliveries.get(uid)
     return state if known is None else _with(state, uid, replace(known, warned=True))
+
+
+def retry_at(delivery: Delivery) -> float:
+    pause = min(RETRY_SECONDS * 2.0 ** min(delivery.retries, 10), LONGEST_RETRY_SECONDS)
+    return (delivery.refused_at or 0.0) + pause
 
 
 def late(delivery: Delivery, now: float) -> bool:
     return delivery.since is not None and delivery.refused_at is None and now - delivery.since > LATE_SECONDS
 
 
-def behind(state: "FleetState", now: float) -> list[Pod]:
+def behind(state: FleetState, now: float) -> list[Pod]:
     """Pods that are still changing to what they should serve; those that are late or gave it up are not waited for."""
     return [
         pod
@@ -159,7 +142,7 @@ def behind(state: "FleetState", now: float) -> list[Pod]:
     ]
 
 
-def given_up(state: "FleetState") -> Mapping[str, Refused]:
+def given_up(state: FleetState) -> Mapping[str, Refused]:
     """Why pods do not serve the promoted shape, by uid."""
     return {
         uid: it.refused
@@ -168,7 +151,7 @@ def given_up(state: "FleetState") -> Mapping[str, Refused]:
     }
 
 
-def late_pods(state: "FleetState", now: float) -> list[Pod]:
+def late_pods(state: FleetState, now: float) -> list[Pod]:
     return [state.pods[uid] for uid, it in state.deliveries.items() if uid in state.pods and late(it, now)]
 
 
@@ -176,7 +159,7 @@ def _open(delivery: Delivery | None, now: float) -> bool:
     return delivery is not None and delivery.refused_at is None and not late(delivery, now)
 
 
-def _swapping(state: "FleetState", pod: Pod, now: float) -> bool:
+def _swapping(state: FleetState, pod: Pod, now: float) -> bool:
     """It was given a shape and has not come to the end of that."""
     if pod.state is None or pod.info.leaving:
         return False

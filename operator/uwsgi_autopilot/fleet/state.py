@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from uwsgi_autopilot.api.agentstate import Refused
 from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape, Version
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import UwsgiApp
 from uwsgi_autopilot.fleet.change import Change
-from uwsgi_autopilot.fleet.delivery import Delivery
 from uwsgi_autopilot.fleet.history import HISTORY, Entry, Kind
 from uwsgi_autopilot.fleet.pod import Pod, PodInfo
 from uwsgi_autopilot.report.reasons import Reason
@@ -22,6 +22,22 @@ class Word:
     reason: Reason
     message: str
     expected_gain: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What one pod is being given (delivery.py).
+
+    desired: what the pod is to be given. since: when it was first written; None: not yet; at: when last. refused_at,
+    refused: when and why its agent gave it up; retries: how often it did in a row. warned: of its being late."""
+
+    desired: DesiredShape
+    since: float | None = None
+    at: float | None = None
+    refused_at: float | None = None
+    refused: Refused | None = None
+    retries: int = 0
+    warned: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
