@@ -13,8 +13,8 @@ from uwsgi_autopilot.agent.follower import Follower
 from uwsgi_autopilot.agent.generation import Generation, State
 from uwsgi_autopilot.agent.log import log
 from uwsgi_autopilot.agent.server import Outcome, Server
-from uwsgi_autopilot.api import agentstate
-from uwsgi_autopilot.api.memory import MemoryUse, added_by, why_not
+from uwsgi_autopilot.api.agentstate import ChangeProgress, Counts
+from uwsgi_autopilot.api.headroom import MemoryUse, added_by, why_not
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import RefusalReason
 
@@ -38,7 +38,7 @@ class Generations:
         self.serving: Generation | None = None
         self.retiring: list[Generation] = []
         self.change: Change | None = None
-        self.counts = agentstate.Counts()
+        self.counts = Counts()
         self.first_failure: str | None = None
         self.last_change_at = 0.0
         self._last_number = 0
@@ -60,13 +60,13 @@ class Generations:
         starting = self.change.generation if self.change else None
         return [each for each in (self.serving, starting, *self.retiring) if each is not None]
 
-    def in_progress(self, now: float) -> agentstate.Change | None:
+    def in_progress(self, now: float) -> ChangeProgress | None:
         """For the state."""
         if self.change is not None:
-            return agentstate.Change(kind=self.change.kind.value, to=self.change.to, seconds=now - self.change.since)
+            return ChangeProgress(kind=self.change.kind.value, to=self.change.to, seconds=now - self.change.since)
         if self.retiring:
             since = min(each.since for each in self.retiring)
-            return agentstate.Change(kind="retire", to=self.follower.target, seconds=now - since)
+            return ChangeProgress(kind="retire", to=self.follower.target, seconds=now - since)
         return None
 
     def step(self, now: float) -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from uwsgi_autopilot.agent import listener, relay, serve
+from uwsgi_autopilot.agent.backoff import Backoff
 from uwsgi_autopilot.agent.drain import Drain
 from uwsgi_autopilot.agent.follower import Follower
 from uwsgi_autopilot.agent.generations import Generations
-from uwsgi_autopilot.agent.guard import Guard
 from uwsgi_autopilot.agent.health import Health, Signs
 from uwsgi_autopilot.agent.log import log
 from uwsgi_autopilot.agent.metrics import metrics_page
@@ -60,7 +60,7 @@ class Agent:
         self.state = State(config)
         self.drain: Drain | None = None
         self.stop_now = False
-        self._guards = {part: Guard(part) for part in ("following", "changing", "observing")}
+        self._parts = {part: Backoff(part) for part in ("following", "changing", "observing")}
         self._next_sample = time.monotonic() + SAMPLE_SECONDS
         self._asked = 0  # questions that the observer knows of
         self._published: tuple[object, ...] = ()
@@ -84,14 +84,14 @@ class Agent:
                     return self._cannot_serve(self.generations.first_failure)
             reap_orphans({each.instance.pid for each in self.generations.all()})
             if now >= self._next_sample:
-                self._guards["observing"].run(now, self._sample, now)
+                self._parts["observing"].run(now, self._sample, now)
                 self._next_sample = max(self._next_sample + SAMPLE_SECONDS, now + 0.5 * SAMPLE_SECONDS)
             pause = TICK_SECONDS if self.generations.idle else CHANGING_SECONDS
             time.sleep(max(0.001, pause - (time.monotonic() - now)))
 
     def _follow_and_change(self, now: float) -> None:
-        self._guards["following"].run(now, self.follower.poll, now)
-        self._guards["changing"].run(now, self.generations.step, now)
+        self._parts["following"].run(now, self.follower.poll, now)
+        self._parts["changing"].run(now, self.generations.step, now)
         self.observer.tick(self.generations, now)
         if not self.health.ready:
             self._check_health(now)

@@ -6,8 +6,8 @@ A new signal is a field of api/sample.py:Sample and a collector in `signals/` th
 import time
 from typing import Any
 
+from uwsgi_autopilot.agent.backoff import Backoff
 from uwsgi_autopilot.agent.generations import Generations
-from uwsgi_autopilot.agent.guard import Guard
 from uwsgi_autopilot.agent.signals.accesslog import AccessLog
 from uwsgi_autopilot.agent.signals.collector import Collector, Running, Window
 from uwsgi_autopilot.agent.signals.cpu import Machine, WorkerCpu
@@ -43,7 +43,7 @@ class Observer:
             Threads(),
             *([AccessLog(config.log_socket)] if config.log_socket else []),
         ]
-        self._guards = {each: Guard(f"the signal {type(each).__name__}") for each in self.collectors}
+        self._parts = {each: Backoff(f"the signal {type(each).__name__}") for each in self.collectors}
         self._last_at = time.monotonic()
         self._asked = False
         self._seq = 0
@@ -55,8 +55,8 @@ class Observer:
             self._asked = True
             for each in running.all:
                 each.instance.look()
-        for collector, guard in self._guards.items():
-            guard.run(now, collector.look, running)
+        for collector, backoff in self._parts.items():
+            backoff.run(now, collector.look, running)
 
     def sample(self, generations: Generations, now: float, *, own: int = 0) -> Sample | None:
         """The Sample of the time since the last call; None before the first generation serves.
@@ -71,8 +71,8 @@ class Observer:
         running = Running(serving=serving, all=generations.all())
         found: dict[str, Any] = {"requests": 0.0}
         window = Window(now=now, seconds=seconds, running=running, fields=found)
-        for collector, guard in self._guards.items():
-            guard.run(now, collector.fill, window)
+        for collector, backoff in self._parts.items():
+            backoff.run(now, collector.fill, window)
         settled = generations.idle and now - generations.last_change_at >= SAMPLE_SECONDS and shape == self._last_shape
         self._last_shape = shape
         self._seq += 1

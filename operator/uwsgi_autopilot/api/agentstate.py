@@ -60,7 +60,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class ChangeProgress:
     """A change of shape in progress. kind: start, swap, resize or retire. seconds: how long it has lasted."""
 
     kind: str
@@ -106,7 +106,7 @@ class AgentState:
     shape: Shape | None = None
     accepted: Version = UNVERSIONED
     on_trial: bool = False
-    change: Change | None = None
+    change: ChangeProgress | None = None
     refused: Refused | None = None
     generation: int | None = None
     ceiling: int | None = None
@@ -219,16 +219,18 @@ def _check(sample: Sample) -> None:
         raise ValueError("samples: settled: expected true or false")
 
 
-def _change_json(change: Change | None) -> dict[str, Any] | None:
+def _change_json(change: ChangeProgress | None) -> dict[str, Any] | None:
     if change is None:
         return None
     return {"kind": change.kind, "to": change.to.to_json(), "seconds": round(change.seconds, 2)}
 
 
-def _change(data: Any) -> Change | None:
+def _change(data: Any) -> ChangeProgress | None:
     if not isinstance(data, dict):
         return None
-    return Change(kind=_told(data.get("kind", ""), 16), to=_shape(data.get("to")), seconds=_number(data, "seconds"))
+    return ChangeProgress(
+        kind=_told(data.get("kind", ""), 16), to=_shape(data.get("to")), seconds=_number(data, "seconds")
+    )
 
 
 def _refused(data: Any) -> Refused | None:

@@ -6,7 +6,7 @@ threads only add their own; fewer add nothing.
 
 from dataclasses import dataclass
 
-from uwsgi_autopilot.api.memory import BUDGET, MIB, added_by
+from uwsgi_autopilot.api.headroom import BUDGET, MIB, added_by
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Bounds, UwsgiApp
 from uwsgi_autopilot.report.reasons import Reason

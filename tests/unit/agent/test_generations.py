@@ -9,7 +9,7 @@ from uwsgi_autopilot.agent.follower import Follower
 from uwsgi_autopilot.agent.generations import MAX_RETIRING, Generations
 from uwsgi_autopilot.agent.server import Outcome
 from uwsgi_autopilot.api.desired import DesiredShape, Version
-from uwsgi_autopilot.api.memory import MemoryUse
+from uwsgi_autopilot.api.headroom import MemoryUse
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import RefusalReason
 

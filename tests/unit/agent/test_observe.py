@@ -34,8 +34,8 @@ def test_a_signal_that_fails_is_told_once_and_the_others_are_there(generations, 
         def collect(self, window):
             raise OSError("smaps_rollup")
 
-    guards = observer._guards
-    observer._guards = {
+    guards = observer._parts
+    observer._parts = {
         (Broken(each.cgroup, None) if each is observer.memory else each): guard for each, guard in guards.items()
     }
     begin = observer._last_at

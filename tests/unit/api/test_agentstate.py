@@ -1,6 +1,6 @@
 """The agent's state, as it is read back: whole, or what of it can be trusted."""
 
-from uwsgi_autopilot.api.agentstate import MAX_MESSAGE, AgentState, Change, Counts, Refused, parse_state
+from uwsgi_autopilot.api.agentstate import MAX_MESSAGE, AgentState, ChangeProgress, Counts, Refused, parse_state
 from uwsgi_autopilot.api.desired import Version
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import RefusalReason
@@ -9,7 +9,7 @@ REFUSED = Refused(reason=RefusalReason.START_FAILED, message="no", at=5.0, versi
 STATE = AgentState(
     agent="1", app="shop", uid="u", pid=7, now=5.0, target=Shape(2, 2), pids=(8, 9), serving=True, ready=True,
     why="requests are answered", failing=2, shape=Shape(1, 2), accepted=Version(1, 3), on_trial=True,
-    change=Change(kind="resize", to=Shape(2, 2), seconds=0.5), refused=REFUSED, generation=3, ceiling=16,
+    change=ChangeProgress(kind="resize", to=Shape(2, 2), seconds=0.5), refused=REFUSED, generation=3, ceiling=16,
     uwsgi="2.0.31",
     counts=Counts(swaps=1, resizes=2, refused=3, restarts=4, failed_starts=5), requests_total=6.0,
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from uwsgi_autopilot.api.agentstate import AgentState, Change, Refused
+from uwsgi_autopilot.api.agentstate import AgentState, ChangeProgress, Refused
 from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape, Version
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import TuningSpec, UwsgiApp
@@ -45,5 +45,5 @@ def refusal(version: Version, reason: RefusalReason = RefusalReason.MEMORY_LIMIT
     return Refused(reason=reason, message="does not fit", at=1.0, version=version, shape=OTHER)
 
 
-SWAPPING = Change(kind="swap", to=OTHER, seconds=1.0)
+SWAPPING = ChangeProgress(kind="swap", to=OTHER, seconds=1.0)
 NOTHING_PROMOTED = DesiredShape(version=UNVERSIONED, shape=START)

@@ -10,7 +10,7 @@ from tests.simulator.workload import Workload
 from tests.unit.agent.making import config
 from uwsgi_autopilot.agent.follower import Follower
 from uwsgi_autopilot.agent.following import Following
-from uwsgi_autopilot.api.agentstate import AgentState, Change
+from uwsgi_autopilot.api.agentstate import AgentState, ChangeProgress
 from uwsgi_autopilot.api.desired import DesiredShape, parse_desired
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import TuningSpec, UwsgiApp
@@ -71,7 +71,7 @@ class SimAgent:
         self.samples.append(self.observer.second())
 
     def state(self, now: float) -> AgentState:
-        changing = None if self.machine.settled else Change(kind="swap", to=self.follower.target, seconds=1.0)
+        changing = None if self.machine.settled else ChangeProgress(kind="swap", to=self.follower.target, seconds=1.0)
         return AgentState(
             agent="0.1.0", app="shop", uid=self.uid, pid=1, now=now, serving=True, ready=True, change=changing,
             shape=self.machine.shape, target=self.follower.target, accepted=self.follower.version,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from uwsgi_autopilot.agent.signals.collector import Collector, Window
-from uwsgi_autopilot.api.memory import MemoryUse
+from uwsgi_autopilot.api.headroom import MemoryUse
 from uwsgi_autopilot.kernel.cgroup import Cgroup
 from uwsgi_autopilot.kernel.process import pss_bytes
 

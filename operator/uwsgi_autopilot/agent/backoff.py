@@ -12,7 +12,7 @@ BACKOFF_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 CALM_SECONDS = 60.0
 
 
-class Guard:
+class Backoff:
     """name: of the part, for the log. The same error is told once, however often it comes. now: monotonic seconds."""
 
     def __init__(self, name: str) -> None:

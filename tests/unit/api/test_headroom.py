@@ -2,7 +2,7 @@
 
 import pytest
 
-from uwsgi_autopilot.api.memory import MIB, Added, MemoryUse, added_by, why_not
+from uwsgi_autopilot.api.headroom import MIB, Added, MemoryUse, added_by, why_not
 from uwsgi_autopilot.api.shape import Shape
 
 
