@@ -20,7 +20,7 @@ def test_an_application_is_served_at_localhost(front: Place) -> None:
     assert status == 200
     assert "uWSGI" in text
     columns = front.kubectl("get", "uapp").split("\n")[0].split()
-    assert columns == ["NAME", "READY", "SHAPE", "WANTED", "RPS", "P99", "MODE", "AGE"]
+    assert columns == ["NAME", "READY", "SHAPE", "DESIRED", "RPS", "P99", "MODE", "AGE"]
     head, row = front.kubectl("get", "uapp", "--output=wide").splitlines()
     assert head.split()[-2:] == ["SERVED", "TUNED"]
     assert row.split()[-2:] == ["RolledOut", "NoLoad"]
