@@ -42,6 +42,7 @@ STEP_SECONDS = 1.0
 TOGETHER_SECONDS = 0.1  # news of several pods comes at once
 VERIFY_SECONDS = 10.0  # a watch has shown our write long before
 LONGEST_PAUSE_SECONDS = 60.0
+CONFLICTS_UNTOLD = 2  # in a row
 LEARNT_SECONDS = 60.0  # what was learnt is kept no more often; what was decided, at once
 FIGURES_SECONDS = 5.0
 CALM_FIGURES_SECONDS = 60.0
@@ -122,6 +123,11 @@ class Runner:
             # Of NAME-promoted: the reconcile makes it.
             self.cache.specs.mark(self.key)
             self._failed("ShapeNotWritten", f"not written yet: {error}")
+        except Conflict as error:
+            # Two writers at once: gone the next time, and no news for a condition.
+            self.failures += 1
+            if self.failures > CONFLICTS_UNTOLD:
+                self._failed("ShapeNotWritten", f"somebody else writes it at the same time, again and again: {error}")
         except (ApiError, Unreachable, NameTaken) as error:
             self._failed("ShapeNotWritten", f"a shape could not be read or written: {error}")
         except Exception as error:

@@ -11,7 +11,7 @@ from tests.unit.controller.making import PROMOTED, SHOP, answer, config_map, pod
 from tests.unit.controller.world import START, Quiet, World
 from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape, Version, parse_desired
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.controller.kube import ApiError, Unreachable
+from uwsgi_autopilot.controller.kube import ApiError, Conflict, Unreachable
 
 IO = workload.IO
 PIN = {"processes": 3, "threads": 5}
@@ -118,6 +118,28 @@ def test_a_promoted_shape_that_somebody_changed_is_written_again() -> None:
     scene.step(2)
     stored = parse_desired(scene.kube.objects["ConfigMap", "web", "shop-promoted"]["data"]["desired"])
     assert stored == PROMOTED
+
+
+@pytest.mark.parametrize(("times", "told"), [(1, False), (2, False), (3, True)])
+def test_a_write_that_meets_another_is_made_again_before_it_is_told(times: int, told: bool) -> None:
+    scene = Quiet(promoted_map(PROMOTED), pin=PIN)
+    merge, left = scene.kube.merge, [times]
+
+    async def meets_another(kind: str, *which: str, **more: object) -> dict:
+        if kind == "ConfigMap" and left[0]:
+            left[0] -= 1
+            raise Conflict(409, "Conflict", "the object has been modified")
+        return await merge(kind, *which, **more)
+
+    scene.kube.merge = meets_another
+    for _ in range(times):
+        scene.step()
+    assert (scene.runner.status().trouble is not None) is told
+    scene.step(2)
+    assert scene.runner.status().trouble is None
+    assert parse_desired(scene.kube.objects["ConfigMap", "web", "shop-promoted"]["data"]["desired"]).shape == Shape(
+        3, 5
+    )
 
 
 def test_a_foreign_promoted_map_stays_as_it_is_and_nothing_is_given_out() -> None:
