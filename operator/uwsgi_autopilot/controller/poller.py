@@ -18,7 +18,7 @@ from types import TracebackType
 import aiohttp
 
 from uwsgi_autopilot.api.agentconfig import AGENT_PORT
-from uwsgi_autopilot.api.agentstate import WrongPod
+from uwsgi_autopilot.api.agentreader import WrongPod
 from uwsgi_autopilot.controller.clock import steady_now
 from uwsgi_autopilot.fleet.pod import Pod, PodInfo
 from uwsgi_autopilot.report.text import safe

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from uwsgi_autopilot.api.agentstate import AgentState, parse_samples, parse_state
+from uwsgi_autopilot.api.agentreader import parse_samples, parse_state
+from uwsgi_autopilot.api.agentstate import AgentState
 from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape, Version
 from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.api.shape import Shape

@@ -1,6 +1,7 @@
 """The agent's state, as it is read back: whole, or what of it can be trusted."""
 
-from uwsgi_autopilot.api.agentstate import MAX_MESSAGE, AgentState, ChangeProgress, Counts, Refused, parse_state
+from uwsgi_autopilot.api.agentreader import MAX_MESSAGE, parse_state
+from uwsgi_autopilot.api.agentstate import AgentState, ChangeProgress, Counts, Refused
 from uwsgi_autopilot.api.desired import Version
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import RefusalReason

@@ -1,5 +1,6 @@
 """What every collector is, and what it is given."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,15 +31,15 @@ class Window:
     fields: dict[str, Any] = field(default_factory=dict)
 
 
-class Collector:
+class Collector(ABC):
     """Keeps what it needs from one call to the next. What it raises is told once; its fields keep their defaults."""
 
-    def look(self, running: Running) -> None:
+    def look(self, running: Running) -> None:  # noqa: B027  # most have nothing to look at between samples
         """Ten times a second, for what must be sampled."""
 
+    @abstractmethod
     def collect(self, window: Window) -> dict[str, Any]:
         """Its fields of the Sample. A value that cannot be seen is left out, and never 0."""
-        raise NotImplementedError
 
     def fill(self, window: Window) -> None:
         window.fields.update(self.collect(window))

@@ -1,0 +1,177 @@
+"""Read what an agent reports: for local mode and for the operator, the same.
+
+The reader trusts nothing: application code shares the agent's uid. Each answer is checked field by field and cut to
+size; whatever a pod answers concerns that pod alone, and can move only its own application's shape.
+"""
+
+from dataclasses import astuple, fields
+from typing import Any
+
+from uwsgi_autopilot.api.agentstate import MAX_SAMPLES, STATE_VERSION, AgentState, ChangeProgress, Counts, Refused
+from uwsgi_autopilot.api.desired import version_of
+from uwsgi_autopilot.api.sample import Sample
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.report.histogram import LAST
+from uwsgi_autopilot.report.reasons import RefusalReason
+from uwsgi_autopilot.report.text import safe
+
+# The versions that this reader understands.
+VERSIONS = (STATE_VERSION,)
+MAX_PER_SHAPE = 1024  # processes, threads: the schema's own bound
+SHORTEST_S = 0.01  # of a sample: rates divide by it
+MAX_MESSAGE = 256
+MAX_PIDS = 4096
+MAX_LETTERS = 16 * 1024  # of a text that is looked at
+_NOT_NUMBERS = frozenset({"shape", "settled", "census", "latency", "upstream"})
+_OPTIONAL = frozenset(
+    {"queue_mean", "queue_max", "runqueue_s", "memory_bytes", "memory_limit", "worker_bytes", "master_bytes"}
+)
+_REASONS = {each.value: each for each in RefusalReason}
+
+
+class WrongPod(ValueError):
+    """Another pod answered: the address was given away again."""
+
+
+def parse_state(data: Any, *, uid: str) -> AgentState:
+    """Raises WrongPod when another pod answered, ValueError with one sentence for anything else."""
+    if not isinstance(data, dict):
+        raise ValueError(f"expected a JSON object, found {type(data).__name__}")
+    if data.get("version") not in VERSIONS:
+        found = _told(data.get("version"), 32)
+        raise ValueError(
+            f"version: this reader understands {VERSIONS[-1]}, found {found}: its agent is of another release"
+        )
+    if data.get("uid") != uid:
+        raise WrongPod(f"expected the pod {uid}, found {_told(data.get('uid'), 64)}")
+    return AgentState(
+        agent=_told(data.get("agent", ""), 32),
+        app=_told(data.get("app", ""), 253),
+        uid=uid,
+        pid=_whole(data, "pid"),
+        pids=tuple(each for each in _list(data, "pids")[:MAX_PIDS] if isinstance(each, int) and each > 0),
+        now=_number(data, "now"),
+        serving=data.get("serving") is True,
+        ready=data.get("ready") is True,
+        why=_told(data.get("why", ""), MAX_MESSAGE),
+        failing=_whole(data, "failing"),
+        draining=data.get("draining") is True,
+        shape=_shape(data["shape"]) if data.get("shape") else None,
+        target=_shape(data.get("target")),
+        accepted=version_of(_dict(data, "accepted")),
+        on_trial=data.get("onTrial") is True,
+        change=_change(data.get("change")),
+        refused=_refused(data.get("refused")),
+        generation=None if data.get("generation") is None else _whole(data, "generation"),
+        ceiling=None if data.get("ceiling") is None else _whole(data, "ceiling"),
+        uwsgi=None if data.get("uwsgi") is None else _told(data["uwsgi"], 32),
+        counts=Counts(**{each.name: _whole(_dict(data, "counts"), each.name) for each in fields(Counts)}),
+        requests_total=_number(data, "requestsTotal"),
+    )
+
+
+def parse_samples(data: Any, *, after: int) -> list[Sample]:
+    """Of the `samples` of a state, those newer than the cursor, oldest first. Raises ValueError."""
+    if not isinstance(data, dict) or not isinstance(data.get("samples"), list):
+        raise ValueError("samples: expected a list")
+    try:
+        found = [Sample.from_json(each) for each in data["samples"][-MAX_SAMPLES:]]
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(f"samples: {type(error).__name__} {_told(error, 64)}") from None
+    for sample in found:
+        _check(sample)
+    return [each for each in found if each.seq > after]
+
+
+def _check(sample: Sample) -> None:
+    for each in fields(Sample):
+        value = getattr(sample, each.name)
+        if each.name in _NOT_NUMBERS or (value is None and each.name in _OPTIONAL):
+            continue
+        if not _is_number(value):
+            raise ValueError(f"samples: {each.name}: expected a number, found {_told(value, 32)}")
+    _shape(sample.shape.to_json())
+    if sample.census is not None and not all(map(_is_number, astuple(sample.census))):
+        raise ValueError("samples: census: expected numbers")
+    if len(sample.latency) > LAST + 1 or not all(0 <= n <= LAST and 0 <= k < 2**31 for n, k in sample.latency):
+        raise ValueError(f"samples: latency: expected counts of buckets 0 to {LAST}")
+    if sample.seconds < SHORTEST_S:
+        raise ValueError(f"samples: seconds: expected at least {SHORTEST_S}")
+    if not isinstance(sample.settled, bool):
+        raise ValueError("samples: settled: expected true or false")
+
+
+def _change(data: Any) -> ChangeProgress | None:
+    if not isinstance(data, dict):
+        return None
+    return ChangeProgress(
+        kind=_told(data.get("kind", ""), 16), to=_shape(data.get("to")), seconds=_number(data, "seconds")
+    )
+
+
+def _refused(data: Any) -> Refused | None:
+    if not isinstance(data, dict):
+        return None
+    reason = data.get("reason")
+    return Refused(
+        # It becomes a metric's label and an Event's reason: no word that the pod chooses.
+        reason=_REASONS.get(reason, RefusalReason.OTHER) if isinstance(reason, str) else RefusalReason.OTHER,
+        message=_told(data.get("message", ""), MAX_MESSAGE),
+        at=_number(data, "at"),
+        version=version_of(data) if data.get("seq") is not None else None,
+        shape=_desired_shape(data.get("shape")),
+    )
+
+
+def _desired_shape(data: Any) -> Shape | None:
+    """None also where it is absurd: that is why it was refused, and no reason not to read the rest."""
+    try:
+        return _shape(data)
+    except ValueError:
+        return None
+
+
+def _shape(data: Any) -> Shape:
+    shape = Shape.from_json(data)
+    if max(shape.processes, shape.threads) > MAX_PER_SHAPE:
+        raise ValueError(f"a shape: expected at most {MAX_PER_SHAPE} processes and threads, found {shape}")
+    return shape
+
+
+def _is_number(value: Any) -> bool:
+    # Comparing refuses nan and infinity, and does not choke on an int that is no float.
+    return isinstance(value, int | float) and 0 <= value < 1e15
+
+
+def _number(data: dict[str, Any], name: str) -> float:
+    value = data.get(name)
+    if not _is_number(value) or isinstance(value, bool):
+        raise ValueError(f"{name}: expected a number, found {_told(value, 32)}")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _whole(data: dict[str, Any], name: str) -> int:
+    value = data.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > 2**53:
+        raise ValueError(f"{name}: expected a whole number, found {_told(value, 32)}")
+    return value
+
+
+def _dict(data: dict[str, Any], name: str) -> dict[str, Any]:
+    value = data.get(name)
+    if not isinstance(value, dict):
+        raise ValueError(f"{name}: expected a JSON object, found {type(value).__name__}")
+    return value
+
+
+def _list(data: dict[str, Any], name: str) -> list[Any]:
+    value = data.get(name)
+    if not isinstance(value, list):
+        raise ValueError(f"{name}: expected a list, found {type(value).__name__}")
+    return value
+
+
+def _told(value: Any, longest: int) -> str:
+    """The agent has hidden secrets already; the pod may have answered in its place. It ends in Events, logs, the status
+    and NAME-tuning. At most `longest` bytes."""
+    return safe(str(value)[:MAX_LETTERS], longest)
