@@ -8,7 +8,7 @@ from shutil import copytree, ignore_patterns
 
 PACKAGE = Path(__file__).parent
 # What the agent imports; that these import nothing else is checked by import-linter, and by running the file.
-PARTS = ("agent", "api", "kernel", "report", "tuner", "uwsgi")
+PARTS = ("agent", "api", "kernel", "report", "uwsgi")
 MAIN = "import sys\n\nfrom uwsgi_autopilot.agent.main import main\n\nsys.exit(main())\n"
 
 
