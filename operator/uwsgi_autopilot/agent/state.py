@@ -56,7 +56,6 @@ class State:
         self.told = replace(
             self.told,
             now=now,
-            pids=tuple(pid for each in generations.all() for pid in (each.instance.pid, *each.pids)),
             serving=serving is not None,
             ready=health.ready,
             why=readable(health.why),

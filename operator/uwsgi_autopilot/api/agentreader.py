@@ -20,7 +20,6 @@ VERSIONS = (STATE_VERSION,)
 MAX_PER_SHAPE = 1024  # processes, threads: the schema's own bound
 SHORTEST_S = 0.01  # of a sample: rates divide by it
 MAX_MESSAGE = 256
-MAX_PIDS = 4096
 MAX_LETTERS = 16 * 1024  # of a text that is looked at
 _NOT_NUMBERS = frozenset({"shape", "settled", "census", "latency", "upstream"})
 _OPTIONAL = frozenset(
@@ -49,7 +48,6 @@ def parse_state(data: Any, *, uid: str) -> AgentState:
         app=_told(data.get("app", ""), 253),
         uid=uid,
         pid=_whole(data, "pid"),
-        pids=tuple(each for each in _list(data, "pids")[:MAX_PIDS] if isinstance(each, int) and each > 0),
         now=_number(data, "now"),
         serving=data.get("serving") is True,
         ready=data.get("ready") is True,
@@ -161,13 +159,6 @@ def _dict(data: dict[str, Any], name: str) -> dict[str, Any]:
     value = data.get(name)
     if not isinstance(value, dict):
         raise ValueError(f"{name}: expected a JSON object, found {type(value).__name__}")
-    return value
-
-
-def _list(data: dict[str, Any], name: str) -> list[Any]:
-    value = data.get(name)
-    if not isinstance(value, list):
-        raise ValueError(f"{name}: expected a list, found {type(value).__name__}")
     return value
 
 

@@ -65,8 +65,7 @@ class AgentState:
     ever ready. shape: what serves now, live workers and threads; None: nothing does. target: what should serve; it
     falls back to what was served before when a desired shape cannot be carried out. accepted: the version of the
     desired shape that is or was last followed; UNVERSIONED: none yet. on_trial: `target` ends by itself unless it is
-    confirmed. pid: the agent's; pids: of every uWSGI process that it has started. ceiling: how many workers the serving
-    generation may have. uwsgi: its version.
+    confirmed. pid: the agent's. ceiling: how many workers the serving generation may have. uwsgi: its version.
     """
 
     agent: str
@@ -75,7 +74,6 @@ class AgentState:
     pid: int
     now: float
     target: Shape
-    pids: tuple[int, ...] = ()
     serving: bool = False
     ready: bool = False
     why: str = ""
@@ -107,7 +105,6 @@ class AgentState:
             "app": self.app,
             "uid": self.uid,
             "pid": self.pid,
-            "pids": list(self.pids),
             "now": round(self.now, 3),
             "serving": self.serving,
             "ready": self.ready,

@@ -8,7 +8,7 @@ from uwsgi_autopilot.report.reasons import RefusalReason
 
 REFUSED = Refused(reason=RefusalReason.START_FAILED, message="no", at=5.0, version=Version(1, 2), shape=Shape(4, 4))
 STATE = AgentState(
-    agent="1", app="shop", uid="u", pid=7, now=5.0, target=Shape(2, 2), pids=(8, 9), serving=True, ready=True,
+    agent="1", app="shop", uid="u", pid=7, now=5.0, target=Shape(2, 2), serving=True, ready=True,
     why="requests are answered", failing=2, shape=Shape(1, 2), accepted=Version(1, 3), on_trial=True,
     change=ChangeProgress(kind="resize", to=Shape(2, 2), seconds=0.5), refused=REFUSED, generation=3, ceiling=16,
     uwsgi="2.0.31",
