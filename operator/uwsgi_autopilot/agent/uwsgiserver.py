@@ -4,7 +4,7 @@ How an instance is told to finish was measured (uWSGI 2.0.31): with one thread p
 request that was accepted in the same microseconds, so it is paused first and quits when every live worker says so; with
 more threads a paused master never leaves, so it is only told to quit.
 
-    RUNS ──retire, one thread──► PAUSES ──all live workers paused, or too long──► QUITS ──`q` taken──► FINISHES
+    runs ──retire, one thread──► pauses ──all live workers paused, or too long──► quits: `q`, again and again
       └────retire, more threads───────────────────────────────────────────────────►┘
 """
 
@@ -14,7 +14,6 @@ import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from enum import Enum
 from pathlib import Path
 
 from uwsgi_autopilot.agent.log import log
@@ -36,13 +35,6 @@ PAUSE_SECONDS = 20.0
 # How long to wait for the end of the output of one that has ended: a child of the application may hold the pipe open.
 OUTPUT_SECONDS = 1.0
 STABLE_STATS = "stats.sock"
-
-
-class Phase(str, Enum):
-    RUNS = "Runs"
-    PAUSES = "Pauses"
-    QUITS = "Quits"
-    FINISHES = "Finishes"
 
 
 class UwsgiServer:
@@ -77,7 +69,7 @@ class UwsgiInstance:
         self._process, output = _start(config, self._ini, listener_fd)
         self._log = LogTail(output, relay_to(OUT))
         self.reader = StatsReader(str(self._stats_path))
-        self._phase = Phase.RUNS
+        self._quits = False
         self._retired_at = self._paused_at = 0.0
         self._hung_up: set[int] = set()
         self._counted: Reading | None = None
@@ -142,22 +134,20 @@ class UwsgiInstance:
 
     def retire(self, now: float) -> None:
         self._retired_at = now
-        self._phase = Phase.PAUSES if self.started_with.threads == 1 else Phase.QUITS
+        self._quits = self.started_with.threads > 1
         self.step_retiring(now)
 
     def step_retiring(self, now: float) -> None:
-        """`p` is a toggle and `q` is not to be repeated: each is sent until the FIFO has taken it, once."""
-        if self._phase is Phase.PAUSES and (self._all_paused() or now - self._retired_at >= PAUSE_SECONDS):
-            self._phase = Phase.QUITS
-        if self._phase is Phase.PAUSES:
-            if not self._paused_at and self.fifo.pause():
-                self._paused_at = now
-            self.reader.ask()
-            self.fifo.poke()
-        elif self._phase is Phase.QUITS and self.fifo.quit_gracefully():
-            self._phase = Phase.FINISHES
-        else:
-            self.fifo.poke()
+        """`p` is a toggle, so it is sent only until the FIFO has taken it. `q` is sent until the master has ended."""
+        if not self._quits:
+            self._quits = self._all_paused() or now - self._retired_at >= PAUSE_SECONDS
+        if self._quits:
+            self.fifo.quit_gracefully()
+            return
+        if not self._paused_at and self.fifo.pause():
+            self._paused_at = now
+        self.reader.ask()
+        self.fifo.poke()
 
     def discard(self, now: float) -> None:
         """With nobody at its FIFO and no answer it has not come far enough to hold a request."""

@@ -21,7 +21,7 @@ class MasterFifo:
         False: no such FIFO (ENOENT), nobody reads it (ENXIO: not yet started, or gone), or it is full (EAGAIN).
         A master that serves refuses too, for a moment: when a writer closes it removes its FIFO and makes it again
         (uWSGI core/fifo.c, uwsgi_master_fifo_manage). So call again. Nor is True a receipt: what is written just
-        before that is thrown away unread (of 3,000 letters 0.05 ms apart 196 were refused and 2 lost).
+        before that is thrown away unread (9 of 1,632 letters written within 0.12 ms of another one, 2.0.30).
         """
         try:
             descriptor = os.open(self.path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -57,6 +57,11 @@ class MasterFifo:
         Requests that still wait in the queue are not lost while another process holds the listening socket. It does
         *not* enforce worker-reload-mercy: a 12 s request held it for 12.0 s, so the caller needs a deadline. With one
         thread per worker pause() first: else a connection that was just accepted can be reset.
+
+        Send it until the master has exited. A master that is quitting ignores `q` (uWSGI core/uwsgi.c,
+        gracefully_kill_them_all), and one that never read the first obeys the next. Measured with 2.0.30, 1 and 4
+        threads, a request of 4 s in service and a mercy of 2 s: 544 masters were sent 94,982 `q`, each quit once, with
+        status 0, after its request was answered; 9 others lost their first `q`, and all 9 ended at the second.
         """
         return self.send("q")
 
