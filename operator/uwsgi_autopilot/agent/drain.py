@@ -3,10 +3,14 @@
 1. touch `draining`: nginx answers with Connection: close from now on, so that clients' pools empty
 2. wait until nginx is gone: nobody listens on its port and no connection is left on our socket for a while
 3. `q` to every generation; a deadline of our own, before the kubelet's
+
+An error of ours in one part stops neither the others nor the clock: requests are served and finished until the
+deadline, and after it the agent ends.
 """
 
 from pathlib import Path
 
+from uwsgi_autopilot.agent.backoff import Backoff
 from uwsgi_autopilot.agent.generations import Generations
 from uwsgi_autopilot.agent.log import log
 from uwsgi_autopilot.agent.observe import Observer
@@ -25,7 +29,9 @@ class Drain:
         self._deadline = now + config.drain_seconds
         self._finish_by = now + config.drain_seconds * (1 - FINISH_SHARE)
         self._quiet_since: float | None = None
-        self._stopping = False
+        self._stopping = self._ended = False
+        names = ("changing", "observing", "watching nginx", "stopping", "finishing", "killing")
+        self._parts = {name: Backoff(f"{name} while draining") for name in names}
         log("info", f"asked to stop: serving until nginx is gone, at most {config.drain_seconds:.0f} s")
         if config.draining:
             try:
@@ -34,30 +40,44 @@ class Drain:
                 log("warning", f"{config.draining} cannot be made, so kept connections stay open: {error.strerror}")
 
     def step(self, now: float) -> bool:
-        """True when everything has ended."""
+        """True when everything has ended, or the deadline has passed. Raises nothing."""
+        parts = self._parts
         if self._stopping:
-            if now >= self._deadline - KILL_MARGIN:
-                for each in self.generations.all():
-                    each.instance.kill()
-            return self.generations.step_stopping(now)
-        self.generations.step(now)
-        self.observer.tick(self.generations, now)
-        if not self._senders_left():
-            self._quiet_since = now if self._quiet_since is None else self._quiet_since
-            if now - self._quiet_since >= QUIET_SECONDS:
-                self._stop(now, "nginx is gone and no request is left")
+            parts["finishing"].run(now, self._finish, now)
         else:
-            self._quiet_since = None
-        if not self._stopping and now >= self._finish_by:
-            self._stop(now, "the deadline is near")
-        return False
+            parts["changing"].run(now, self.generations.step, now)
+            parts["observing"].run(now, self.observer.tick, self.generations, now)
+            parts["watching nginx"].run(now, self._watch, now)
+            if why := self._why_stop(now):
+                parts["stopping"].run(now, self._stop, now, why)
+        if now >= self._deadline - KILL_MARGIN and not self._ended:
+            parts["killing"].run(now, self._kill)
+        return self._ended or now >= self._deadline
+
+    def _watch(self, now: float) -> None:
+        # What cannot be seen is not quiet: an error here begins the wait again.
+        since, self._quiet_since = self._quiet_since, None
+        if not self._senders_left():
+            self._quiet_since = now if since is None else since
 
     def _senders_left(self) -> bool:
         if self.config.nginx_port is not None and tcp_listener_exists(self.config.nginx_port):
             return True
         return bool(self.observer.socket.in_service) or bool(self.observer.socket.queue)
 
+    def _why_stop(self, now: float) -> str | None:
+        if self._quiet_since is not None and now - self._quiet_since >= QUIET_SECONDS:
+            return "nginx is gone and no request is left"
+        return "the deadline is near" if now >= self._finish_by else None
+
     def _stop(self, now: float, why: str) -> None:
-        log("info", f"{why}: uWSGI finishes")
-        self._stopping = True
         self.generations.stop_all(now, gracefully=True)
+        self._stopping = True
+        log("info", f"{why}: uWSGI finishes")
+
+    def _finish(self, now: float) -> None:
+        self._ended = self.generations.step_stopping(now)
+
+    def _kill(self) -> None:
+        for each in self.generations.all():
+            each.instance.kill()

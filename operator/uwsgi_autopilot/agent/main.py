@@ -60,7 +60,7 @@ class Agent:
         self.state = State(config)
         self.drain: Drain | None = None
         self.stop_now = False
-        self._parts = {part: Backoff(part) for part in ("following", "changing", "observing")}
+        self._parts = {part: Backoff(part) for part in ("following", "changing", "looking", "observing", "reaping")}
         self._next_sample = time.monotonic() + SAMPLE_SECONDS
         self._asked = 0  # questions that the observer knows of
         self._published: tuple[object, ...] = ()
@@ -82,7 +82,7 @@ class Agent:
                 self._follow_and_change(now)
                 if self.generations.first_failure is not None:
                     return self._cannot_serve(self.generations.first_failure)
-            reap_orphans({each.instance.pid for each in self.generations.all()})
+            self._parts["reaping"].run(now, self._reap)
             if now >= self._next_sample:
                 self._parts["observing"].run(now, self._sample, now)
                 self._next_sample = max(self._next_sample + SAMPLE_SECONDS, now + 0.5 * SAMPLE_SECONDS)
@@ -92,6 +92,9 @@ class Agent:
     def _follow_and_change(self, now: float) -> None:
         self._parts["following"].run(now, self.follower.poll, now)
         self._parts["changing"].run(now, self.generations.step, now)
+        self._parts["looking"].run(now, self._look, now)
+
+    def _look(self, now: float) -> None:
         self.observer.tick(self.generations, now)
         if not self.health.ready:
             self._check_health(now)
@@ -100,6 +103,9 @@ class Agent:
             # Not only once a second: whoever waits for it should not wait for our clock.
             self._publish(now)
             self._published = doing
+
+    def _reap(self) -> None:
+        reap_orphans({each.instance.pid for each in self.generations.all()})
 
     def _sample(self, now: float) -> None:
         asked = self.question.asked

@@ -1,4 +1,4 @@
-"""An instance told to finish does: its master gets the message though one was lost, and requests in service end first."""
+"""An instance that is told to finish does so, even if its master lost the message, and finishes its requests first."""
 
 import os
 import signal
@@ -55,7 +55,7 @@ def finish(instance):
 
 
 def test_a_quit_that_the_master_never_reads_is_sent_again(start):
-    """The master of uWSGI throws away what arrives just before it makes its FIFO again; here we read it in its place."""
+    """uWSGI throws away what arrives just before it makes its FIFO again; here we read the letter in its place."""
     instance = start(Shape(1, 2))
     os.kill(instance.pid, signal.SIGSTOP)
     thief = os.open(instance.fifo.path, os.O_RDONLY | os.O_NONBLOCK)
