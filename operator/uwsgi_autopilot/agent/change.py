@@ -3,7 +3,7 @@
              ┌──target is what serves──► nothing to do
              │                     (DONE)
 target ≠ ────┼─► RESIZE, where threads and ceiling allow it ──► serves
-what serves  │       └ (IMPOSSIBLE)
+what serves  │       └ (IMPOSSIBLE) ──in place only──► given up, likewise
              │            ▼          (accepts)
              └─────────► SWAP: a generation beside it ──► serves, the old one retires
                             └ any failure: given up, the old one goes on and is the target again
@@ -29,12 +29,14 @@ class Kind(str, Enum):
 @dataclass(slots=True, kw_only=True)
 class Change:
     """The one in progress. version: of the desired shape it is for; None: nobody's, what served is started again.
-    before: the shape that served when it was begun. generation: of a start or a swap; resizing: of a resize."""
+    before: the shape that served when it was begun. in_place: a resize must not become a swap. generation: of a start
+    or a swap; resizing: of a resize."""
 
     kind: Kind
     to: Shape
     since: float
     version: Version | None
     before: Shape
+    in_place: bool = False
     generation: Generation | None = None
     resizing: Resizing | None = None

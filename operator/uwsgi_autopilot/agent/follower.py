@@ -28,6 +28,11 @@ class Follower:
         """Of the desired shape that the target comes from."""
         return self.following.accepted.version
 
+    @property
+    def in_place(self) -> bool:
+        """Of that one, too."""
+        return self.following.accepted.in_place
+
     def poll(self, now: float) -> None:
         """Take what is new in the file, and end a trial whose time is over."""
         self._note(self.following.expire(now))

@@ -98,7 +98,14 @@ class Generations:
             serving.resizable and to.threads == serving.shape.threads and to.processes <= serving.instance.ceiling
         )
         kind = Kind.RESIZE if in_place else Kind.SWAP
-        change = Change(kind=kind, to=to, since=now, version=self.follower.version, before=serving.shape)
+        change = Change(
+            kind=kind, to=to, since=now, version=self.follower.version, before=serving.shape,
+            # Workers that do not accept are replaced all the same: they may never serve.
+            in_place=self.follower.in_place and to.threads == serving.shape.threads and serving.resizable,
+        )  # fmt: skip
+        if kind is Kind.SWAP and change.in_place:
+            self._no_swap(change, f"it has room for {serving.instance.ceiling} workers", now)
+            return
         if not self._fits(change, now):
             return
         if kind is Kind.RESIZE:
@@ -140,7 +147,8 @@ class Generations:
         elif change.resizing is not None and serving is None:
             self.change = None  # it died, and what comes next is a start
         elif change.resizing is not None and serving is not None:
-            outcome = change.resizing.step(now)
+            patient = change.in_place and self.follower.target == change.to
+            outcome = change.resizing.step(now, patient=patient)
             if outcome is not None:
                 self._resized(change, serving, outcome, now)
 
@@ -167,11 +175,15 @@ class Generations:
             return
         serving.shape = serving.live_shape
         if outcome is Outcome.IMPOSSIBLE:
+            if self.follower.target != change.to:
+                return
+            if change.in_place:
+                self._no_swap(change, f"not enough workers were idle in {seconds:.0f} s", now)
+                return
             log("info", "its number of workers cannot be changed now: swapping instead", shape=serving.shape)
-            if self.follower.target == change.to:
-                swap = replace(change, kind=Kind.SWAP, resizing=None)
-                if self._fits(swap, now):
-                    self._start(swap, now)
+            swap = replace(change, kind=Kind.SWAP, resizing=None)
+            if self._fits(swap, now):
+                self._start(swap, now)
         elif outcome is Outcome.NOT_ACCEPTING:
             # They may never accept, and the next ones told to go could be those that do: so not by `-`.
             serving.resizable = False
@@ -193,6 +205,13 @@ class Generations:
         if problem is not None:
             self._give_up(change, RefusalReason.MEMORY_LIMIT, problem, now)
         return problem is None
+
+    def _no_swap(self, change: Change, why: str, now: float) -> None:
+        message = (
+            f"{change.before} cannot become {change.to} within the generation that serves ({why}), and maxConnections "
+            "has no room for a second one"
+        )
+        self._give_up(change, RefusalReason.CONNECTION_LIMIT, message, now)
 
     def _failed_start(self, change: Change, message: str, now: float) -> None:
         self.change = None

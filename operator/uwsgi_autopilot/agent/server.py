@@ -48,8 +48,8 @@ class Outcome(str, Enum):
 class Resizing(Protocol):
     """One change of the number of workers. After any outcome but DONE nothing of it is left to be done later."""
 
-    def step(self, now: float) -> Outcome | None:
-        """Call often; None: still going on."""
+    def step(self, now: float, *, patient: bool = False) -> Outcome | None:
+        """Call often; None: still going on. patient: there is no other way, so wait longer for an idle worker."""
 
 
 class Instance(Protocol):

@@ -18,6 +18,9 @@ GROW_SECONDS = 4.0
 # Shrinking needs an idle worker when it looks, 50 times a second: found none for so long, there will be none, because
 # with threads one busy thread makes the worker busy.
 SHRINK_SECONDS = 1.5
+# Where a swap is not allowed: a busy server may still have a quiet moment. Below the 90 s of a trial, so that whoever
+# asked is told why.
+PATIENT_SECONDS = 60.0
 # A master answers within a millisecond; one that is stopped, or waits for another reader of its stats, does not.
 ANSWER_SECONDS = 10.0
 
@@ -34,10 +37,11 @@ class FifoResize:
         self._asked_at = now
         self._sent_at: float | None = None
 
-    def step(self, now: float) -> Outcome | None:
+    def step(self, now: float, *, patient: bool = False) -> Outcome | None:
         self._reader.ask()
         self._fifo.poke()
-        return self._wait(now, self._sent_at) if self._sent_at is not None else self._send(now)
+        shrink_seconds = PATIENT_SECONDS if patient else SHRINK_SECONDS
+        return self._wait(now, self._sent_at, shrink_seconds) if self._sent_at is not None else self._send(now)
 
     def _send(self, now: float) -> Outcome | None:
         stats = self._reader.since(self._asked_at)
@@ -47,7 +51,7 @@ class FifoResize:
             return Outcome.NOT_ANSWERING
         return None
 
-    def _wait(self, now: float, sent_at: float) -> Outcome | None:
+    def _wait(self, now: float, sent_at: float, shrink_seconds: float) -> Outcome | None:
         reading = self._reader.latest
         if reading is None or reading.asked_at < max(sent_at, now - ANSWER_SECONDS):
             if now - sent_at <= ANSWER_SECONDS:
@@ -62,7 +66,7 @@ class FifoResize:
                 return Outcome.DONE
             # With lazy-apps each new worker imports the application first.
             return Outcome.NOT_ACCEPTING if waited > self._start_seconds else None
-        if waited <= (GROW_SECONDS if len(workers) < self.processes else SHRINK_SECONDS):
+        if waited <= (GROW_SECONDS if len(workers) < self.processes else shrink_seconds):
             return None
         self._take_back(workers)
         return Outcome.IMPOSSIBLE

@@ -1,6 +1,6 @@
 """The desired shape of a pod, as it travels: one small JSON file that the agent reads.
 
-    {"epoch": 2, "seq": 7, "processes": 4, "threads": 16, "uid": "*", "trialSeconds": null}
+    {"epoch": 2, "seq": 7, "processes": 4, "threads": 16, "uid": "*", "trialSeconds": null, "inPlace": false}
 
 The operator writes it as a pod annotation, of which the kubelet's downward API makes the file; local mode writes the
 file itself. The agent trusts nothing in it.
@@ -55,16 +55,24 @@ class DesiredShape:
     """`uid`: the pod that it is for; ALL_PODS means every pod of the application.
 
     trial_seconds: unless a later version confirms it, the agent returns to the target from before after so many
-    seconds; None means for good.
+    seconds; None means for good. in_place: while the threads stay the same, change the number of workers within the
+    generation that serves, or refuse: for a second generation beside it `maxConnections` has no room.
     """
 
     version: Version
     shape: Shape
     uid: str = ALL_PODS
     trial_seconds: float | None = None
+    in_place: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        return {**self.version._asdict(), **self.shape.to_json(), "uid": self.uid, "trialSeconds": self.trial_seconds}
+        return {
+            **self.version._asdict(),
+            **self.shape.to_json(),
+            "uid": self.uid,
+            "trialSeconds": self.trial_seconds,
+            "inPlace": self.in_place,
+        }
 
     def to_text(self) -> str:
         return json.dumps(self.to_json())
@@ -91,9 +99,12 @@ class DesiredShape:
         number = isinstance(trial, int | float) and not isinstance(trial, bool)
         if trial is not None and not (number and 0 < trial <= 86400):
             problems.append(f"trialSeconds: expected null or seconds from 0 to 86400, found {trial!r}")
+        in_place = data.get("inPlace", False)
+        if not isinstance(in_place, bool):
+            problems.append(f"inPlace: expected true or false, found {in_place!r}")
         if problems or version is None or shape is None:
             raise InvalidDesiredShape(problems[0], version=version, shape=shape)
-        return cls(version=version, shape=shape, uid=uid, trial_seconds=trial)
+        return cls(version=version, shape=shape, uid=uid, trial_seconds=trial, in_place=in_place)
 
 
 def version_of(data: dict[str, Any]) -> Version:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from uwsgi_autopilot.api.agentstate import Refused
 from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape
+from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode
 from uwsgi_autopilot.fleet.actions import Action, WarnLate, WriteDesired
 from uwsgi_autopilot.fleet.pod import Pod
@@ -23,10 +24,19 @@ LONGEST_RETRY_SECONDS = 600.0
 
 
 def desired_for(state: FleetState, pod: Pod) -> DesiredShape:
-    change = state.change
+    change, desired = state.change, state.promoted
     if change is not None and change.on_trial and change.concerns(pod.uid):
-        return change.trial_of(pod.uid)
-    return state.promoted
+        desired = change.trial_of(pod.uid)
+    return replace(desired, in_place=_in_place(state, pod, desired.shape))
+
+
+def _in_place(state: FleetState, pod: Pod, shape: Shape) -> bool:
+    """Other threads need a second generation, and were allowed with both counted. The same threads need none, but the
+    agent would start one when no worker is idle enough to go: not where the connections of both have no room."""
+    here, limits = pod.shape, state.limits
+    if limits.max_connections is None or here is None or here.threads != shape.threads:
+        return False
+    return limits.connections(here) + limits.connections(shape) > limits.max_connections
 
 
 def delivered(state: FleetState, pod: Pod, desired: DesiredShape) -> bool:

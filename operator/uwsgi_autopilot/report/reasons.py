@@ -118,6 +118,8 @@ class RefusalReason(str, Enum):
     """Nobody confirmed the trial in its time: the shape from before is back."""
     MEMORY_LIMIT = "MemoryLimit"
     """The new generation or the new workers do not fit beside what runs."""
+    CONNECTION_LIMIT = "ConnectionLimit"
+    """It needs a second generation beside the one that serves, and `maxConnections` has no room for both."""
     START_FAILED = "StartFailed"
     """The new generation ended, or did not accept requests in its time."""
     NOT_ANSWERING = "NotAnswering"

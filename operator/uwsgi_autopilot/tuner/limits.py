@@ -59,7 +59,10 @@ class Limits:
         return Shape(max(self.processes.min, min(shape.processes, most), 1), shape.threads)
 
     def connections(self, shape: Shape, beside: Shape | None = None) -> int:
-        """How many may be open while `shape` serves, or comes where `beside` serves."""
+        """How many may be open while `shape` serves, or comes where `beside` serves.
+
+        The same threads need no second generation: where both have no room the agent is told so (fleet/delivery.py).
+        """
         own = shape.processes * (self.connections_per_process or shape.threads)
         return own + (self.connections(beside) if beside is not None and beside.threads != shape.threads else 0)
 

@@ -125,10 +125,12 @@ class Served:
     def serves(self, shape: Shape) -> bool:
         return self.state is not None and self.state.serving and self.state.shape == shape
 
-    def ask(self, shape: Shape, trial_seconds: float | None = None) -> Version:
+    def ask(self, shape: Shape, trial_seconds: float | None = None, *, in_place: bool = False) -> Version:
         """Write a desired shape that is newer than all before."""
         self.asked = Version(max(self.asked.epoch, self.session.pod.accepted.epoch) + 1, 0)
-        self.session.write_desired(DesiredShape(version=self.asked, shape=shape, trial_seconds=trial_seconds))
+        self.session.write_desired(
+            DesiredShape(version=self.asked, shape=shape, trial_seconds=trial_seconds, in_place=in_place)
+        )
         return self.asked
 
     def write(self, text: str) -> None:

@@ -90,3 +90,20 @@ def test_more_processes_than_can_be_stopped_by_the_fifo_are_swapped_away(serve):
         served.ask(Shape(1, 2))
         served.until(lambda: served.serves(Shape(1, 2)) and served.session.settled, "one process is left")
         assert load.stop()["failures"] == {}
+
+
+def test_a_busy_server_that_must_shrink_in_place_waits_for_an_idle_worker(serve):
+    """As where maxConnections has no room for a second generation."""
+    with serve(start=Shape(2, 2)) as served:
+        generation = served.state.generation
+        held = served.hold(4)
+        served.ask(Shape(1, 2), in_place=True)
+        # Three times as long as it looks for an idle worker before it would swap.
+        change = served.until(
+            lambda: served.state.change and served.state.change.seconds > 4.5 and served.state.change, "it waits"
+        )
+        assert change.kind == "resize"
+        assert [status for status, _, _ in held.release()] == [200] * 4
+        served.until(lambda: served.serves(Shape(1, 2)) and served.session.settled, "one process is left")
+        assert served.state.generation == generation
+        assert served.state.counts.swaps == 0

@@ -24,8 +24,10 @@ def config(folder: Path = Path("/nowhere"), **fields) -> AgentConfig:
 @dataclass
 class FakeResizing:
     outcome: Outcome | None = None
+    patient: bool = False
 
-    def step(self, now):
+    def step(self, now, *, patient=False):
+        self.patient = patient
         return self.outcome
 
 

@@ -92,6 +92,7 @@ GOOD = {"epoch": 1, "seq": 4, "processes": 2, "threads": 3}
         pytest.param(json.dumps(GOOD | {"seq": "x"}), None, Shape(2, 3), id="no version"),
         pytest.param(json.dumps(GOOD | {"uid": 7}), Version(1, 4), Shape(2, 3), id="a pod that is no text"),
         pytest.param(json.dumps(GOOD | {"trialSeconds": -1}), Version(1, 4), Shape(2, 3), id="a trial of no time"),
+        pytest.param(json.dumps(GOOD | {"inPlace": "no"}), Version(1, 4), Shape(2, 3), id="in place, in a word"),
     ],
 )
 def test_what_is_refused_carries_what_its_text_says(tmp_path, content, version, shape):

@@ -30,12 +30,13 @@ class World:
         self.now = 1000.0
         self.seq = 0
 
-    def ask(self, shape: Shape, trial: float | None = None) -> Version:
+    def ask(self, shape: Shape, trial: float | None = None, *, in_place: bool = False) -> Version:
         self.seq += 1
         version = Version(1, self.seq)
         path = Path(self.config.desired)
         path.with_suffix(".new").write_text(
-            DesiredShape(version=version, shape=shape, trial_seconds=trial).to_text(), encoding="utf-8"
+            DesiredShape(version=version, shape=shape, trial_seconds=trial, in_place=in_place).to_text(),
+            encoding="utf-8",
         )
         path.with_suffix(".new").replace(path)
         return version
@@ -245,6 +246,46 @@ def test_a_resize_that_is_not_possible_becomes_a_swap(world):
     world.run()
     assert world.server.shapes == ["4x4", "2x4"]
     assert world.generations.shape == Shape(2, 4)
+
+
+def test_a_resize_that_must_stay_in_place_is_refused_instead(world):
+    version = world.ask(Shape(2, 4), in_place=True)
+    world.run()
+    assert world.serving.resizing.patient
+    world.serving.live, world.serving.resizing.outcome = 3, Outcome.IMPOSSIBLE
+    world.run(0.1)
+    assert (world.refused.reason, world.refused.version) == (RefusalReason.CONNECTION_LIMIT, version)
+    assert "4x4 cannot become 2x4" in world.refused.message
+    world.run()
+    assert world.serving.told[-1] == "resize 4", "the worker that went comes back"
+    assert world.server.shapes == ["4x4"]
+
+
+def test_what_must_stay_in_place_and_is_above_the_ceiling_is_refused(world):
+    world.ask(Shape(17, 4), in_place=True)
+    world.run()
+    assert world.refused.reason is RefusalReason.CONNECTION_LIMIT
+    assert "it has room for 16 workers" in world.refused.message
+    assert world.server.shapes == ["4x4"]
+
+
+def test_other_threads_need_a_swap_even_in_place(world):
+    world.ask(Shape(4, 8), in_place=True)
+    world.run()
+    assert world.generations.shape == Shape(4, 8)
+
+
+def test_a_later_version_ends_the_patience(world):
+    world.ask(Shape(2, 4), in_place=True)
+    world.run()
+    later = world.ask(Shape(3, 4), in_place=True)
+    world.run(0.2)
+    assert not world.serving.resizing.patient
+    world.serving.resizing.outcome = Outcome.IMPOSSIBLE
+    world.run()
+    assert world.refused is None
+    assert world.serving.told[-1] == "resize 3"
+    assert world.generations.change.version == later
 
 
 def test_a_swap_instead_of_a_resize_that_does_not_fit_leaves_the_old_target(world):

@@ -62,10 +62,10 @@ class Case:
         self.fifo, self.reader, self.now = Fifo(), Reader(answers), BEGIN
         self.resize = FifoResize(self.fifo, self.reader, lambda: None, processes, BEGIN, 300.0)
 
-    def run(self, seconds):
+    def run(self, seconds, *, patient=False):
         for _ in range(round(seconds * 10)):
             self.now = self.reader.now = self.now + 0.1
-            outcome = self.resize.step(self.now)
+            outcome = self.resize.step(self.now, patient=patient)
             if outcome is not None:
                 return outcome
         return None
@@ -99,6 +99,13 @@ def test_what_is_not_done_in_its_time_is_taken_back(live, asked, seconds):
     assert case.run(seconds - 0.3) is None
     assert case.run(1.0) is Outcome.IMPOSSIBLE
     assert case.fifo.letters in ("++--", "--++")
+
+
+def test_patience_is_for_an_idle_worker_and_has_an_end():
+    case = Case(2, (4, 4))
+    assert case.run(55.0, patient=True) is None
+    assert case.run(10.0, patient=True) is Outcome.IMPOSSIBLE
+    assert case.fifo.letters == "--++"
 
 
 def test_only_what_is_left_is_taken_back():

@@ -40,6 +40,24 @@ def writes(state, now=NOW):
 
 
 @pytest.mark.parametrize(
+    ("limit", "here", "expected"),
+    [
+        pytest.param({}, Shape(4, 4), False, id="no limit"),
+        pytest.param({"max_connections": 24}, Shape(4, 4), False, id="4*4 + 2*4 = 24 have room for a swap"),
+        pytest.param({"max_connections": 23}, Shape(4, 4), True, id="in 23 they have none"),
+        pytest.param({"max_connections": 11}, Shape(1, 4), True, id="nor have 1*4 + 2*4 in 11, for one more process"),
+        pytest.param({"max_connections": 8}, Shape(4, 8), False, id="other threads are a swap whatever is allowed"),
+        pytest.param({"max_connections": 23, "connections_per_process": 3}, Shape(4, 4), False, id="pools of 3: 18"),
+    ],
+)
+def test_where_both_generations_have_no_room_the_change_is_to_stay_in_place(limit, here, expected):
+    pod = a_pod("a", target=here, accepted=Version(1, 2))
+    _, found = writes(a_fleet(pod, app=an_app(**limit)))
+    assert found["a"].in_place is expected
+    assert found["a"].version == PROMOTED.version
+
+
+@pytest.mark.parametrize(
     ("pod", "expected"),
     [
         pytest.param(a_pod("a"), None, id="it serves what is promoted"),
