@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from uwsgi_autopilot.api.sample import Census
 from uwsgi_autopilot.kernel.corethreads import Images, core_threads, images_of
 
 
@@ -25,24 +26,6 @@ class Doing(IntEnum):
     INTERPRETER_LOCK = 2
     APPLICATION_LOCK = 3
     IDLE = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ThreadClasses:
-    """Mean number of threads in each class over all workers since the last take(); `looks` counts thread looks.
-
-    running: on a CPU or ready for one. io: asleep in a system call that is no lock (poll, recv, nanosleep, a page
-    fault from disk). interpreter_lock: waits for the GIL. application_lock: waits for any other lock, such as a pool's,
-    threading.Event or the result of another thread. idle: waits for a request.
-    Trap: locks of a database or a file look like io.
-    """
-
-    running: float
-    io: float
-    interpreter_lock: float
-    application_lock: float
-    idle: float
-    looks: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +86,7 @@ def doing(words: Sequence[bytes], calls: _Calls, images: Images) -> Doing:
 class _Worker:
     tids: list[int]
     images: Images
-    links: int  # of its task directory when the threads were listed: changes when a thread comes or goes
+    stale: bool = False  # a thread could not be looked at: list them again
 
 
 class ThreadCensus:
@@ -121,11 +104,10 @@ class ThreadCensus:
         self._sums = [0.0] * len(Doing)
         self._rounds = self._looks = 0
 
-    def look(self, pids: Sequence[int], budget: int, threads: int | None = None) -> None:
+    def look(self, pids: Sequence[int], budget: int, threads: int) -> None:
         """Look at up to `budget` threads of these workers, going on where the last call stopped.
 
-        threads: how many serve requests in each worker; None where unknown: then threads that the application started
-        while serving a request are counted too. A worker that has not started all of its threads is left out.
+        threads: how many serve requests in each worker. A worker that has not started all of them is left out.
         """
         if self._calls is None:
             return
@@ -138,7 +120,7 @@ class ThreadCensus:
             self._turn += 1
             words = _words_of(path)
             if not words:
-                worker.links = -1  # ended, or not ours to look at: list its threads again
+                worker.stale = True  # ended, or not ours to look at
                 continue
             counts[doing(words, self._calls, worker.images)] += 1
             looks += 1
@@ -148,15 +130,18 @@ class ThreadCensus:
             for index, count in enumerate(counts):
                 self._sums[index] += count / looks * total
 
-    def take(self) -> ThreadClasses | None:
-        """The means since the last take(); None when no thread could be looked at."""
+    def take(self) -> Census | None:
+        """The means over all workers since the last take(); None when no thread could be looked at.
+
+        Trap: locks of a database or a file look like io.
+        """
         if not self._rounds:
             return None
         running, io, interpreter, application, idle = (each / self._rounds for each in self._sums)
         looks = self._looks
         self._sums = [0.0] * len(Doing)
         self._rounds = self._looks = 0
-        return ThreadClasses(
+        return Census(
             running=running,
             io=io,
             interpreter_lock=interpreter,
@@ -165,18 +150,15 @@ class ThreadCensus:
             looks=looks,
         )
 
-    def _refresh(self, pids: Sequence[int], threads: int | None) -> None:
+    def _refresh(self, pids: Sequence[int], threads: int) -> None:
         changed = False
         for pid in pids:
             known = self._workers.get(pid)
-            if known is not None and known.links >= 0 and threads == len(known.tids):
+            if known is not None and not known.stale and threads == len(known.tids):
                 continue  # threads that serve requests live as long as their worker
-            links = _links_of(pid)
-            if known is not None and known.links == links and threads is None:
-                continue
             changed = True
             images = known.images if known is not None else images_of(pid)
-            self._workers[pid] = _Worker(tids=core_threads(pid, threads), images=images, links=links)
+            self._workers[pid] = _Worker(tids=core_threads(pid, threads), images=images)
         if changed or len(self._workers) != len(pids):
             wanted = set(pids)
             self._workers = {pid: worker for pid, worker in self._workers.items() if pid in wanted}
@@ -201,10 +183,3 @@ def _words_of(path: str) -> list[bytes]:
         return []
     finally:
         os.close(descriptor)
-
-
-def _links_of(pid: int) -> int:
-    try:
-        return os.stat(f"/proc/{pid}/task").st_nlink
-    except OSError:
-        return -1

@@ -50,14 +50,6 @@ class Cgroup:
             return None
         return max(0, used - _fields(level / "memory.stat").get(names[1], 0))
 
-    def oom_kills(self) -> int | None:
-        """How many processes of this cgroup and those below it the kernel killed for want of memory."""
-        level = self._own(self._memory)
-        if level is None or self._memory is None:
-            return None
-        name = "memory.events" if self._memory.version == 2 else "memory.oom_control"
-        return _fields(level / name).get("oom_kill")
-
     def cpu_quota(self) -> float | None:
         """Cores: the smallest quota of this cgroup and those above it."""
         return min((quota for quota, _ in self._cpu_quotas()), default=None)

@@ -44,13 +44,13 @@ class Images:
         return any(abs(address - each) < _LOCK_BYTES for each in self._lock_at)
 
 
-def core_threads(pid: int, threads: int | None) -> list[int]:
+def core_threads(pid: int, threads: int) -> list[int]:
     """Thread ids of the worker's main thread and of the threads that uWSGI started to serve requests.
 
     uWSGI starts them one right after the other and blocks every signal in them; the main thread, which serves too,
     blocks none, and so do threads that the application started in it. A thread started *while serving a request*
     inherits the blocked signals, but comes later: so the first threads - 1 of those by start are taken.
-    Empty while uWSGI has not started all of them. threads None: all that block every signal.
+    Empty while uWSGI has not started all of them.
     Trap: threads of uWSGI's own that a person's option adds, such as offload-threads, come first and block all signals
     too, so as many of the serving threads are then not seen.
     Source: core/loop.c, uwsgi_loop_cores_run and uwsgi_setup_thread_req, 2.0.31.
@@ -63,8 +63,6 @@ def core_threads(pid: int, threads: int | None) -> list[int]:
         return []
     blocked = sorted((start, tid) for tid in others if (start := _start_if_all_blocked(pid, tid)) is not None)
     found = [pid, *(tid for _, tid in blocked)]
-    if threads is None:
-        return found
     return found[:threads] if len(found) >= threads else []
 
 

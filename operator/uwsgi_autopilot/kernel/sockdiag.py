@@ -43,13 +43,11 @@ _INET_INODE_AT = HEADER.size + 68  # idiag_inode, 32 bits
 class UnixSocketLoad:
     """queue: connections that wait to be accepted; None where it cannot be seen.
 
-    backlog: the most that may wait (the kernel lets one more in); 0 where it cannot be seen.
     in_service: accepted connections that are still open. For the uwsgi protocol that is the number of requests being
     served: nginx keeps no connection to such an upstream.
     """
 
     queue: int | None
-    backlog: int
     in_service: int
 
 
@@ -125,7 +123,7 @@ def _count(data: bytes, identity: bytes) -> UnixSocketLoad | None:
     """
     attribute = _ATTRIBUTE.pack(_ATTRIBUTE.size + _PAIR.size, UNIX_DIAG_VFS) + identity
     in_service = 0
-    listener: tuple[int, int] | None = None
+    queue: int | None = None
     at = data.find(attribute)
     while at >= 0:
         start = at - _VFS_AT
@@ -133,11 +131,11 @@ def _count(data: bytes, identity: bytes) -> UnixSocketLoad | None:
         if state == TCP_ESTABLISHED:
             in_service += 1
         elif state == TCP_LISTEN and _ATTRIBUTE.unpack_from(data, start + _RQLEN_AT)[1] == UNIX_DIAG_RQLEN:
-            listener = _PAIR.unpack_from(data, start + _RQLEN_AT + _ATTRIBUTE.size)
+            queue, _ = _PAIR.unpack_from(data, start + _RQLEN_AT + _ATTRIBUTE.size)
         at = data.find(attribute, at + len(attribute))
-    if listener is None:
+    if queue is None:
         return None
-    return UnixSocketLoad(queue=listener[0], backlog=listener[1], in_service=in_service)
+    return UnixSocketLoad(queue=queue, in_service=in_service)
 
 
 def proc_net_unix(path: str) -> UnixSocketLoad | None:
@@ -145,7 +143,7 @@ def proc_net_unix(path: str) -> UnixSocketLoad | None:
 
     Seen on Linux 6.18: the listener is the line with the flag 00010000 (accepts connections), an accepted connection
     reads state 03, and one that still waits in the queue state 02 with inode 0; both carry the listener's path. So the
-    queue *is* visible, but the backlog is not (0 here). Traps: a path that several listeners were bound to one after
+    queue *is* visible. Traps: a path that several listeners were bound to one after
     another counts them together; with nginx in another network namespace both numbers read 0.
     """
     listens = False
@@ -167,7 +165,7 @@ def proc_net_unix(path: str) -> UnixSocketLoad | None:
                     queue += 1
     except (OSError, ValueError):
         return None
-    return UnixSocketLoad(queue=queue, backlog=0, in_service=in_service) if listens else None
+    return UnixSocketLoad(queue=queue, in_service=in_service) if listens else None
 
 
 def tcp_listener_exists(port: int) -> bool | None:

@@ -35,8 +35,6 @@ class Worker:
     in_service: threads in a request, also while the request is still being read from nginx. Trap: it stays 1 for
     threads of a killed worker, so it is 0 here where there is no pid.
     oldest_request_start: unix seconds, whole; None when nothing is in service.
-    respawn_count: 1 is the first start. rss: bytes at the end of the last request; 0 without memory-report, and shared
-    pages count in full. write_errors, read_errors: nginx had gone away: work for nobody.
     """
 
     id: int
@@ -47,12 +45,6 @@ class Worker:
     running_time_us: int
     in_service: int
     oldest_request_start: int | None
-    respawn_count: int
-    rss: int
-    exceptions: int
-    harakiri_count: int
-    write_errors: int
-    read_errors: int
     threads: int
 
     @property
@@ -169,12 +161,6 @@ def _worker(data: dict[str, Any]) -> Worker:
         running_time_us=int(data["running_time"]),
         in_service=in_service,
         oldest_request_start=min(starts, default=None),
-        respawn_count=int(data.get("respawn_count", 0)),
-        rss=int(data.get("rss", 0)),
-        exceptions=int(data.get("exceptions", 0)),
-        harakiri_count=int(data.get("harakiri_count", 0)),
-        write_errors=sum(int(core.get("write_errors", 0)) for core in cores),
-        read_errors=sum(int(core.get("read_errors", 0)) for core in cores),
         threads=len(cores),
     )
 

@@ -6,16 +6,15 @@ import time
 
 import pytest
 
-from uwsgi_autopilot.kernel.census import ThreadCensus, ThreadClasses
+from uwsgi_autopilot.api.sample import Census
+from uwsgi_autopilot.kernel.census import ThreadCensus
 
 pytestmark = pytest.mark.component
 
 THUNDER = pytest.mark.parametrize("thunder", ["true", "false"], ids=["thunder lock", "no thunder lock"])
 
 
-def classes(
-    server, *, threads: int | None, budget: int = 1000, looks: int = 1, pause: float = 0
-) -> ThreadClasses | None:
+def classes(server, *, threads: int, budget: int = 1000, looks: int = 1, pause: float = 0) -> Census | None:
     """None while a worker has not started all of its threads."""
     census = ThreadCensus()
     for _ in range(looks):

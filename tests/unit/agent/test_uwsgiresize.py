@@ -52,8 +52,7 @@ class Reader:
 def worker(number, accepting):
     return Worker(
         id=number + 1, pid=number + 2, accepting=number < accepting, status="idle", requests=0, running_time_us=0,
-        in_service=0, oldest_request_start=None, respawn_count=1, rss=0, exceptions=0, harakiri_count=0,
-        write_errors=0, read_errors=0, threads=2,
+        in_service=0, oldest_request_start=None, threads=2,
     )  # fmt: skip
 
 

@@ -56,14 +56,12 @@ def test_version_2_in_a_container_gives_every_answer(tmp_path):
             "memory.max": f"{GIB}\n",
             "memory.current": "700\n",
             "memory.stat": "anon 400\nfile 300\ninactive_file 250\n",
-            "memory.events": "low 0\nhigh 0\nmax 7\noom 3\noom_kill 2\n",
             "cpu.max": "150000 100000\n",
             "cpu.stat": "usage_usec 5\nnr_periods 9\nnr_throttled 4\nthrottled_usec 2500000\n",
         },
     )
     assert cgroup.memory_limit() == GIB
     assert cgroup.memory_usage() == 700 - 250
-    assert cgroup.oom_kills() == 2
     assert cgroup.cpu_quota() == 1.5
     assert cgroup.throttled_seconds() == 2.5
 
@@ -105,7 +103,6 @@ def test_version_1_mixed_with_an_empty_version_2(tmp_path):
             "memory/memory.limit_in_bytes": f"{GIB}\n",
             "memory/memory.usage_in_bytes": "700\n",
             "memory/memory.stat": f"inactive_file 1\nhierarchical_memory_limit {GIB}\ntotal_inactive_file 250\n",
-            "memory/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n",
             "cpu,cpuacct/cpu.cfs_quota_us": "200000\n",
             "cpu,cpuacct/cpu.cfs_period_us": "100000\n",
             "cpu,cpuacct/cpu.stat": "nr_periods 1\nnr_throttled 1\nthrottled_time 1500000000\n",
@@ -114,7 +111,6 @@ def test_version_1_mixed_with_an_empty_version_2(tmp_path):
     )
     assert cgroup.memory_limit() == GIB
     assert cgroup.memory_usage() == 450
-    assert cgroup.oom_kills() == 2
     assert cgroup.cpu_quota() == 2.0
     assert cgroup.throttled_seconds() == 1.5
 
@@ -176,7 +172,7 @@ def test_a_mount_point_with_a_space(tmp_path):
 
 def test_no_cgroups_at_all_means_no_answers(tmp_path):
     cgroup = Cgroup(str(tmp_path))
-    assert [cgroup.memory_limit(), cgroup.memory_usage(), cgroup.oom_kills()] == [None, None, None]
+    assert [cgroup.memory_limit(), cgroup.memory_usage()] == [None, None]
     assert [cgroup.cpu_quota(), cgroup.throttled_seconds()] == [None, None]
 
 
@@ -199,5 +195,4 @@ def test_this_machine():
     assert limit is None or limit > 1 << 20
     assert usage is None or usage > 0
     assert quota is None or quota > 0
-    assert (cgroup.oom_kills() or 0) >= 0
     assert (cgroup.throttled_seconds() or 0.0) >= 0.0

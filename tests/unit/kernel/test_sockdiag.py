@@ -59,13 +59,13 @@ class Listener:
 def test_waiting_and_served_connections_are_counted(short_dir, diagnostics, waiting, accepted):
     with Listener(short_dir / "a", waiting=waiting, accepted=accepted) as listener:
         seen = diagnostics.unix_socket(listener.path)
-    assert seen == UnixSocketLoad(queue=waiting, backlog=8, in_service=accepted)
+    assert seen == UnixSocketLoad(queue=waiting, in_service=accepted)
 
 
 def test_a_neighbour_with_the_same_beginning_of_its_name_is_not_counted(short_dir, diagnostics):
     with Listener(short_dir / "a", waiting=1) as one, Listener(short_dir / "ab", waiting=5, accepted=2) as other:
-        assert diagnostics.unix_socket(one.path) == UnixSocketLoad(queue=1, backlog=8, in_service=0)
-        assert diagnostics.unix_socket(other.path) == UnixSocketLoad(queue=5, backlog=8, in_service=2)
+        assert diagnostics.unix_socket(one.path) == UnixSocketLoad(queue=1, in_service=0)
+        assert diagnostics.unix_socket(other.path) == UnixSocketLoad(queue=5, in_service=2)
 
 
 def test_the_same_socket_through_another_path_is_the_same(short_dir, diagnostics):
@@ -78,13 +78,13 @@ def test_a_replaced_file_is_told_from_its_predecessor_of_the_same_name(short_dir
     with Listener(short_dir / "a", waiting=5):
         os.unlink(short_dir / "a")
         with Listener(short_dir / "a", waiting=1) as successor:
-            assert diagnostics.unix_socket(successor.path) == UnixSocketLoad(queue=1, backlog=8, in_service=0)
+            assert diagnostics.unix_socket(successor.path) == UnixSocketLoad(queue=1, in_service=0)
 
 
 def test_the_name_finds_the_socket_where_its_file_cannot_be_looked_at(short_dir, diagnostics):
     with Listener(short_dir / "a", waiting=2, accepted=1) as listener:
         os.unlink(listener.path)
-        assert diagnostics.unix_socket(listener.path) == UnixSocketLoad(queue=2, backlog=8, in_service=1)
+        assert diagnostics.unix_socket(listener.path) == UnixSocketLoad(queue=2, in_service=1)
 
 
 def test_a_name_that_two_listeners_have_finds_nobody(short_dir, diagnostics):
@@ -113,14 +113,14 @@ def test_the_next_look_works_after_an_error(short_dir, diagnostics):
     with Listener(short_dir / "a", waiting=1) as listener:
         diagnostics._link._socket.close()
         assert diagnostics.unix_socket(listener.path) is None
-        assert diagnostics.unix_socket(listener.path) == UnixSocketLoad(queue=1, backlog=8, in_service=0)
+        assert diagnostics.unix_socket(listener.path) == UnixSocketLoad(queue=1, in_service=0)
 
 
 @pytest.mark.parametrize(("waiting", "accepted"), [(0, 0), (3, 2)])
 def test_proc_net_unix_sees_the_same_but_for_the_backlog(short_dir, waiting, accepted):
     with Listener(short_dir / "a b", waiting=waiting, accepted=accepted) as listener:
         seen = proc_net_unix(listener.path)
-    assert seen == UnixSocketLoad(queue=waiting, backlog=0, in_service=accepted)
+    assert seen == UnixSocketLoad(queue=waiting, in_service=accepted)
 
 
 def test_proc_net_unix_does_not_see_what_does_not_listen(short_dir):

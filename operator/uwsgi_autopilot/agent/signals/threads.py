@@ -3,7 +3,6 @@
 from typing import Any
 
 from uwsgi_autopilot.agent.signals.collector import Collector, Running, Window
-from uwsgi_autopilot.api.sample import Census
 from uwsgi_autopilot.kernel.census import ThreadCensus
 
 # Measured: 12 looks cost 0.17 ms, so ten times a second a fifth of a percent of a core.
@@ -20,15 +19,5 @@ class Threads(Collector):
             self._census.look(serving.pids, LOOKS_PER_TICK, serving.shape.threads)
 
     def collect(self, window: Window) -> dict[str, Any]:
-        seen = self._census.take()
-        if seen is None:
-            return {}
-        census = Census(
-            running=seen.running,
-            io=seen.io,
-            interpreter_lock=seen.interpreter_lock,
-            application_lock=seen.application_lock,
-            idle=seen.idle,
-            looks=seen.looks,
-        )
-        return {"census": census}
+        census = self._census.take()
+        return {} if census is None else {"census": census}
