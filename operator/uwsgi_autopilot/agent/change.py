@@ -28,9 +28,9 @@ class Kind(str, Enum):
 
 @dataclass(slots=True, kw_only=True)
 class Change:
-    """The one in progress. version: of the desired shape it is for; None: nobody's, what served is started again.
-    before: the shape that served when it was begun. in_place: a resize must not become a swap. generation: of a start
-    or a swap; resizing: of a resize."""
+    """The one in progress. version: of the desired shape it is for; None: of none, it restarts what served. before: the
+    shape that served when it began. in_place: a resize must not become a swap. generation: of a start or a swap;
+    resizing: of a resize."""
 
     kind: Kind
     to: Shape

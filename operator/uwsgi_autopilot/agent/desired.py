@@ -1,4 +1,4 @@
-"""The file with the desired shape, read when it changes. What follows from its text is decided in `following.py`."""
+"""The file with the desired shape, read when it changes. `following.py` decides what follows from it."""
 
 import os
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from uwsgi_autopilot.report.reasons import RefusalReason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unusable:
-    """A file that names no desired shape. version, shape: what its text says all the same."""
+    """A file without a usable desired shape. version, shape: as far as its text gives them."""
 
     reason: RefusalReason
     message: str
@@ -35,15 +35,15 @@ class DesiredFile:
         self._signature: tuple[int, ...] | None = None
 
     def read_promoted(self) -> DesiredShape | None:
-        """What a new pod starts from: the promoted shape or the desired one, whichever has the higher version.
-        Read once, at start. A trial is not a start: the pod that tried it is gone."""
+        """What a new pod starts from: the promoted shape or the desired one, whichever has the higher version. Read
+        once, at startup. A trial is no starting point: the pod that tried it is gone."""
         empty, before = self._is_empty(), self._signature
-        self._changed()  # before it is read: what comes in between is for `poll`
+        self._changed()  # before reading: what arrives in between is for `poll`
         promoted = _read(self.config.promoted) if self.config.promoted else None
         desired = _read(self.config.desired)
-        # The kubelet makes an empty file for a pod without the annotation. One that becomes empty later is refused.
+        # The kubelet creates an empty file for a pod without the annotation. One that becomes empty later is refused.
         if not empty and not (isinstance(desired, DesiredShape) and desired.trial_seconds is not None):
-            self._signature = before  # `poll` is to look at anything but these two
+            self._signature = before  # `poll` must look at everything but these two
         found = [
             each
             for each in (promoted, desired)
@@ -55,7 +55,7 @@ class DesiredFile:
         return max(found, key=lambda each: each.version, default=None)
 
     def poll(self) -> DesiredShape | Unusable | None:
-        """What the file says, when it has changed since it was last read; None: nothing new."""
+        """What the file says, if it has changed since it was last read; None: nothing new."""
         return _read(self.config.desired) if self._changed() else None
 
     def _is_empty(self) -> bool:
@@ -65,7 +65,7 @@ class DesiredFile:
             return False
 
     def _changed(self) -> bool:
-        """os.stat follows the links of a Kubernetes volume, whose target is swapped as a whole at each update."""
+        """os.stat follows the links of a Kubernetes volume, whose target is replaced atomically at each update."""
         try:
             seen = os.stat(self.config.desired)
         except OSError:

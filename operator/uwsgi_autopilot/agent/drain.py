@@ -1,11 +1,11 @@
 """After SIGTERM: serve until nobody can send any more, then let uWSGI finish. Only this order loses nothing.
 
 1. touch `draining`: nginx answers with Connection: close from now on, so that clients' pools empty
-2. wait until nginx is gone: nobody listens on its port and no connection is left on our socket for a while
+2. wait until nginx is gone: nobody listens on its port, and for a while no connection has been left on our socket
 3. `q` to every generation; a deadline of our own, before the kubelet's
 
-An error of ours in one part stops neither the others nor the clock: requests are served and finished until the
-deadline, and after it the agent ends.
+An error of our own in one part stops neither the others nor the clock: requests are served and finished until the
+deadline, and then the agent ends.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.kernel.sockdiag import tcp_listener_exists
 
 QUIET_SECONDS = 0.5
-# Of the deadline, kept for the requests in service once nobody sends any more.
+# Share of the deadline reserved for the requests still in service once nobody sends any more.
 FINISH_SHARE = 0.25
 KILL_MARGIN = 2.0
 
@@ -37,7 +37,10 @@ class Drain:
             try:
                 Path(config.draining).touch()
             except OSError as error:
-                log("warning", f"{config.draining} cannot be made, so kept connections stay open: {error.strerror}")
+                log(
+                    "warning",
+                    f"{config.draining} cannot be created, so keep-alive connections stay open: {error.strerror}",
+                )
 
     def step(self, now: float) -> bool:
         """True when everything has ended, or the deadline has passed. Raises nothing."""
@@ -55,7 +58,7 @@ class Drain:
         return self._ended or now >= self._deadline
 
     def _watch(self, now: float) -> None:
-        # What cannot be seen is not quiet: an error here begins the wait again.
+        # What cannot be seen does not count as quiet: an error here restarts the wait.
         since, self._quiet_since = self._quiet_since, None
         if not self._senders_left():
             self._quiet_since = now if since is None else since

@@ -1,4 +1,4 @@
-"""The one owner of what is followed and of what was refused last: the file's news in, the target out."""
+"""Owns what is followed and what was last refused: news from the file goes in, the target comes out."""
 
 from uwsgi_autopilot.agent.desired import DesiredFile, Unusable
 from uwsgi_autopilot.agent.following import Following
@@ -10,10 +10,10 @@ from uwsgi_autopilot.report.reasons import RefusalReason
 
 
 class Follower:
-    """`following` is replaced whole by the main loop. refusals: how many since the agent started."""
+    """`following` is replaced as a whole, by the main loop. refusals: how many since the agent started."""
 
     def __init__(self, config: AgentConfig) -> None:
-        """Reads what to start from."""
+        """Reads the shape to start from."""
         self.config = config
         self.refusals = 0
         self._file = DesiredFile(config)
@@ -30,11 +30,11 @@ class Follower:
 
     @property
     def in_place(self) -> bool:
-        """Of that one, too."""
+        """Whether that one must be carried out in place."""
         return self.following.accepted.in_place
 
     def poll(self, now: float) -> None:
-        """Take what is new in the file, and end a trial whose time is over."""
+        """Pick up what is new in the file, and end a trial whose time is up."""
         self._note(self.following.expire(now))
         found = self._file.poll()
         if isinstance(found, Unusable):

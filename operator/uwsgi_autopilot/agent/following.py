@@ -19,7 +19,7 @@ from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import RefusalReason
 from uwsgi_autopilot.report.text import cut, readable
 
-# Of a refusal: enough for one traceback.
+# The longest message of a refusal: room for one traceback.
 MESSAGE_BYTES = 4000
 
 
@@ -47,7 +47,7 @@ class Following:
         return cls(accepted=accepted, target=accepted.shape)
 
     def receive(self, desired: DesiredShape, config: AgentConfig, now: float) -> "Following":
-        """Follow `desired`, or refuse it. The same version with the same shape once more changes nothing."""
+        """Follow `desired`, or refuse it. The same version with the same shape changes nothing."""
         if problem := objection(desired, config, self.accepted):
             reason, message = problem
             return self.refuse(reason, message, now, version=desired.version, shape=desired.shape)
@@ -60,20 +60,20 @@ class Following:
         return Following(accepted=desired, target=desired.shape, trial=trial)
 
     def expire(self, now: float) -> "Following":
-        """End a trial whose time is over; else self."""
+        """End a trial whose time is up; otherwise return self."""
         if self.trial is None or now < self.trial.expires_at:
             return self
         accepted, fallback = self.accepted, self.trial.fallback
-        message = f"nobody confirmed the trial of {accepted.shape} in its time: back to {fallback}"
+        message = f"nobody confirmed the trial of {accepted.shape} in time: back to {fallback}"
         back = replace(self, target=fallback, trial=None)
         return back.refuse(RefusalReason.TRIAL_EXPIRED, message, now, version=accepted.version, shape=accepted.shape)
 
     def give_up(
         self, reason: RefusalReason, message: str, now: float, *, version: Version, shape: Shape, before: Shape
     ) -> "Following":
-        """`shape` could not be carried out for `version`; `before` is what served when that was begun.
+        """`shape` could not be carried out for `version`; `before` is what served when that began.
 
-        A version that was accepted meanwhile goes on: only the refusal is noted.
+        A version accepted in the meantime stays in force: only the refusal is recorded.
         """
         told = self.refuse(reason, message, now, version=version, shape=shape)
         if (version, shape) != (self.accepted.version, self.target):
@@ -83,7 +83,7 @@ class Following:
     def refuse(
         self, reason: RefusalReason, message: str, now: float, *, version: Version | None, shape: Shape | None
     ) -> "Following":
-        # Of an application's own words, which may hold secrets: hidden here, once, before anything leaves the agent.
+        # The application's own words may hold secrets: they are hidden here, once, before anything leaves the agent.
         told = cut(readable(message), MESSAGE_BYTES)
         return replace(self, refused=Refused(reason=reason, message=told, at=now, version=version, shape=shape))
 

@@ -5,7 +5,7 @@
        │ └─too slow: failure──────────► RETIRING                     │
        └───ended: failure────────────────────────────────────────────┘
 
-All transitions stand in `step` and the three functions below it. A generation never decides to serve or to retire:
+All transitions are in `step` and the functions below it. A generation never decides to serve or to retire:
 `generations.py` does.
 """
 
@@ -23,8 +23,8 @@ class State(str, Enum):
 
 
 class Generation:
-    """shape: its threads, and as many workers as it was last told to run; `live_shape` counts those that live.
-    failure: why it never served, one sentence; None: it did, or may yet. since: when it came into its state."""
+    """shape: its threads, and as many workers as it was last told to run; `live_shape` counts the live ones. failure:
+    why it never served, one sentence; None: it did, or may yet. since: when it entered its state."""
 
     def __init__(
         self, instance: Instance, number: int, shape: Shape, now: float, *, start_seconds: float, request_seconds: float
@@ -34,12 +34,12 @@ class Generation:
         self.state = State.STARTING
         self.since = self.started_at = now
         self.failure: str | None = None
-        # False: what its workers do is not known any more, so that only another generation brings another number.
+        # False: the state of its workers is no longer known, so only another generation can bring another number.
         self.resizable = True
 
     @property
     def pids(self) -> list[int]:
-        """Of its live workers, as last answered."""
+        """The process ids of its live workers, as last reported."""
         return [worker.pid for worker in self.instance.workers if worker.live]
 
     @property
@@ -47,7 +47,7 @@ class Generation:
         return Shape(len(self.pids) or self.shape.processes, self.shape.threads)
 
     def step(self, now: float) -> None:
-        """The next transition, if it is time for one."""
+        """Make the next transition, if one is due."""
         alive = self.instance.alive()
         if self.state is State.STARTING and alive:
             if self.instance.accepts():
@@ -57,7 +57,7 @@ class Generation:
                 self._enter(State.RETIRING, now)
                 self.instance.discard(now)
         elif self.state is State.STARTING:
-            self.instance.kill()  # its workers, if the master alone has ended
+            self.instance.kill()  # its workers, if only the master has ended
             output = self.instance.last_output()
             if output is not None:
                 self.failure = f"the new generation {self.instance.ending()} before it accepted requests: {output}"
@@ -79,7 +79,7 @@ class Generation:
             self.instance.discard(now)
 
     def _end(self, now: float) -> None:
-        # The workers are gone with a graceful master; after a kill make sure.
+        # A master that ends gracefully takes its workers along; after a kill, make sure.
         self.instance.kill()
         self.instance.close()
         self._enter(State.GONE, now)

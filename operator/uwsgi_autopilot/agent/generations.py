@@ -1,8 +1,8 @@
 """All generations of one application, brought to the target without a lost request. Call `step` until `idle`.
 
-What is done one after another stands in `change.py`, the life of each generation in `generation.py`.
-Only `target` and a generation's `shape` are compared, never the workers that live: one that respawns is no change.
-`step` waits for nothing: a child, a pipe and a socket are asked, and asked again at the next tick.
+The steps of a change are in `change.py`, the life of each generation is in `generation.py`. Only `target` and a
+generation's `shape` are compared, never the live workers: a respawn is no change. `step` never blocks: it asks a child,
+a pipe or a socket, and asks again at the next tick.
 """
 
 from collections.abc import Callable
@@ -19,15 +19,16 @@ from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import RefusalReason
 
 BACKOFF_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-# A generation that served this long counts as healthy: after its death backing off begins at 0 again.
+# A generation that served this long counts as healthy: after its death, back-off starts from 0 again.
 HEALTHY_SECONDS = 30.0
-# Old generations that may still be finishing requests when the next change begins: one that serves a minute-long
-# request must not keep the others from being served better, and memory is not without end.
+# Old generations that may still be finishing requests when the next change begins: one request that takes a minute must
+# not keep the rest from being served better, but memory is finite.
 MAX_RETIRING = 3
 
 
 class Generations:
-    """`now` is monotonic seconds everywhere. first_failure: the very first generation never served, and why."""
+    """`now` is monotonic seconds everywhere. first_failure: why the very first generation never served; None: it did,
+    or may yet."""
 
     def __init__(
         self, server: Server, follower: Follower, memory: Callable[[], MemoryUse | None], *,
@@ -79,7 +80,7 @@ class Generations:
             self._begin(self.serving, now)
 
     def stop_all(self, now: float, *, gracefully: bool) -> None:
-        """Nothing serves any more; `step_stopping` until that is done."""
+        """Stop serving; call `step_stopping` until that is done."""
         for each in self.all():
             each.retire(now) if gracefully else each.instance.kill()
         self.retiring = self.all()
@@ -115,7 +116,8 @@ class Generations:
             self._start(change, now)
 
     def _start_again(self, now: float) -> None:
-        """What served last (its death is the first failure); where that does not start, in turn with the target."""
+        """Start what served last (its death is the first failure); if that does not start, alternate with the
+        target."""
         if now < self._next_start:
             return
         target, last = self.follower.target, self._served_last
@@ -145,7 +147,7 @@ class Generations:
             self.retiring.append(new)
             self._failed_start(change, new.failure or "it ended", now)
         elif change.resizing is not None and serving is None:
-            self.change = None  # it died, and what comes next is a start
+            self.change = None  # it died: a start comes next
         elif change.resizing is not None and serving is not None:
             patient = change.in_place and self.follower.target == change.to
             outcome = change.resizing.step(now, patient=patient)
@@ -180,12 +182,12 @@ class Generations:
             if change.in_place:
                 self._no_swap(change, f"not enough workers were idle in {seconds:.0f} s", now)
                 return
-            log("info", "its number of workers cannot be changed now: swapping instead", shape=serving.shape)
+            log("info", "the number of workers cannot be changed in place now: swapping instead", shape=serving.shape)
             swap = replace(change, kind=Kind.SWAP, resizing=None)
             if self._fits(swap, now):
                 self._start(swap, now)
         elif outcome is Outcome.NOT_ACCEPTING:
-            # They may never accept, and the next ones told to go could be those that do: so not by `-`.
+            # They may never accept, and `-` could take the ones that do: so never by `-`.
             serving.resizable = False
             message = f"the new workers of {change.to} did not accept requests within {self.start_seconds:.0f} s"
             self._give_up(change, RefusalReason.START_FAILED, message, now)
@@ -197,7 +199,7 @@ class Generations:
     # -- what fails -------------------------------------------------------------------------------------------
 
     def _fits(self, change: Change, now: float) -> bool:
-        """False: given up, because there is no room. Without a limit or a reading nothing is refused."""
+        """False: given up for want of memory. Without a limit or a reading nothing is refused."""
         use, here = self.memory(), self.shape
         if use is None or here is None:
             return True
@@ -224,7 +226,7 @@ class Generations:
             self._give_up(change, RefusalReason.START_FAILED, message, now)
         elif message != self._told:
             self._told = message  # once: it may go on for hours
-            log("warning", f"{change.to}, which served, does not start again: {message}")
+            log("warning", f"{change.to}, which used to serve, does not start any more: {message}")
 
     def _give_up(self, change: Change, reason: RefusalReason, message: str, now: float) -> None:
         if change.version is not None:
@@ -237,7 +239,7 @@ class Generations:
     # -- lives ------------------------------------------------------------------------------------------------
 
     def _step_lives(self, now: float) -> None:
-        """Each generation's own next step, and what it means when one has ended."""
+        """Take each generation's next step, and deal with those that have ended."""
         for each in self.all():
             since = each.since
             each.step(now)
@@ -250,7 +252,8 @@ class Generations:
                     self._failures = 0
                 self._back_off(now)
                 log(
-                    "warning", f"generation {each.number} {each.instance.ending()}, though it served: starting it again"
+                    "warning",
+                    f"generation {each.number} {each.instance.ending()}, while it was serving: starting it again",
                 )
             elif each in self.retiring:
                 self.retiring.remove(each)

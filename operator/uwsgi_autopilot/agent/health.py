@@ -1,9 +1,9 @@
 """Is the application ready? Pure: the signs of life come in, once a second, and a sentence goes out.
 
-Ready for the first time once it was seen to answer below 500. From then on only silence makes it unready: no request
-that finished, no byte of an answer that moved, no answer to the agent's own question, for `hang_seconds`. Load, a full
-queue and a change in progress never do: taking a pod away because it is busy makes the others busier. Neither do
-answers with 5xx: the database that is slow or away is the same for every replica, and all would be taken away at once.
+It becomes ready once it has been seen to answer below 500. From then on only silence makes it unready: for
+`hang_seconds` no request finished, no byte of an answer moved, and the agent's own question got no answer. Load, a full
+queue and a change in progress never do: taking a busy pod out makes the others busier. Nor do 5xx answers: a slow or
+missing database is shared by every replica, and all of them would be taken out at once.
 """
 
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.uwsgi.request import NoAnswer
 
-# The agent asks itself after so long a silence, or after a third of hang_seconds where that is less.
+# The agent asks a question of its own after this much silence, or a third of hang_seconds if that is less.
 IDLE_SECONDS = 10.0
-# Silence that nobody watched is none: the machine was suspended, or the agent got no CPU.
+# Silence that nobody was there to observe does not count: the machine was suspended, or the agent got no CPU.
 MOST_SECONDS_A_STEP = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signs:
-    """What was seen since the step before.
+    """What was seen since the previous step.
 
     serving: a generation accepts. finished: requests. wrote: a thread that serves requests wrote something.
     answer: to the agent's own question, None when none has come. in_service, queue: now; None where unknown.
@@ -36,8 +36,8 @@ class Signs:
 class Health:
     """`step` from the main loop; `ready` and `why` from any thread.
 
-    failing: own questions in a row that failed before the application was ever ready: 5xx, or a connection that ended
-    without an answer.
+    failing: how many of the agent's own questions in a row failed before the application was ever ready: 5xx, or a
+    connection that ended without an answer.
     """
 
     def __init__(self, config: AgentConfig) -> None:
@@ -52,7 +52,7 @@ class Health:
 
     @property
     def should_ask(self) -> bool:
-        """Whether the application should be asked. Never beside requests that finish: the question is one more."""
+        """Whether the application should be asked. Never while requests finish: a question would only add one."""
         return not self._answered_well or self._silent >= min(IDLE_SECONDS, self.config.hang_seconds / 3)
 
     def step(self, now: float, signs: Signs) -> None:
@@ -90,7 +90,7 @@ class Health:
         counts = ((signs.in_service, "in service"), (signs.queue, "in the queue"))
         numbers = " and ".join(f"{count} {where}" for count, where in counts if count is not None)
         return (
-            f"the application hangs: for {self._silent:.0f} s no request was finished, no byte of an answer moved, and "
+            f"the application hangs: for {self._silent:.0f} s no request finished, no byte of an answer moved, and "
             f"{self.config.health_path} got no answer" + (f"; requests: {numbers}" if numbers else "")
         )
 

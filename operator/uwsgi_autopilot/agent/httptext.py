@@ -1,16 +1,16 @@
-"""One HTTP request's head as text, and the bytes of an answer: pure. No bodies: whoever asks here only looks."""
+"""The head of an HTTP request as text, and the bytes of an answer: pure. No request bodies: clients here only read."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
 
-# A request for one of our pages has a few hundred bytes.
+# A request for one of our pages takes a few hundred bytes.
 MOST_HEAD_BYTES = 8192
 END_OF_HEAD = b"\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """keep: the client may ask again on this connection."""
+    """keep: the client may send another request on this connection."""
 
     method: str
     target: str
@@ -18,13 +18,13 @@ class Request:
 
 
 def parse_request(head: bytes) -> Request | None:
-    """Of everything before the empty line. None: not HTTP/1.x, or nothing that we understand."""
+    """Parse everything before the empty line. None: not HTTP/1.x, or nothing we understand."""
     first, *rest = head.decode("latin-1").split("\r\n")
     words = first.split(" ")
     if len(words) != 3 or not words[2].startswith("HTTP/1."):
         return None
     headers = {name.strip().lower(): value.strip().lower() for name, _, value in (line.partition(":") for line in rest)}
-    # A body would be taken for the next request: answered, but nothing more is read from that connection.
+    # A body would be taken for the next request: answer this one, and read nothing more from the connection.
     body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
     asked = headers.get("connection", "")
     keep = asked == "keep-alive" if words[2] == "HTTP/1.0" else asked != "close"

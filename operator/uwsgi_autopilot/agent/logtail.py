@@ -1,7 +1,7 @@
-"""Pass a generation's output on to our own, and keep its end: it holds the traceback of a module that fails.
+"""Copy a generation's output to our own, and keep its end: that is where the traceback of a failing module is.
 
-The pipe is always drained, because a worker that prints into a full one stands still with a request in hand: whatever
-comes costs the same work per byte and the same memory, and nobody is waited for (relay.py).
+The pipe is always drained, because a worker that prints into a full one blocks in the middle of a request. Whatever
+comes costs the same work per byte and the same memory, and no reader is waited for (relay.py).
 """
 
 import os
@@ -12,21 +12,22 @@ from uwsgi_autopilot.agent.relay import Relay
 from uwsgi_autopilot.report.text import readable
 
 KEEP_LINES = 60
-# Of each line its beginning: there an exception says what it is.
+# The beginning of each line: that is where an exception says what it is.
 LINE_BYTES = 2000
 CHUNK = 65536
 CUT = b" ... (cut)"
 
 
 class Tail:
-    """The last lines of what it is fed, each cut. NUL bytes, invalid UTF-8, lines without end: nothing special."""
+    """The last lines of what it is fed, each cut to length. NUL bytes, invalid UTF-8 and endless lines are nothing
+    special."""
 
     def __init__(self) -> None:
         self._lines: deque[bytes] = deque(maxlen=KEEP_LINES)
         self._rest = b""
 
     def feed(self, chunk: bytes) -> None:
-        # More lines than are kept need not be told apart: the first piece, many lines in one, is then not kept.
+        # More lines than we keep need not be told apart: the first piece, many lines in one, then drops out.
         first, *others = chunk.rsplit(b"\n", KEEP_LINES + 1)
         self._rest = _cut(self._rest, first)
         for each in others:
@@ -48,7 +49,7 @@ class LogTail:
 
     @property
     def ended(self) -> bool:
-        """All of the output was read: nobody can write any more."""
+        """All of the output has been read: nobody can write any more."""
         return not self._thread.is_alive()
 
     def text(self) -> str:
@@ -72,7 +73,7 @@ class LogTail:
 
 
 def _cut(line: bytes, more: bytes) -> bytes:
-    """`line` and `more` in one, of a bounded length. A line that was cut takes no more."""
+    """`line` and `more` joined, up to a maximum length. A line that has been cut takes no more."""
     if len(line) > LINE_BYTES:
         return line
     whole = line + more[: LINE_BYTES + 1 - len(line)]
@@ -80,7 +81,8 @@ def _cut(line: bytes, more: bytes) -> bytes:
 
 
 def traceback_tail(text: str) -> str:
-    """The last Python traceback in uWSGI's output, without uWSGI's own lines; its last lines when there is none."""
+    """The last Python traceback in uWSGI's output, without uWSGI's own lines; the last lines of the output when there
+    is none."""
     lines = text.splitlines()
     starts = [number for number, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
     if not starts:

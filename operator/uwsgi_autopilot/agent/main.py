@@ -30,7 +30,7 @@ from uwsgi_autopilot.kernel.writing import Writing
 from uwsgi_autopilot.report.text import cut, readable
 
 TICK_SECONDS = 0.1
-# While something changes the server is poked this often: uWSGI's master acts on an event at once, else once a second.
+# While something changes, the server is poked this often: uWSGI's master acts on events at once, else once a second.
 CHANGING_SECONDS = 0.02
 END_SECONDS = 5.0
 # The kubelet keeps 4,096 bytes of a container's termination message.
@@ -42,7 +42,7 @@ class Agent:
         """Binds the sockets. Raises OSError."""
         self.config = config
         if config.draining:
-            # A container that is started again finds what the one before it left.
+            # A restarted container finds what its predecessor left behind.
             Path(config.draining).unlink(missing_ok=True)
         self.observer = Observer(config)
         self.socket = listener.bind(config.socket, config.backlog)
@@ -62,7 +62,7 @@ class Agent:
         self.stop_now = False
         self._parts = {part: Backoff(part) for part in ("following", "changing", "looking", "observing", "reaping")}
         self._next_sample = time.monotonic() + SAMPLE_SECONDS
-        self._asked = 0  # questions that the observer knows of
+        self._asked = 0  # questions that the observer knows about
         self._published: tuple[object, ...] = ()
         self._publish(time.monotonic())
         self.servers = [serve.Server(address, self._pages()) for address in config.listen]
@@ -100,7 +100,7 @@ class Agent:
             self._check_health(now)
         doing = (self.follower.following, self.generations.shape, self.generations.idle)
         if not self.health.ready or doing != self._published:
-            # Not only once a second: whoever waits for it should not wait for our clock.
+            # Not only once a second: nobody should have to wait for our clock.
             self._publish(now)
             self._published = doing
 
@@ -134,7 +134,7 @@ class Agent:
         )
 
     def _wrote(self) -> bool:
-        """Old generations too: the long answers are there."""
+        """Old generations count too: that is where the long answers are."""
         return self.writing.grew({pid: each.shape.threads for each in self.generations.all() for pid in each.pids})
 
     def _publish(self, now: float) -> None:
@@ -164,7 +164,7 @@ class Agent:
         return 0
 
     def _cannot_serve(self, why: str) -> int:
-        """On standard error, and where the kubelet reads it."""
+        """To standard error, and to where the kubelet reads it."""
         log("error", why)
         if path := self.config.termination_log:
             try:
@@ -193,7 +193,7 @@ def _run(path: str) -> int:
         log("error", f"{path} is not a configuration that this agent understands: {error}")
         return 2
     become_subreaper()
-    # Nothing here makes cycles on purpose; what was allocated until now is never garbage.
+    # Nothing here creates cycles on purpose, and what has been allocated so far never becomes garbage.
     gc.freeze()
     try:
         agent = Agent(config)

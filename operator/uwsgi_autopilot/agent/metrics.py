@@ -1,4 +1,4 @@
-"""The page at /metrics, from the agent's state."""
+"""The page at /metrics, made from the agent's state."""
 
 import time
 

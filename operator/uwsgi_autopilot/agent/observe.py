@@ -1,4 +1,4 @@
-"""See what the application does: looks ten times a second, one Sample a second.
+"""See what the application does: ten looks and one Sample a second.
 
 A new signal is a field of api/sample.py:Sample and a collector in `signals/` that fills it.
 """
@@ -20,7 +20,7 @@ from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.kernel.cgroup import Cgroup
 
 SAMPLE_SECONDS = 1.0
-# The server is asked so long before a sample is due: it answers in about a millisecond, and nobody waits for it.
+# How long before a sample is due the server is asked: it answers in about a millisecond, and nobody waits for it.
 AHEAD_SECONDS = 0.15
 
 
@@ -33,7 +33,7 @@ class Observer:
         self.socket = SocketLoad(config.socket)
         self.finished = Finished()
         self.memory = Memory(cgroup, config.memory_limit)
-        # In this order: a later one may use the fields of those before it.
+        # In this order: each may use the fields of those before it.
         self.collectors: list[Collector] = [
             self.finished,
             self.socket,
@@ -59,9 +59,9 @@ class Observer:
             backoff.run(now, collector.look, running)
 
     def sample(self, generations: Generations, now: float, *, own: int = 0) -> Sample | None:
-        """The Sample of the time since the last call; None before the first generation serves.
+        """The Sample for the time since the last call; None before the first generation serves.
 
-        own: questions that the agent itself has begun to ask meanwhile: each becomes a request, and nobody's load.
+        own: the agent's own questions begun in that time: each becomes a request but is nobody's load.
         """
         self.finished.own += own
         seconds, serving, shape = now - self._last_at, generations.serving, generations.shape

@@ -11,9 +11,9 @@ PAUSE_SECONDS = 2.0
 
 class Question:
     """`ask` and `take` from the main loop. One at a time, in a thread: an application that hangs must not stop the
-    agent from seeing and changing it, and each question that is given up holds one of its threads.
+    agent from observing and changing it, and every abandoned question occupies one of its threads.
 
-    asked: how many were begun.
+    asked: how many have been asked.
     """
 
     def __init__(self, config: AgentConfig) -> None:
@@ -36,7 +36,7 @@ class Question:
         return answer
 
     def _ask(self) -> None:
-        # As long as silence may last: a page that takes a while under load is an answer all the same.
+        # As long as silence may last: a page that is slow under load is still an answer.
         config = self.config
         self._answer = ask(config.socket, config.health_path, config.health_host, config.hang_seconds)
         self._asking = False

@@ -1,10 +1,10 @@
-"""Write to our standard output or error, which nobody may be reading, without waiting for who reads it.
+"""Write to our standard output or error without waiting for a reader, for there may be none.
 
         put ──► buffer, 1 MiB ──► a thread that may be stopped forever by its write ──► standard output
          └────► no room: dropped and counted; the count is written when there is room again
 
-Non-blocking writes would do without the thread, but O_NONBLOCK belongs to the open file, and that we share with whoever
-started us: a terminal, or the agent's own standard error.
+Non-blocking writes would need no thread, but O_NONBLOCK belongs to the open file, which we share with whoever started
+us: a terminal, or the agent's own standard error.
 """
 
 import os
@@ -16,15 +16,15 @@ from functools import cache
 OUT, ERR = 1, 2
 BUFFER_BYTES = 1024 * 1024
 PIECE_BYTES = 64 * 1024
-# How long one read of an application's output, at most 64 KiB, is held back for a reader that is only slow: nothing is
-# lost to one that takes 640 KiB/s, and one that has stopped delays the application once by so much.
+# How long one chunk of an application's output, at most 64 KiB, is held for a slow reader: one that takes 640 KiB/s
+# loses nothing, and one that has stopped delays the application by this much, once.
 PATIENCE_SECONDS = 0.1
-# At our end, for what is still in the buffers.
+# At exit, for what is still in the buffers.
 FAREWELL_SECONDS = 1.0
 
 
 class Relay:
-    """Bytes to `target`, a descriptor, in the order of `put`. Ours to the end of the process: nothing closes it."""
+    """Bytes to the descriptor `target`, in the order of `put`. It lives as long as the process: nothing closes it."""
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -35,7 +35,7 @@ class Relay:
         threading.Thread(target=self._write_all, daemon=True).start()
 
     def put(self, data: bytes, patience: float = PATIENCE_SECONDS) -> None:
-        """Waits for room at most `patience` seconds. Without room `data` is lost, and so is what follows until the
+        """Wait for room, at most `patience` seconds. Without room `data` is lost, and so is what follows until the
         buffer is empty: one gap, and one line that says how large it was."""
         with self._changed:
             self._changed.wait_for(lambda: self._lost or self._has_room(data), patience)
@@ -46,7 +46,7 @@ class Relay:
             self._changed.notify_all()
 
     def flush(self, seconds: float) -> None:
-        """Until all was written, at most `seconds`."""
+        """Wait until everything is written, at most `seconds`."""
         with self._changed:
             self._changed.wait_for(lambda: not (self._buffer or self._lost or self._writing), seconds)
 
@@ -69,12 +69,12 @@ class Relay:
             self._write(piece)
 
     def _write(self, data: bytes) -> None:
-        """A target that is gone, or a full disk, must not stop what comes after."""
+        """A target that is gone, or a full disk, must not hold up what comes after."""
         while data:
             try:
                 data = data[os.write(self._target, data) :]
             except BlockingIOError:
-                select.select([], [self._target], [])  # made non-blocking by who shares it with us
+                select.select([], [self._target], [])  # made non-blocking by someone who shares it with us
             except OSError:
                 return
 
@@ -86,7 +86,7 @@ def _gap(lost: int, line_ended: bool) -> bytes:
 
 @cache
 def relay_to(target: int) -> Relay:
-    """The one for `target`, OUT or ERR. For the main thread."""
+    """The relay for `target`, OUT or ERR. Call from the main thread."""
     return Relay(target)
 
 

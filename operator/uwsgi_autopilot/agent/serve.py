@@ -1,12 +1,12 @@
-"""Let others look: /healthz, /ready, /metrics and /v1/state. Read-only; never the stats socket or the FIFO.
+"""Serve /healthz, /ready, /metrics and /v1/state. Read-only; never exposes the stats socket or the FIFO.
 
-One loop in one thread for each address, whoever comes and however many. The unix socket is nginx's, which passes the
-kubelet's questions on; the port is open to every pod of the cluster, and what happens there must cost neither the
-probes nor the application anything. So connections are bounded, in all and of one address, each request has a deadline
-as a whole, and a connection is read as soon as it is accepted: a question that came with its connection is answered
-before anybody can push it out. Measured on two busy cores: beside 300 half-open connections /healthz takes 0.15 ms, as
-without them, from the strangers' own address too; while two threads do nothing but connect, 0.4 ms. A thread for each
-connection, as http.server has it, grew to 186 and let probes wait.
+One loop in one thread per address, however many clients come. The unix socket is nginx's, which passes on the kubelet's
+probes; the port is open to every pod in the cluster, and whatever happens there must not affect the probes or the
+application. So connections are limited, in total and per address, each request as a whole has a deadline, and a
+connection is read as soon as it is accepted: a request that arrives with its connection is answered before anything can
+evict it. Measured on two busy cores: with 300 half-open connections /healthz takes 0.15 ms, the same as without them,
+even from the same address; while two threads do nothing but connect, 0.4 ms. A thread per connection, as in
+http.server, grew to 186 threads and kept probes waiting.
 """
 
 import os
@@ -23,23 +23,23 @@ from urllib.parse import parse_qs, urlsplit
 from uwsgi_autopilot.agent.httptext import END_OF_HEAD, MOST_HEAD_BYTES, Request, answer_bytes, parse_request
 from uwsgi_autopilot.agent.log import log
 
-# The operator, two of Prometheus, the kubelet and a person or two, with room.
+# The operator, two Prometheus servers, the kubelet and a person or two, with room to spare.
 MOST_CONNECTIONS = 64
-# Of one IP address. Behind some networks all of a node's pods, and its kubelet, come from one.
+# Per IP address. On some networks all pods of a node, and its kubelet, share one.
 MOST_OF_ONE_ADDRESS = 16
-# From the first byte of a request to its last, and for an answer to be read.
+# For a request to arrive, from first byte to last, and for its answer to be read.
 REQUEST_SECONDS = 5.0
-# An idle kept connection is closed by us after so long; the operator polls every 1 to 4 s.
+# We close an idle keep-alive connection after this long; the operator polls every 1 to 4 s.
 IDLE_SECONDS = 30.0
-# Connections that come faster than the loop turns wait here. http.server's 5 were full at once, and who finds it full
-# tries again after a second.
+# Connections that arrive faster than the loop turns wait here. http.server's 5 filled up at once, and a client that
+# finds the backlog full retries only after a second.
 BACKLOG = 1024
 Page = Callable[[dict[str, list[str]]], tuple[int, str, bytes]]
 
 
 class _Connection:
-    """received, answer: bytes of an unfinished request, and of an answer that is not yet sent. served: it has asked
-    something whole. since: when it last did something. until: closed then."""
+    """received, answer: bytes of an unfinished request, and of an answer not yet sent. served: it has sent a complete
+    request. since: when it was last active. until: when it will be closed."""
 
     def __init__(self, client: socket.socket, address: str, now: float) -> None:
         self.socket, self.address = client, address
@@ -54,7 +54,7 @@ class _Connection:
 
 
 class Server:
-    """`close` ends it; nobody but tests has a reason to."""
+    """`close` ends it; only tests have a reason to."""
 
     def __init__(self, listen: str, pages: dict[str, Page]) -> None:
         """Raises OSError when the address cannot be bound."""
@@ -87,7 +87,7 @@ class Server:
         self._selector.close()
 
     def _accept(self) -> None:
-        """All that wait: a queue that is full would keep the next probe out."""
+        """Accept all that wait: a full backlog would keep the next probe out."""
         for _ in range(BACKLOG):
             try:
                 client, address = self._listener.accept()
@@ -105,8 +105,8 @@ class Server:
             self._turn(connection, selectors.EVENT_READ)
 
     def _make_room(self, address: str) -> None:
-        """Close the one of this address, or of all, that has the least claim: first who has never asked anything, then
-        whoever has been silent longest."""
+        """Close the connection with the least claim, of this address or of all: one that has never sent a request, else
+        the one that has been silent longest."""
         same = [each for each in self._connections if each.address == address]
         if len(same) < self._of_one_address and len(self._connections) < MOST_CONNECTIONS:
             return
@@ -123,7 +123,7 @@ class Server:
         connection.socket.close()
 
     def _turn(self, connection: _Connection, events: int) -> None:
-        """Read what came, answer, send what can be sent. A client that goes away is no news."""
+        """Read what came, answer, send what can be sent. A client that disconnects is not worth a word."""
         try:
             if events & selectors.EVENT_READ and not connection.answer:
                 self._read(connection)
@@ -171,9 +171,9 @@ class Server:
         else:
             try:
                 found = page(parse_qs(where.query))
-            except Exception as error:  # one page's fault must not end the others
+            except Exception as error:  # one page's fault must not take the others down
                 log("error", f"{where.path} failed: {error!r}")
-                found = 500, "text/plain", b"a fault of the agent's own; its log has it\n"
+                found = 500, "text/plain", b"an internal error of the agent: see its log\n"
         return answer_bytes(*found, keep=request.keep, head_only=request.method == "HEAD")
 
     def _send(self, connection: _Connection) -> None:
@@ -186,7 +186,7 @@ class Server:
         else:
             connection.since = time.monotonic()
             connection.until = connection.since + (REQUEST_SECONDS if connection.received else IDLE_SECONDS)
-            self._answer(connection)  # one that was sent before this answer was read
+            self._answer(connection)  # a request sent before this answer was read
             events = selectors.EVENT_WRITE if connection.answer else selectors.EVENT_READ
             self._selector.modify(connection.socket, events, connection)
 
@@ -201,7 +201,7 @@ def _bound(listen: str) -> socket.socket:
         host, _, port = listen.rpartition(":")
         listener = socket.socket(socket.AF_INET)
         address = host, int(port)
-        # A container that starts again finds the connections of its predecessor, in TIME_WAIT, on the port.
+        # A restarted container finds its predecessor's connections on the port, in TIME_WAIT.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)

@@ -1,4 +1,4 @@
-"""Before the agent begins: fill in what only this process knows, and refuse a configuration that cannot work."""
+"""Before the agent starts: fill in what only this process knows, and refuse a configuration that cannot work."""
 
 import os
 from collections.abc import Mapping
@@ -13,10 +13,11 @@ POD_UID = "AUTOPILOT_POD_UID"
 
 
 def at_home(config: AgentConfig, environ: Mapping[str, str], interpreter: str) -> AgentConfig:
-    """With its pod's uid, and with the place of uWSGI when the configuration gives a bare name.
+    """With this pod's uid, and with uWSGI's path where the configuration gives a bare name.
 
-    That is beside our own interpreter, where pip puts it, and else in PATH: /venv/bin/python means /venv/bin/uwsgi. Its
-    directory comes first in PATH, because so uWSGI's embedded Python finds its virtual environment.
+    uWSGI is looked for beside our own interpreter, where pip puts it, then in PATH: /venv/bin/python means
+    /venv/bin/uwsgi. Its directory goes first in PATH: that is how uWSGI's embedded Python finds its virtual
+    environment.
     """
     if config.uid == ALL_PODS and environ.get(POD_UID):
         config = replace(config, uid=environ[POD_UID])

@@ -1,6 +1,6 @@
-"""What the agent tells about itself: one AgentState and the samples, and what /metrics adds up from these.
+"""What the agent reports about itself: one AgentState, the samples, and the totals for /metrics.
 
-Written by the main loop alone, read by the HTTP threads: what they read is replaced whole, never changed.
+Written by the main loop only, read by the HTTP threads: what they read is replaced as a whole, never modified.
 """
 
 import json
@@ -29,7 +29,7 @@ class State:
             agent=__version__, app=config.name, uid=config.uid, pid=os.getpid(), now=0.0, target=config.start
         )
         self.samples: deque[Sample] = deque(maxlen=MAX_SAMPLES)
-        # Each as JSON, made once: whoever may connect may ask for all 300, and making them took 31 ms, joining 0.2 ms.
+        # Each as JSON, serialised once: any client may ask for all 300; serialising them takes 31 ms, joining 0.2 ms.
         self._texts: deque[tuple[int, str]] = deque(maxlen=MAX_SAMPLES)
         self.latency: dict[int, int] = {}
         self.upstream: dict[int, int] = {}

@@ -1,10 +1,10 @@
-"""Read a stats socket without ever making the main loop wait.
+"""Read a stats socket without ever blocking the main loop.
 
-A thread, not a non-blocking socket that is read over several ticks: uWSGI writes the answer in its master's only loop
-and waits, without limit, for a reader that is slow. Between two ticks of ours that master would start no worker.
+By a thread, not by a non-blocking socket read over several ticks: uWSGI writes the answer in its master's only loop and
+waits for a slow reader without limit. Between two ticks of ours that master would start no worker.
 
-The bound: `ask` and `latest` wait for nothing but a lock that is held for an assignment. The thread gives up an answer
-after read_stats' half second; what it last read stays, with its time.
+`ask` and `latest` wait for nothing but a lock that is held for an assignment. The thread gives up on an answer after
+read_stats' half second; the last reading stays, with its time.
 """
 
 import threading
@@ -16,7 +16,7 @@ from uwsgi_autopilot.uwsgi.stats import Stats, StatsError, parse_stats, read_sta
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """asked_at: monotonic seconds just before the master was asked: everything before that is in `stats`."""
+    """asked_at: monotonic seconds just before the master was asked: everything that happened before is in `stats`."""
 
     asked_at: float
     stats: Stats
@@ -33,7 +33,7 @@ class StatsReader:
         threading.Thread(target=self._run, daemon=True).start()
 
     def ask(self) -> None:
-        """Read once, soon. While a reading is under way another one follows it."""
+        """Read once, soon. If a reading is under way, another one follows it."""
         self._wanted.set()
 
     def since(self, moment: float) -> Stats | None:

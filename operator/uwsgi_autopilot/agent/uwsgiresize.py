@@ -13,10 +13,10 @@ from uwsgi_autopilot.agent.server import Outcome
 from uwsgi_autopilot.agent.statsreader import StatsReader
 from uwsgi_autopilot.uwsgi.fifo import MasterFifo
 
-# The master acts on `+` and `-` at each event, and every poke is one: growing takes some tenths of a second.
+# The master acts on `+` and `-` at each event, and every poke is one: growing takes a few tenths of a second.
 GROW_SECONDS = 4.0
-# Shrinking needs an idle worker when it looks, 50 times a second: found none for so long, there will be none, because
-# with threads one busy thread makes the worker busy.
+# Shrinking needs a worker that is idle when the master looks, 50 times a second. If none was for this long, hardly any
+# will be: one busy thread makes the whole worker busy.
 SHRINK_SECONDS = 1.5
 # Where a swap is not allowed: a busy server may still have a quiet moment. Below the 90 s of a trial, so that whoever
 # asked is told why.
@@ -33,7 +33,7 @@ class FifoResize:
         self.processes = processes
         self._fifo, self._reader, self._hang_up_lingering = fifo, reader, hang_up_lingering
         self._start_seconds = start_seconds
-        # The number of letters must come from what is true now: one `-` too many can be an outage.
+        # The number of letters must come from a fresh answer: one `-` too many can be an outage.
         self._asked_at = now
         self._sent_at: float | None = None
 
@@ -72,12 +72,12 @@ class FifoResize:
         return Outcome.IMPOSSIBLE
 
     def _letters(self, difference: int) -> bool:
-        """True when the FIFO took them; nothing to send is fine."""
+        """True when the FIFO took them, or there are none to send."""
         if difference == 0:
             return True
         return self._fifo.more(difference) if difference > 0 else self._fifo.fewer(-difference)
 
     def _take_back(self, live: Sequence[object]) -> None:
-        """Letters that were not served are remembered forever."""
+        """Send the opposite of what was not done: uWSGI remembers its letters forever."""
         self._letters(len(live) - self.processes)
         self._fifo.poke()

@@ -30,9 +30,9 @@ from uwsgi_autopilot.uwsgi.fifo import MasterFifo
 from uwsgi_autopilot.uwsgi.ini import ATEXIT_SHIM, ATEXIT_SHIM_NAME, generation_ini, most_workers
 from uwsgi_autopilot.uwsgi.stats import Worker
 
-# A paused master that does not show it is told to quit all the same: better the rare race than a stuck swap.
+# A master that never shows as paused is told to quit anyway: the rare race is better than a stuck swap.
 PAUSE_SECONDS = 20.0
-# How long to wait for the end of the output of one that has ended: a child of the application may hold the pipe open.
+# How long to wait for the rest of the output after the end: a child of the application may hold the pipe open.
 OUTPUT_SECONDS = 1.0
 STABLE_STATS = "stats.sock"
 
@@ -42,8 +42,8 @@ class UwsgiServer:
         self.config, self.listener_fd = config, listener_fd
 
     def start(self, number: int, shape: Shape) -> "UwsgiInstance":
-        """Raises OSError when the program cannot be started or a file not written, ValueError with one sentence when
-        the configuration has no ini."""
+        """Raises OSError when the program cannot be started or a file cannot be written, ValueError with one sentence
+        when there is no ini for this configuration."""
         return UwsgiInstance(self.config, self.listener_fd, number, shape)
 
 
@@ -103,7 +103,7 @@ class UwsgiInstance:
     def last_output(self) -> str | None:
         now = time.monotonic()
         self._output_since = self._output_since or now
-        # The one place that waits for the end of the output.
+        # This is the only place that waits for the rest of the output.
         if not self._log.ended and now - self._output_since < OUTPUT_SECONDS:
             return None
         return traceback_tail(self._log.text())
@@ -119,7 +119,7 @@ class UwsgiInstance:
         return all(worker.threads == wanted.threads for worker in latest.stats.live_workers)
 
     def takes_over(self) -> None:
-        """`stats.sock`, a stable path for uwsgitop: replaced in one step."""
+        """Point `stats.sock`, a stable path for uwsgitop, at this instance, atomically."""
         stable = self._stats_path.with_name(STABLE_STATS)
         fresh = stable.with_suffix(".new")
         try:
@@ -127,7 +127,7 @@ class UwsgiInstance:
             fresh.symlink_to(self._stats_path.name)
             fresh.rename(stable)
         except OSError as error:
-            log("warning", f"{stable} cannot be made, so uwsgitop has no stable path: {error.strerror}")
+            log("warning", f"{stable} cannot be created, so uwsgitop has no stable path: {error.strerror}")
 
     def resize(self, processes: int, now: float) -> FifoResize:
         return FifoResize(self.fifo, self.reader, self.hang_up_lingering, processes, now, self.config.start_seconds)
@@ -150,7 +150,7 @@ class UwsgiInstance:
         self.fifo.poke()
 
     def discard(self, now: float) -> None:
-        """With nobody at its FIFO and no answer it has not come far enough to hold a request."""
+        """If nobody reads its FIFO, or it has never answered, it has not come far enough to hold a request."""
         if self.reader.latest is not None and self.fifo.poke():
             self.retire(now)
         else:
@@ -158,14 +158,14 @@ class UwsgiInstance:
 
     def hang_up_lingering(self) -> None:
         """SIGHUP workers that were told to go (`cheap`) and still run: with threads they sleep in epoll until their
-        next request, and uWSGI would kill them at worker-reload-mercy with that request in hand.
+        next request, and uWSGI would kill them at worker-reload-mercy with that request in service.
 
         Never with one thread: such a worker does not linger, and SIGHUP could hit it between accept and service.
         """
         if self.started_with.threads == 1:
             return
         for worker in self.workers:
-            # Checked again: a process id may have been given to somebody else since the stats were written.
+            # Checked again: the pid may have been reused since the stats were written.
             lingers = worker.pid > 0 and not worker.live and worker.pid not in self._hung_up
             if lingers and parent_of(worker.pid) == self.pid:
                 self._hung_up.add(worker.pid)
@@ -173,7 +173,7 @@ class UwsgiInstance:
                     os.kill(worker.pid, signal.SIGHUP)
 
     def kill(self) -> None:
-        """Master and workers: of a killed master alone the workers would keep serving."""
+        """Master and workers: if only the master were killed, its workers would keep serving."""
         kill_group(self.pid)
 
     def close(self) -> None:
@@ -184,7 +184,7 @@ class UwsgiInstance:
 
     def _all_paused(self) -> bool:
         stats = self.reader.since(self._paused_at) if self._paused_at else None
-        # A parked (cheap) worker never shows `pause`, so only live ones are asked.
+        # A parked (cheap) worker never shows `pause`, so only live ones count.
         return stats is not None and all(worker.status == "pause" for worker in stats.live_workers)
 
 

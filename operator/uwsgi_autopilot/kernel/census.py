@@ -1,9 +1,9 @@
 """What the threads of uWSGI's workers are doing right now: the thread census.
 
 The first word of /proc/PID/task/TID/syscall is `running` or the number of the system call that the thread sleeps in,
-then come its arguments. Counted over many looks this tells how many requests work, wait for the network, wait for the
-interpreter lock or wait for a lock of the application, from any shape, without a word in the application. A pool of
-three connections behind fifty threads shows here and nowhere else.
+followed by its arguments. Counted over many looks, this tells how many requests work, wait for the network, wait for
+the interpreter lock or wait for a lock of the application, at any shape and without touching the application. A pool of
+three connections behind fifty threads shows up here and nowhere else.
 
 Counts only the threads that serve requests: kernel/corethreads.py says which. Measured with uWSGI 2.0.30 and 2.0.31 on
 Python 3.10 to 3.13, shared and static interpreters, x86-64, glibc 2.36.
@@ -92,8 +92,8 @@ class _Worker:
 class ThreadCensus:
     """`look` often, `take` once a second. Raises nothing; without a view take() is None.
 
-    A look at one thread costs 7 microseconds on an idle machine, 20 to 30 beside a saturated one; a worker seen for the
-    first time 0.3 ms and 0.03 ms for each of its threads.
+    A look at one thread costs 7 microseconds on an idle machine, 20 to 30 on a saturated one; a worker seen for the
+    first time costs 0.3 ms, and 0.03 ms for each of its threads.
     """
 
     def __init__(self) -> None:
@@ -105,7 +105,7 @@ class ThreadCensus:
         self._rounds = self._looks = 0
 
     def look(self, pids: Sequence[int], budget: int, threads: int) -> None:
-        """Look at up to `budget` threads of these workers, going on where the last call stopped.
+        """Look at up to `budget` threads of these workers, continuing where the last call stopped.
 
         threads: how many serve requests in each worker. A worker that has not started all of them is left out.
         """

@@ -1,7 +1,7 @@
 """What the cgroup allows and what it uses: memory, CPU quota, throttling; version 1, version 2 and both mixed.
 
-Where the files lie is found once; what stands in them is read at each call, because a pod can be resized while it
-runs. Only the levels that this process can see count: in a container usually its own and nothing above.
+The files are located once; their contents are read at each call, because a running pod can be resized. Only the levels
+that this process can see count: in a container usually just its own.
 """
 
 import os
@@ -22,10 +22,10 @@ class _Controller:
 
 
 class Cgroup:
-    """Every answer is None where there is no such file or no such limit. Raises nothing."""
+    """Every answer is None where there is no such file or no such limit. Never raises."""
 
     def __init__(self, root: str = "/") -> None:
-        """root: directory that holds proc/ and sys/; another one only in tests."""
+        """root: directory that holds proc/ and sys/; differs only in tests."""
         self._memory = _find(Path(root), "memory")
         self._cpu = _find(Path(root), "cpu")
 
@@ -80,7 +80,7 @@ class Cgroup:
         limits = ((_number(level / name), level) for level in self._memory.levels)
         found = [(limit, level) for limit, level in limits if limit is not None and limit < _UNLIMITED]
         if self._memory.version == 1:
-            # The kernel's own minimum over all levels, those outside of this mount too.
+            # The kernel's own minimum over all levels, including those outside this mount.
             own = self._memory.levels[0]
             hierarchical = _fields(own / "memory.stat").get("hierarchical_memory_limit", _UNLIMITED)
             if hierarchical < min((limit for limit, _ in found), default=_UNLIMITED):
@@ -142,9 +142,9 @@ def _mount_of(line: str, version: int, controller: str) -> tuple[str, str] | Non
 def _levels(root: Path, mounted_part: str, mount_point: str, path: str) -> tuple[Path, ...]:
     """Directories from the cgroup `path` up to the mount point.
 
-    A container without a cgroup namespace mounts its own part of the hierarchy: `mounted_part` is then the beginning
-    of `path`. Where the two do not fit (`/../..` after a move, an outer path inside a namespace), the mount point is
-    the best that can be seen.
+    A container without a cgroup namespace mounts its own part of the hierarchy: `mounted_part` is then the beginning of
+    `path`. Where the two do not fit (`/../..` after a move, an outer path inside a namespace), the mount point is the
+    best there is to see.
     """
     top = root / mount_point.lstrip("/")
     below = os.path.relpath(path, mounted_part) if path.startswith("/") and mounted_part.startswith("/") else ".."

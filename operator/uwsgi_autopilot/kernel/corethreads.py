@@ -47,7 +47,7 @@ class Images:
 def core_threads(pid: int, threads: int) -> list[int]:
     """Thread ids of the worker's main thread and of the threads that uWSGI started to serve requests.
 
-    uWSGI starts them one right after the other and blocks every signal in them; the main thread, which serves too,
+    uWSGI starts them one right after another and blocks every signal in them; the main thread, which serves too,
     blocks none, and so do threads that the application started in it. A thread started *while serving a request*
     inherits the blocked signals, but comes later: so the first threads - 1 of those by start are taken.
     Empty while uWSGI has not started all of them.

@@ -42,7 +42,7 @@ def _read(path: str) -> bytes | None:
 
 
 def _stat_fields(pid: int) -> list[bytes] | None:
-    """Fields of /proc/PID/stat from the state (field 3) on: the name before may hold spaces and brackets."""
+    """Fields of /proc/PID/stat from the state (field 3) on: the name before may contain spaces and brackets."""
     text = _read(f"/proc/{pid}/stat")
     if not text:
         return None
@@ -52,7 +52,7 @@ def _stat_fields(pid: int) -> list[bytes] | None:
 def children_of(pid: int) -> list[int]:
     """Direct children of all threads of `pid`, in order of start.
 
-    From /proc/PID/task/*/children; where the kernel was built without that file, from everybody's parent.
+    From /proc/PID/task/*/children; where the kernel was built without that file, from the parent of every process.
     """
     try:
         tasks = os.listdir(f"/proc/{pid}/task")
@@ -83,14 +83,14 @@ def state_of(pid: int) -> str | None:
 
 
 def start_ticks(pid: int) -> int | None:
-    """When it started, in clock ticks since boot. The pair (pid, start_ticks) names a process for good: a pid that
-    was given to another process since has another start."""
+    """When it started, in clock ticks since boot. The pair (pid, start_ticks) identifies a process for good: a reused
+    pid has another start."""
     fields = _stat_fields(pid)
     return int(fields[19]) if fields else None
 
 
 def cpu_seconds(pid: int) -> float | None:
-    """User and system time of all threads, ended ones included, without children; steps of 10 ms."""
+    """User and system time of all threads, including ended ones, without children; in steps of 10 ms."""
     fields = _stat_fields(pid)
     return (int(fields[11]) + int(fields[12])) / _TICKS if fields else None
 
@@ -117,9 +117,10 @@ def runqueue_seconds(pid: int, max_threads: int) -> float | None:
 
 
 def written_bytes(pid: int, tid: int) -> int | None:
-    """Bytes that one thread gave to write() and sendfile() since it started, to whatever it was: sockets, pipes, files.
+    """Bytes that one thread has passed to write() and sendfile() since it started, whatever the target: sockets, pipes,
+    files.
 
-    What it gave to send() does not count. Measured: a read takes 15 microseconds beside a saturated machine.
+    send() does not count. Measured: a read takes 15 microseconds on a saturated machine.
     """
     text = _read(f"/proc/{pid}/task/{tid}/io")
     at = text.find(b"wchar:") if text else -1
@@ -146,7 +147,7 @@ def rss_bytes(pid: int) -> int | None:
 
 
 def command_of(pid: int) -> str | None:
-    """The command line with spaces between the words; of a kernel thread or a zombie the empty text."""
+    """The command line with spaces between the words; empty for a kernel thread or a zombie."""
     text = _read(f"/proc/{pid}/cmdline")
     return text.rstrip(b"\0").replace(b"\0", b" ").decode("utf-8", "replace") if text is not None else None
 

@@ -1,8 +1,8 @@
 """What the kernel knows about listening sockets: how many wait in the queue, how many are being served, who listens.
 
-uWSGI itself reports 0 for the queue of a unix socket, always. The kernel's socket diagnostics (netlink, what
-`ss -xl` uses) are exact, need no privilege and see every socket of the *network* namespace: also from another
-container of the pod, whatever its pid, mount or user namespace.
+uWSGI itself reports 0 for the queue of a unix socket, always. The kernel's socket diagnostics (netlink, what `ss -xl`
+uses) are exact, need no privilege and see every socket of the *network* namespace, even from another container of the
+pod, whatever its pid, mount or user namespace.
 """
 
 import os
@@ -54,7 +54,7 @@ class UnixSocketLoad:
 class SocketDiagnostics:
     """Keeps one netlink socket open. Raises OSError at construction where the kernel has no diagnostics (gVisor).
 
-    Measured: a look costs 37 microseconds beside a few dozen sockets. Not thread-safe: one thread uses it.
+    Measured: a look costs 37 microseconds among a few dozen sockets. Not thread-safe: one thread uses it.
     """
 
     def __init__(self) -> None:
@@ -118,8 +118,8 @@ def _identity_of_name(data: bytes, path: str) -> bytes | None:
 def _count(data: bytes, identity: bytes) -> UnixSocketLoad | None:
     """Count the sockets of a dump without names that carry this identity; None when no listener does.
 
-    Searches for the attribute's bytes instead of walking message by message: beside hundreds of connections of other
-    programs that is the difference between microseconds and milliseconds.
+    Searches for the attribute's bytes instead of walking message by message: among hundreds of other programs'
+    connections that is the difference between microseconds and milliseconds.
     """
     attribute = _ATTRIBUTE.pack(_ATTRIBUTE.size + _PAIR.size, UNIX_DIAG_VFS) + identity
     in_service = 0
@@ -175,8 +175,8 @@ def tcp_listener_exists(port: int) -> bool | None:
 
 
 def tcp_port_owner(port: int) -> tuple[int, str] | None:
-    """(pid, command line) of a process that holds a listening socket of this port; None when nobody does, or it cannot
-    be told: the process belongs to someone else, or lives in another pid namespace.
+    """(pid, command line) of a process that holds a listening socket of this port; None when nobody does, or when it
+    cannot be told: the process belongs to someone else, or lives in another pid namespace.
 
     Opens every descriptor link of every process (milliseconds): for a message to a person, not for a loop.
     """
@@ -191,7 +191,7 @@ def tcp_port_owner(port: int) -> tuple[int, str] | None:
 
 
 def _descriptor_links(pid: int) -> Iterator[str]:
-    """Where the descriptors of a process lead; fewer when it ends meanwhile, none when it is not ours to look at."""
+    """Where the descriptors of a process lead; fewer if it ends in between, none if it is not ours to look at."""
     try:
         names = os.listdir(f"/proc/{pid}/fd")
     except OSError:

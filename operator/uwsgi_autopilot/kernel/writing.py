@@ -1,12 +1,12 @@
-"""Do the threads that serve requests write anything? Tells a long answer that moves from an application that hangs.
+"""Do the threads that serve requests write anything? Tells a long answer in progress from an application that hangs.
 
 No counter of the kernel or of uWSGI says how many bytes of an answer have left: `tx` of the stats grows when a request
 ends, socket diagnostics know what waits in a buffer. But uWSGI writes answers with write() and sendfile(), from the
 thread that serves the request, and the kernel counts those bytes for each thread. Measured with uWSGI 2.0.30: an answer
-of ten bytes a second shows as +10, a thread that the application started and that logs each half second not at all, a
-database's or a queue's client neither (these use send()).
-Trap: lines that such a thread logs, and files that it writes, count as well; it does something, then. An answer sent by
-uWSGI's `offload-threads` does not count.
+of ten bytes a second shows as +10; a thread that the application started and that logs every half second does not show
+at all, nor does a database or queue client (these use send()).
+Trap: lines that such a thread logs, and files that it writes, count as well: it is doing something, then. An answer
+sent by uWSGI's `offload-threads` does not count.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ class Writing:
         self._written: dict[tuple[int, int], int] = {}
 
     def grew(self, workers: Mapping[int, int]) -> bool:
-        """Whether one of them wrote since the last call; False at first sight, and where it cannot be seen.
+        """Whether one of them wrote since the last call; False the first time, and where it cannot be seen.
 
         workers: process id → how many threads serve requests.
         """

@@ -1,6 +1,6 @@
 """Commands to a running uWSGI master: one letter each, written into its FIFO.
 
-Opened again for each command and never blocking: while uWSGI starts or re-executes itself nobody reads the FIFO, and
+Opened anew for each command and never blocking: while uWSGI starts or re-executes itself nobody reads the FIFO, and
 a blocking open() would then hang the agent. Nothing here waits for the effect: the caller looks at the stats.
 Measured with uWSGI 2.0.31 unless said otherwise.
 """
@@ -19,7 +19,7 @@ class MasterFifo:
         """Write the letters in one piece; True when the master's pipe took all of them.
 
         False: no such FIFO (ENOENT), nobody reads it (ENXIO: not yet started, or gone), or it is full (EAGAIN).
-        A master that serves refuses too, for a moment: when a writer closes it removes its FIFO and makes it again
+        A serving master refuses, too, for a moment: when a writer closes it removes its FIFO and makes it again
         (uWSGI core/fifo.c, uwsgi_master_fifo_manage). So call again. Nor is True a receipt: what is written just
         before that is thrown away unread (9 of 1,632 letters written within 0.12 ms of another one, 2.0.30).
         """

@@ -1,6 +1,6 @@
 """The ini file of one uWSGI generation: the autopilot's own lines, its defaults, then the person's options.
 
-A pure function: it writes no file. What a shape means to uWSGI stands here and nowhere else.
+A pure function: it writes no file. What a shape means to uWSGI is written here and nowhere else.
 """
 
 import math
@@ -161,5 +161,5 @@ def _their_line(name: str, value: str | None) -> tuple[str, str]:
 
 
 def _literal(text: str) -> str:
-    """A text of ours, such as a path, in which uWSGI shall see no magic variable."""
+    """A text of our own, such as a path, in which uWSGI must see no magic variables."""
     return text.replace("%", "%%")

@@ -26,9 +26,9 @@ class NoAnswer(str, Enum):
 def ask(socket_path: str, path: str, host: str, timeout_s: float) -> int | NoAnswer:
     """GET `path` and return the status code of the answer, or why there was none within timeout_s seconds.
 
-    Raises nothing. Waits in the same queue as everybody's requests, and holds a thread of the application while it
-    answers. The body is read to its end (up to 16 MiB and 10 s) and thrown away: a reader that leaves early makes the
-    application's write fail, and that is a traceback in its log at each question.
+    Never raises. Waits in the same queue as everyone's requests, and holds a thread of the application while it
+    answers. The body is read to its end (up to 16 MiB and 10 s) and thrown away: a reader that hangs up early makes the
+    application's write fail, which leaves a traceback in its log every time.
     """
     deadline = time.monotonic() + timeout_s
     head = b""
@@ -61,7 +61,7 @@ def ask(socket_path: str, path: str, host: str, timeout_s: float) -> int | NoAns
 def request_packet(path: str, host: str) -> bytes:
     """The variables of a GET as nginx's uwsgi_params would send them. Raises ValueError above the protocol's 64 KiB.
 
-    `path` may hold a query string. An empty host becomes `localhost`: a request without Host is none in HTTP/1.1.
+    `path` may hold a query string. An empty host becomes `localhost`: a request without Host is not valid HTTP/1.1.
     """
     location, _, query = path.partition("?")
     variables = {

@@ -32,7 +32,7 @@ class Worker:
     requests: finished ones, the sum over the cores, since the master started (a respawn does not reset it).
     running_time_us: microseconds in service of the *finished* requests, from accept to close, without the time in the
     queue. Its slope is the mean number of busy threads, within 1 %; credited when a request ends.
-    in_service: threads in a request, also while the request is still being read from nginx. Trap: it stays 1 for
+    in_service: threads handling a request, even while it is still being read from nginx. Trap: it stays 1 for
     threads of a killed worker, so it is 0 here where there is no pid.
     oldest_request_start: unix seconds, whole; None when nothing is in service.
     """
@@ -71,7 +71,7 @@ class Stats:
 
 
 def read_stats(path: str, timeout_s: float = 0.5) -> bytes:
-    """All that the stats socket says, read to its end at once.
+    """Everything the stats socket says, read to the end at once.
 
     The master writes it in its only loop: a reader that does not read blocks respawns and every command, without
     limit. So: read to the end, close whatever happens, and give up after `timeout_s` for the whole.
@@ -106,7 +106,7 @@ def read_stats(path: str, timeout_s: float = 0.5) -> bytes:
 def parse_stats(raw: bytes) -> Stats:
     """Raises StatsError with one sentence.
 
-    The variables of requests in service stand in this JSON as the client sent them: control characters, invalid UTF-8.
+    The variables of requests in service appear in this JSON as the client sent them: control characters, invalid UTF-8.
     So the text is taken as latin-1 and read non-strictly; if that is not enough the `vars` lists are cut out first.
     """
     text = raw.decode("latin-1")

@@ -1,1 +1,1 @@
-"""What is measured, one module a source: each fills its own fields of the Sample (api/sample.py)."""
+"""What is measured, one module per source: each fills its own fields of the Sample (api/sample.py)."""

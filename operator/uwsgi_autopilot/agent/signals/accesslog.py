@@ -1,12 +1,12 @@
-"""nginx's access log as it arrives: one datagram a request on a unix socket, counted into histograms.
+"""nginx's access log as it arrives: one datagram per request on a unix socket, counted into histograms.
 
 nginx sends `<190>…: STATUS REQUEST_TIME UPSTREAM_TIME` (resources/nginx.py writes the format). Two traps:
 
 - A unix datagram socket queues net.unix.max_dgram_qlen messages, 10 by default, whatever SO_RCVBUF says; nginx does
-  not wait and drops the rest. So a thread of our own does nothing but read.
+  not wait and drops the rest. So a dedicated thread does nothing but read.
 - Reading each of 5,000 datagrams a second would cost a tenth of a core. So the kernel samples: a classic BPF filter
-  on our socket lets through all lines of severity `err` (nginx logs answers with 5xx so) and a random share of the
-  rest. What a filter drops was delivered as far as nginx can tell.
+  on our socket lets through all lines of severity `err` (that is how nginx logs 5xx answers) and a random share of
+  the rest. As far as nginx can tell, what a filter drops has been delivered.
 """
 
 import array
@@ -20,8 +20,8 @@ from typing import Any
 from uwsgi_autopilot.agent.signals.collector import Collector, Window
 from uwsgi_autopilot.report.histogram import add, bucket_of
 
-# Lines a second that are read at most: each wakes a thread, which costs about 0.04 ms. 100 give a p99 over ten seconds
-# from 1,000 requests.
+# At most this many lines are read a second: each wakes a thread, which costs about 0.04 ms. 100 give a p99 over ten
+# seconds from 1,000 requests.
 TARGET_RATE = 100.0
 SO_ATTACH_FILTER = 26
 ERROR_PRIORITY = b"<187>"  # facility local7, severity err
@@ -29,7 +29,7 @@ ALL = 1.0
 
 
 class AccessLog(Collector):
-    """After Finished, whose requests it needs."""
+    """Must come after Finished, whose requests it needs."""
 
     def __init__(self, path: str) -> None:
         """Raises OSError when the socket cannot be bound."""
@@ -43,8 +43,8 @@ class AccessLog(Collector):
         threading.Thread(target=self._read, daemon=True).start()
 
     def collect(self, window: Window) -> dict[str, Any]:
-        """The lines are counted against the requests that the server finished meanwhile; the share that is let through
-        follows these."""
+        """Compares the lines with the requests that the server finished in the window, and adapts the sampled share to
+        them."""
         requests: float = window.fields["requests"]
         with self._lock:
             counts, self._fresh = self._fresh, _Counts()
@@ -80,7 +80,7 @@ class AccessLog(Collector):
             fprog = struct.pack("HL", len(program) // 8, code.buffer_info()[0])
             self._socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, fprog)
         except OSError:
-            return  # no filter: every line is read, which costs more and counts right
+            return  # no filter: every line is read, which costs more but counts correctly
         with self._lock:
             self._share = share
 

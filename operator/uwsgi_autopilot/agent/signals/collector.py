@@ -10,7 +10,7 @@ from uwsgi_autopilot.agent.generation import Generation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """The generations that run: counters are taken from all of them, because two run during an overlap."""
+    """The running generations: counters are taken from all of them, because two run during an overlap."""
 
     serving: Generation | None
     all: Sequence[Generation] = ()
@@ -23,7 +23,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """The time since the last Sample. now: monotonic seconds. fields: what the collectors before have filled."""
+    """The time since the last Sample. now: monotonic seconds. fields: what earlier collectors have filled in."""
 
     now: float
     seconds: float
@@ -32,29 +32,31 @@ class Window:
 
 
 class Collector(ABC):
-    """Keeps what it needs from one call to the next. What it raises is told once; its fields keep their defaults."""
+    """Keeps what it needs from one call to the next. What it raises is logged once; its fields then keep their
+    defaults."""
 
     def look(self, running: Running) -> None:  # noqa: B027  # most have nothing to look at between samples
         """Ten times a second, for what must be sampled."""
 
     @abstractmethod
     def collect(self, window: Window) -> dict[str, Any]:
-        """Its fields of the Sample. A value that cannot be seen is left out, and never 0."""
+        """Its fields of the Sample. A value that cannot be seen is left out, never 0."""
 
     def fill(self, window: Window) -> None:
         window.fields.update(self.collect(window))
 
 
 class Growth:
-    """The sum of what per-key counters grew since the last `take`: counters start again with their owners, and sums
-    never go backwards."""
+    """How much per-key counters have grown in total since the last `take`. A counter restarts with its owner; the total
+    never goes backwards."""
 
     def __init__(self) -> None:
         self._last: dict[object, float] = {}
         self._sum = 0.0
 
     def saw(self, key: object, value: float) -> float:
-        """A first sight counts whole: counters start at 0 with their owner. Returns how much it grew."""
+        """A value seen for the first time counts in full: counters start at 0 with their owner. Returns how much it
+        grew."""
         grown = max(0.0, value - self._last.get(key, 0.0))
         self._last[key] = value
         self._sum += grown

@@ -23,7 +23,7 @@ class WorkerCpu(Collector):
             used = cpu_seconds(pid)
             if used is None:
                 continue
-            # A worker seen for the first time brings its start-up with it: no sign of load.
+            # The first figure of a worker includes its start-up, which is no sign of load.
             known = self._cpu.knows(pid)
             grown = self._cpu.saw(pid, used)
             busiest = max(busiest, grown if known else 0.0)
@@ -39,9 +39,9 @@ class WorkerCpu(Collector):
 
 
 class Machine(Collector):
-    """cores: that the application may use, where they are set; None: what the cgroup and the affinity give.
+    """cores: how many the application may use, where that is configured; None: what the cgroup and the affinity give.
 
-    After WorkerCpu, whose cpu_s is not foreign.
+    Must come after WorkerCpu, whose cpu_s is not foreign.
     """
 
     def __init__(self, cgroup: Cgroup, cores: float | None) -> None:
@@ -67,8 +67,9 @@ class Machine(Collector):
 
 
 def felt(foreign: float, cores: float, machine: float | None = None) -> float:
-    """How many of the `cores` that the application may use others take, when they use `foreign` cores of the machine.
+    """How many of the application's `cores` others take when they use `foreign` cores of the machine.
 
-    They use what we may not first: with a limit of 1 core on a node of 64, neighbours that use 10 are not felt.
+    They are taken to use first what we may not: with a limit of 1 core on a node of 64, neighbours that use 10 are not
+    felt.
     """
     return max(0.0, foreign - max(0.0, (machine or os.cpu_count() or 1) - cores))

@@ -35,7 +35,7 @@ class Memory(Collector):
         return {name: value for name, value in found.items() if value is not None}
 
     def use(self) -> MemoryUse | None:
-        """For the sums of a change; None: there is no limit, or nothing was measured yet."""
+        """For the arithmetic of a change; None: there is no limit, or nothing was measured yet."""
         limit, used = self._limit(), self._used()
         if limit is None or used is None or not self.worker_bytes:
             return None
@@ -45,7 +45,7 @@ class Memory(Collector):
         return self.limit or self.cgroup.memory_limit()
 
     def _used(self) -> int | None:
-        """Under a budget of the manifest the generations' own PSS; else what the cgroup counts."""
+        """Under a budget from the manifest, the generations' own PSS; otherwise what the cgroup counts."""
         if self.limit is None:
             return self.cgroup.memory_usage()
         return sum(self._pss.values()) if self._pss else None

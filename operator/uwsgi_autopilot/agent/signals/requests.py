@@ -58,8 +58,8 @@ class SocketLoad(Collector):
 
 
 class Finished(Collector):
-    """total: requests that were finished since the agent started, without its own. latest: in the last window, with
-    them. own: questions of the agent's that are still to be taken off."""
+    """total: requests finished since the agent started, without its own. latest: those of the last window, with its
+    own. own: how many of the agent's questions are still to be subtracted."""
 
     def __init__(self) -> None:
         self.total = 0.0
@@ -81,7 +81,7 @@ class Finished(Collector):
         self._requests.forget_all_but(keys)
         self._service_s.forget_all_but(keys)
         self.latest = self._requests.take()
-        # Taken off when something finishes, because nobody can tell which request was ours: the sum is right.
+        # Subtracted when something finishes: which request was ours cannot be told, but the total is right.
         taken = min(self.latest, self.own)
         self.own -= taken
         requests = self.latest - taken
