@@ -17,7 +17,7 @@ from uwsgi_autopilot.controller.cache import desired_in, owner_uid
 from uwsgi_autopilot.controller.children import NameTaken
 from uwsgi_autopilot.controller.kube import Kube, NotFound
 from uwsgi_autopilot.controller.workqueue import Key
-from uwsgi_autopilot.fleet.change import Change, Stage
+from uwsgi_autopilot.fleet.change import Change
 from uwsgi_autopilot.fleet.history import HISTORY, Entry
 from uwsgi_autopilot.fleet.state import FleetState
 from uwsgi_autopilot.resources.app import App
@@ -46,15 +46,8 @@ class Stored:
         """To go on from."""
         begun = FleetState.begin(app, self.promoted)
         last = max(begun.last, self.last)
-        change = self.change if self.change is None or goes_on(self.change, begun.promoted) else None
+        change = self.change if self.change and self.change.fits(begun.promoted) else None
         return replace(begun, change=change, memory=self.memory, history=self.history, last=last)
-
-
-def goes_on(change: Change, promoted: DesiredShape) -> bool:
-    """The promoted shape is written before what goes with it: in between the change is over, or has not begun."""
-    if change.on_trial:
-        return change.shape != promoted.shape
-    return change.stage is not Stage.PROMOTING or change.shape == promoted.shape
 
 
 @dataclass(slots=True)

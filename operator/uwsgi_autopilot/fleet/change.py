@@ -90,6 +90,15 @@ class Change:
     def on_trial(self) -> bool:
         return self.stage in (Stage.STARTING, Stage.TRYING)
 
+    def fits(self, promoted: DesiredShape) -> bool:
+        """Whether a stored change still stands beside the stored promoted shape.
+
+        The promoted shape is written first: after a crash between the two writes the change is already over.
+        """
+        if self.on_trial:
+            return self.shape != promoted.shape
+        return self.stage is not Stage.PROMOTING or self.shape == promoted.shape
+
     def concerns(self, uid: str) -> bool:
         return self.all_pods or self.pod == uid
 
