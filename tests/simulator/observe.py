@@ -1,5 +1,8 @@
 """One Sample a second from a simulated pod, with the noise that a real one has."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from tests.simulator.pod import Pod, Process
 from uwsgi_autopilot.api.sample import Census, Sample
 
@@ -8,12 +11,21 @@ STATES = ("run", "io", "lock", "pool")
 
 
 class Observer:
-    """`noise`: standard deviation of the machine's speed from one second to the next."""
+    """`noise`: standard deviation of the machine's speed from one second to the next. `unseen`: fields that this
+    machine cannot read, all None."""
 
-    def __init__(self, pod: Pod, *, noise: float = 0.03, memory_limit: int | None = None) -> None:
+    def __init__(
+        self,
+        pod: Pod,
+        *,
+        noise: float = 0.03,
+        memory_limit: int | None = None,
+        unseen: Mapping[str, None] | None = None,
+    ) -> None:
         self.pod = pod
         self.noise = noise
         self.memory_limit = memory_limit
+        self.unseen = unseen or {}
         self.seq = 0
         self._cpu: dict[Process, tuple[float, float]] = {}
 
@@ -48,7 +60,7 @@ class Observer:
             idle=idle / LOOKS_PER_S,
             looks=sum(counts.values()) + idle,
         )
-        return Sample(
+        sample = Sample(
             seq=self.seq,
             at=1000.0 + clock.now,
             seconds=1.0,
@@ -70,3 +82,4 @@ class Observer:
             worker_bytes=25_000_000,
             census=census,
         )
+        return replace(sample, **self.unseen)

@@ -14,7 +14,7 @@ A_LITTLE = 2.0  # requests
 
 
 def reference_pod(state: FleetState, now: float) -> str | None:
-    """Its uid; None when no pod can be judged by."""
+    """Its uid; None when no pod can stand for the others."""
     loads = {
         uid: figures.inside for uid, pod in state.pods.items() if usable(state, pod, now) and (figures := pod.figures())
     }

@@ -29,9 +29,17 @@ def begin(state: FleetState, now: float) -> FleetState:
         return replace(state, hold=hold)
     uid = reference_pod(state, now)
     if uid is None:
-        message = "no pod can be judged by: none runs, none has settled, or no agent answers"
-        return replace(state, hold=Word(reason=Reason.NO_REFERENCE_POD, message=message))
+        return replace(state, hold=_no_reference(state))
     return _ask(replace(state, hold=None, reference=uid), state.pods[uid], now)
+
+
+def _no_reference(state: FleetState) -> Word:
+    for pod in state.pods.values():
+        if pod.settled and pod.state is not None and pod.state.target == state.shape != pod.shape:
+            message = f"{pod.shape} serves in {pod.name} where {state.shape} should: workers are missing"
+            return Word(reason=Reason.WORKERS_MISSING, message=message)
+    message = "no pod can stand for the application: none runs, none has settled, or no agent answers"
+    return Word(reason=Reason.NO_REFERENCE_POD, message=message)
 
 
 def fresh(state: FleetState, pod: Pod) -> bool:

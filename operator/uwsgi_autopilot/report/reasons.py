@@ -94,7 +94,7 @@ class Reason(str, Enum):
     PODS_CHANGING = "PodsChanging"
     """Pods are still changing to the promoted shape."""
     NO_REFERENCE_POD = "NoReferencePod"
-    """No pod can be judged by: none runs, none has settled, or no agent answers."""
+    """No pod can stand for the application: none runs, none has settled, or no agent answers."""
     TRIAL_UNDECIDED = "TrialUndecided"
     """A trial ended without a verdict: its pod went, or the pods of the application changed."""
 

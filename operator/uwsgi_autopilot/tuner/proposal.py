@@ -47,18 +47,6 @@ class Proposal(Said):
         """More slots than before."""
         return self.shape.slots > self.before.shape.slots
 
-    @property
-    def numbers(self) -> dict[str, float]:
-        """What the message says, for machines."""
-        return {
-            "throughput_rps": self.before.throughput,
-            "expected_rps": self.expected,
-            "wait_s": self.before.wait_s,
-            "cpu_s": self.before.cpu_s,
-            "service_s": self.before.service_s,
-            "in_service": self.before.in_service,
-        }
-
     def to_json(self) -> dict[str, Any]:
         return {
             "shape": self.shape.to_json(),

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from pathlib import Path
 
 import pytest
 
@@ -20,8 +19,8 @@ PIN = {"processes": 3, "threads": 5}
 # --- a whole story
 
 
-def test_a_better_shape_is_tried_promoted_and_kept(tmp_path: Path) -> None:
-    world = World(tmp_path, IO)
+def test_a_better_shape_is_tried_promoted_and_kept() -> None:
+    world = World(IO)
     world.until("promote")
     world.run(5)
     assert world.told[:2] == ["try", "promote"]
@@ -38,9 +37,9 @@ def begun(world: World) -> None:
     world.run(10)
 
 
-def test_how_many_writes_there_are(tmp_path: Path) -> None:
+def test_how_many_writes_there_are() -> None:
     """So that the next test reaches all of them."""
-    world = World(tmp_path, IO)
+    world = World(IO)
     begun(world)
     assert world.shapes == ["3x5", "3x5"]
     assert len(world.kube.log) - 1 <= WRITES, "ensure_promoted has made one of them"
@@ -50,10 +49,8 @@ WRITES = 18
 
 
 @pytest.mark.parametrize("writes", range(1, WRITES + 1))
-def test_the_operator_ends_after_any_write_and_another_one_comes_to_the_same_shapes(
-    tmp_path: Path, writes: int
-) -> None:
-    world = World(tmp_path, IO)
+def test_the_operator_ends_after_any_write_and_another_one_comes_to_the_same_shapes(writes: int) -> None:
+    world = World(IO)
     world.kube.killed_after = writes
     begun(world)
     assert world.kube.killed_after is None or world.kube.killed_after > 0
@@ -63,8 +60,8 @@ def test_the_operator_ends_after_any_write_and_another_one_comes_to_the_same_sha
     assert world.state.last >= world.stored.version
 
 
-def test_a_trial_ends_by_itself_when_no_operator_comes_back(tmp_path: Path) -> None:
-    world = World(tmp_path, IO)
+def test_a_trial_ends_by_itself_when_no_operator_comes_back() -> None:
+    world = World(IO)
     world.until("try")
     world.run(4)
     assert len(set(world.shapes)) == 2

@@ -4,14 +4,13 @@ The kubelet and the watches are instant. The poller is not there: each pod's ans
 """
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
+from tests.simulator.agent import SimAgent
 from tests.simulator.pod import Pod as Machine
 from tests.simulator.workload import Workload
 from tests.unit.controller.fakes import FakeKube, Killed
 from tests.unit.controller.making import SHOP, answer, app_body, pod_body
-from tests.unit.fleet.pods import SimAgent
 from uwsgi_autopilot.api.desired import DesiredShape, parse_desired
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.controller.cache import Cache
@@ -62,7 +61,7 @@ def runner_of(cache: Cache, kube: FakeKube, key: Key = SHOP, clock: Any = None) 
 class World:
     """`pods` pods with so many pinned `clients` each. told: kinds of entries, over all runners. away: no operator."""
 
-    def __init__(self, tmp_path: Path, load: Workload, *, pods: int = 2, clients: int = 32, **tuning: Any) -> None:
+    def __init__(self, load: Workload, *, pods: int = 2, clients: int = 32, **tuning: Any) -> None:
         self.now = 1000.0
         self.kube, self.cache = FakeKube(), Cache()
         self.agents: dict[str, SimAgent] = {}
@@ -71,7 +70,7 @@ class World:
         for number in range(pods):
             uid = f"shop-{number}"
             machine = Machine(load, START, clients=clients, seed=number + 1)
-            self.agents[uid] = SimAgent(uid, machine, tmp_path / uid, START)
+            self.agents[uid] = SimAgent(machine, uid=uid)
             self.kube.put(pod_body(uid))
         self.tune(1, **tuning)
         asyncio.run(Store(self.kube).ensure_promoted(App.from_body(app_body(**self.tuning)), None))

@@ -1,16 +1,11 @@
 """An application with several simulated pods, second by second: what the operator would do, without one."""
 
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-from tests.simulator.observe import Observer
+from tests.simulator.agent import SimAgent
 from tests.simulator.pod import Pod as Machine
 from tests.simulator.workload import Workload
-from tests.unit.agent.making import config
-from uwsgi_autopilot.agent.follower import Follower
-from uwsgi_autopilot.agent.following import Following
-from uwsgi_autopilot.api.agentstate import AgentState, ChangeProgress
 from uwsgi_autopilot.api.desired import DesiredShape, parse_desired
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import TuningSpec, UwsgiApp
@@ -20,76 +15,19 @@ from uwsgi_autopilot.fleet.change import Change as Pending
 from uwsgi_autopilot.fleet.plan import plan
 from uwsgi_autopilot.fleet.pod import Pod, PodInfo
 from uwsgi_autopilot.fleet.state import FleetState
-from uwsgi_autopilot.report.reasons import RefusalReason
 from uwsgi_autopilot.tuner.memory import Memory
 
 EPOCH = 1_800_000_000.0
-SWAP_S = 1.5
 START = Shape(2, 4)
-
-
-@dataclass(slots=True)
-class SimAgent:
-    """What the agent does with its file, over the simulated machine.
-
-    deaf: its file never changes. silent: it does not answer. full: no memory for another shape, which is accepted and
-    cannot be carried out.
-    """
-
-    uid: str
-    machine: Machine
-    folder: Path
-    start: Shape
-    follower: Follower = field(init=False)
-    observer: Observer = field(init=False)
-    samples: list[Any] = field(default_factory=list)
-    annotation: str | None = None
-    deaf: bool = False
-    silent: bool = False
-    full: bool = False
-
-    def __post_init__(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.follower = Follower(config(self.folder, start=self.start, uid=self.uid))
-        self.observer = Observer(self.machine)
-
-    @property
-    def following(self) -> Following:
-        return self.follower.following
-
-    def second(self, now: float) -> None:
-        if self.annotation is not None and not self.deaf:
-            (self.folder / "desired").write_text(self.annotation)
-        before = self.follower.target
-        self.follower.poll(now)
-        if self.follower.target != before and self.full:
-            version, shape = self.follower.version, self.follower.target
-            reason, message = RefusalReason.MEMORY_LIMIT, "does not fit"
-            self.follower.give_up(reason, message, now, version=version, shape=shape, before=before)
-        elif self.follower.target != before:
-            self.machine.change(self.follower.target, SWAP_S)
-        self.samples.append(self.observer.second())
-
-    def state(self, now: float) -> AgentState:
-        changing = None if self.machine.settled else ChangeProgress(kind="swap", to=self.follower.target, seconds=1.0)
-        return AgentState(
-            agent="0.1.0", app="shop", uid=self.uid, pid=1, now=now, serving=True, ready=True, change=changing,
-            shape=self.machine.shape, target=self.follower.target, accepted=self.follower.version,
-            on_trial=self.following.trial is not None, refused=self.following.refused,
-        )  # fmt: skip
-
-    def answer(self, now: float, since: int) -> dict[str, Any]:
-        return self.state(now).to_json([each for each in self.samples if each.seq > since])
 
 
 class SimFleet:
     """`clients` pinned connections for each pod. Pods were ready long ago unless they are added later."""
 
     def __init__(
-        self, tmp_path: Path, load: Workload, *, pods: int = 3, clients: int = 32, start: Shape = START,
+        self, load: Workload, *, pods: int = 3, clients: int = 32, start: Shape = START,
         tuning: TuningSpec | None = None,
     ) -> None:  # fmt: skip
-        self.tmp_path = tmp_path
         self.load, self.start = load, start
         self.now = 1000.0
         self.agents: dict[str, SimAgent] = {}
@@ -134,7 +72,7 @@ class SimFleet:
 
     def add(self, uid: str, *, clients: int, seed: int = 9, ready_at: float | None = None) -> None:
         machine = Machine(self.load, self.start, clients=clients, seed=seed)
-        self.agents[uid] = SimAgent(uid, machine, self.tmp_path / uid, self.start)
+        self.agents[uid] = SimAgent(machine, uid=uid)
         ready_at = EPOCH + self.now if ready_at is None else ready_at
         self.infos[uid] = PodInfo(uid=uid, name=uid, ip="10.0.0.1", revision="a", ready_at=ready_at)
 

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from tests.simulator import workload
+from tests.simulator.agent import anything, nothing
 from tests.unit.fleet.pods import SimFleet
 from uwsgi_autopilot.api.desired import DesiredShape
 from uwsgi_autopilot.api.shape import Shape
@@ -23,7 +24,7 @@ def calm(fleet: SimFleet) -> None:
 
 def by_hand(fleet: SimFleet, uid: str) -> None:
     """Somebody writes an annotation, newer than everything."""
-    newest = max(max(agent.follower.version for agent in fleet.agents.values()), fleet.state.last)
+    newest = max(max(agent.following.accepted.version for agent in fleet.agents.values()), fleet.state.last)
     fleet.agents[uid].annotation = DesiredShape(version=newest.next(), shape=Shape(1, 3), uid=uid).to_text()
 
 
@@ -59,14 +60,14 @@ def story(fleet: SimFleet, *, seconds: int) -> Ledger:
     return ledger
 
 
-def test_an_operator_that_dies_at_any_write(tmp_path):
-    whole = SimFleet(tmp_path / "whole", workload.IO, pods=2, clients=12)
+def test_an_operator_that_dies_at_any_write():
+    whole = SimFleet(workload.IO, pods=2, clients=12)
     story(whole, seconds=100)
     calm(whole)
     assert {"try", "promote", "change"} <= set(whole.kinds()), whole.told
     assert whole.writes >= 7
     for write in range(whole.writes):
-        fleet = SimFleet(tmp_path / str(write), workload.IO, pods=2, clients=12)
+        fleet = SimFleet(workload.IO, pods=2, clients=12)
         fleet.crash_after = write
         story(fleet, seconds=100)
         assert fleet.crash_after is None, "it died"
@@ -75,9 +76,9 @@ def test_an_operator_that_dies_at_any_write(tmp_path):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_any_sequence_of_events_ends_in_the_promoted_shape(tmp_path, seed):
+def test_any_sequence_of_events_ends_in_the_promoted_shape(seed):
     chance = random.Random(seed)
-    fleet = SimFleet(tmp_path, workload.IO, pods=3, clients=4)
+    fleet = SimFleet(workload.IO, pods=3, clients=4)
     ledger, born = Ledger(fleet), 0
     for _ in range(40):
         event = chance.choice(["pin", "unpin", "add", "remove", "deaf", "full", "silent", "crash", "amnesia", "hand"])
@@ -92,7 +93,9 @@ def test_any_sequence_of_events_ends_in_the_promoted_shape(tmp_path, seed):
             fleet.add(f"born-{born}", clients=4, seed=born)
         elif event == "remove" and len(pods) > 1:
             fleet.remove(one.uid)
-        elif event in ("deaf", "full", "silent"):
+        elif event == "full":
+            one.refuses = nothing if one.refuses is anything else anything
+        elif event in ("deaf", "silent"):
             setattr(one, event, not getattr(one, event))
         elif event == "crash":
             fleet.crash_after = fleet.writes + chance.randint(0, 2)
@@ -104,7 +107,8 @@ def test_any_sequence_of_events_ends_in_the_promoted_shape(tmp_path, seed):
             fleet.run(1)
             ledger.look()
     for agent in fleet.agents.values():
-        agent.deaf = agent.full = agent.silent = False
+        agent.deaf = agent.silent = False
+        agent.refuses = nothing
     fleet.crash_after = None
     fleet.tune(pin=PIN)
     fleet.run(100)

@@ -5,14 +5,15 @@ from dataclasses import replace
 import pytest
 
 from tests.simulator import workload
+from tests.simulator.agent import anything, nothing
 from tests.unit.fleet.pods import SimFleet
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Bounds, Mode, TuningSpec
 from uwsgi_autopilot.report.reasons import Reason, RefusalReason
 
 
-def test_one_pod_tries_first_and_the_others_follow(tmp_path):
-    fleet = SimFleet(tmp_path, workload.MIXED, clients=32)
+def test_one_pod_tries_first_and_the_others_follow():
+    fleet = SimFleet(workload.MIXED, clients=32)
     fleet.until("try")
     fleet.run(4)
     assert len(set(fleet.shapes)) == 2, "one pod tries"
@@ -23,8 +24,8 @@ def test_one_pod_tries_first_and_the_others_follow(tmp_path):
     assert fleet.shapes[0] == str(fleet.state.shape) != "2x4"
 
 
-def test_a_lonely_pod_tries_and_keeps(tmp_path):
-    fleet = SimFleet(tmp_path, workload.IO, pods=1, clients=64)
+def test_a_lonely_pod_tries_and_keeps():
+    fleet = SimFleet(workload.IO, pods=1, clients=64)
     fleet.run(120)
     assert fleet.promoted.version.seq > 0, fleet.told
     assert fleet.promoted.trial_seconds is None
@@ -32,30 +33,30 @@ def test_a_lonely_pod_tries_and_keeps(tmp_path):
     assert fleet.state.shape.slots > 30
 
 
-def test_recommend_changes_nothing_and_says_what_it_would_do(tmp_path):
-    fleet = SimFleet(tmp_path, workload.IO, tuning=TuningSpec(mode=Mode.RECOMMEND, start=Shape(2, 4)))
+def test_recommend_changes_nothing_and_says_what_it_would_do():
+    fleet = SimFleet(workload.IO, tuning=TuningSpec(mode=Mode.RECOMMEND, start=Shape(2, 4)))
     fleet.run(60)
     assert fleet.shapes == ["2x4"] * 3
     assert fleet.kinds() == ["recommend"]
 
 
-def test_disabled_changes_nothing_and_says_nothing(tmp_path):
-    fleet = SimFleet(tmp_path, workload.IO, tuning=TuningSpec(mode=Mode.DISABLED, start=Shape(2, 4)))
+def test_disabled_changes_nothing_and_says_nothing():
+    fleet = SimFleet(workload.IO, tuning=TuningSpec(mode=Mode.DISABLED, start=Shape(2, 4)))
     fleet.run(60)
     assert fleet.shapes == ["2x4"] * 3
     assert fleet.told == []
 
 
-def test_a_pin_reaches_every_pod_and_holds(tmp_path):
-    fleet = SimFleet(tmp_path, workload.IO)
+def test_a_pin_reaches_every_pod_and_holds():
+    fleet = SimFleet(workload.IO)
     fleet.run(30)
     fleet.tune(pin=Shape(3, 5))
     fleet.run(90)
     assert fleet.shapes == ["3x5"] * 3
 
 
-def test_a_pin_before_anything_was_promoted_is_recorded_as_one(tmp_path):
-    fleet = SimFleet(tmp_path, workload.IO, clients=0)
+def test_a_pin_before_anything_was_promoted_is_recorded_as_one():
+    fleet = SimFleet(workload.IO, clients=0)
     fleet.run(5)
     assert fleet.told == []
     fleet.tune(pin=Shape(3, 5))
@@ -66,15 +67,15 @@ def test_a_pin_before_anything_was_promoted_is_recorded_as_one(tmp_path):
     assert fleet.stored is not None
 
 
-def test_pods_that_start_with_the_pin_need_no_change(tmp_path):
-    fleet = SimFleet(tmp_path, workload.IO, clients=0, tuning=TuningSpec(start=Shape(1, 1), pin=Shape(2, 4)))
+def test_pods_that_start_with_the_pin_need_no_change():
+    fleet = SimFleet(workload.IO, clients=0, tuning=TuningSpec(start=Shape(1, 1), pin=Shape(2, 4)))
     fleet.run(20)
     assert fleet.told == []
     assert fleet.shapes == ["2x4"] * 3
 
 
-def test_swaps_happen_on_at_most_half_of_the_pods_at_a_time(tmp_path):
-    fleet = SimFleet(tmp_path, workload.IO, pods=4, tuning=TuningSpec(start=Shape(2, 4), pin=Shape(2, 9)))
+def test_swaps_happen_on_at_most_half_of_the_pods_at_a_time():
+    fleet = SimFleet(workload.IO, pods=4, tuning=TuningSpec(start=Shape(2, 4), pin=Shape(2, 9)))
     most = 0
     for _ in range(40):
         fleet.run(1)
@@ -83,8 +84,8 @@ def test_swaps_happen_on_at_most_half_of_the_pods_at_a_time(tmp_path):
     assert most <= 2
 
 
-def test_an_operator_that_dies_in_a_trial_leaves_no_trial_behind(tmp_path):
-    fleet = SimFleet(tmp_path, workload.MIXED)
+def test_an_operator_that_dies_in_a_trial_leaves_no_trial_behind():
+    fleet = SimFleet(workload.MIXED)
     fleet.until("try")
     fleet.run(3)
     fleet.down = True
@@ -94,8 +95,8 @@ def test_an_operator_that_dies_in_a_trial_leaves_no_trial_behind(tmp_path):
 
 
 @pytest.mark.parametrize("forgetful", [False, True])
-def test_a_new_operator_continues_with_what_the_last_one_stored(tmp_path, forgetful):
-    fleet = SimFleet(tmp_path, workload.MIXED)
+def test_a_new_operator_continues_with_what_the_last_one_stored(forgetful):
+    fleet = SimFleet(workload.MIXED)
     fleet.run(150)
     assert "promote" in fleet.kinds()
     shape, epoch = fleet.state.shape, fleet.promoted.version.epoch
@@ -107,8 +108,8 @@ def test_a_new_operator_continues_with_what_the_last_one_stored(tmp_path, forget
     assert fleet.state.last.epoch > epoch, "what it gives out is newer than anything that the last one did"
 
 
-def test_a_trial_whose_pod_goes_ends_undecided(tmp_path):
-    fleet = SimFleet(tmp_path, workload.MIXED)
+def test_a_trial_whose_pod_goes_ends_undecided():
+    fleet = SimFleet(workload.MIXED)
     fleet.until("try")
     fleet.remove(fleet.change.pod)
     fleet.run(5)
@@ -117,8 +118,8 @@ def test_a_trial_whose_pod_goes_ends_undecided(tmp_path):
     assert fleet.shapes == ["2x4"] * 2
 
 
-def test_nothing_is_tried_within_a_minute_of_a_change_of_replicas(tmp_path):
-    fleet = SimFleet(tmp_path, workload.MIXED, pods=2)
+def test_nothing_is_tried_within_a_minute_of_a_change_of_replicas():
+    fleet = SimFleet(workload.MIXED, pods=2)
     fleet.add("late", clients=32)
     fleet.run(58)
     assert "try" not in fleet.kinds()
@@ -126,9 +127,9 @@ def test_nothing_is_tried_within_a_minute_of_a_change_of_replicas(tmp_path):
     assert "try" in fleet.kinds()
 
 
-def test_a_pod_that_never_gets_its_shape_is_named_once_and_keeps_nobody_waiting(tmp_path):
+def test_a_pod_that_never_gets_its_shape_is_named_once_and_keeps_nobody_waiting():
     """Two pods, of which half may change at a time: the other one's turn comes when the first is late."""
-    fleet = SimFleet(tmp_path, workload.IO, pods=2, tuning=TuningSpec(start=Shape(2, 4), pin=Shape(3, 5)))
+    fleet = SimFleet(workload.IO, pods=2, tuning=TuningSpec(start=Shape(2, 4), pin=Shape(3, 5)))
     fleet.agents["pod-0"].deaf = True
     fleet.run(30)
     assert fleet.shapes == ["2x4", "2x4"]
@@ -140,8 +141,8 @@ def test_a_pod_that_never_gets_its_shape_is_named_once_and_keeps_nobody_waiting(
     assert fleet.shapes == ["3x5", "3x5"]
 
 
-def test_a_slow_swap_of_the_others_waits_for_no_silent_pod(tmp_path):
-    fleet = SimFleet(tmp_path, workload.IO)
+def test_a_slow_swap_of_the_others_waits_for_no_silent_pod():
+    fleet = SimFleet(workload.IO)
     fleet.agents["pod-2"].silent = True
     fleet.run(150)
     assert "promote" in fleet.kinds()
@@ -149,29 +150,29 @@ def test_a_slow_swap_of_the_others_waits_for_no_silent_pod(tmp_path):
 
 
 @pytest.mark.parametrize("pods", [1, 3])
-def test_versions_only_grow(tmp_path, pods):
-    fleet = SimFleet(tmp_path, workload.MIXED, pods=pods)
+def test_versions_only_grow(pods):
+    fleet = SimFleet(workload.MIXED, pods=pods)
     last = dict.fromkeys(fleet.agents, (-1, -1))
     for _ in range(120):
         fleet.run(1)
         for uid, agent in fleet.agents.items():
-            seq = agent.follower.version
+            seq = agent.following.accepted.version
             assert seq >= last[uid]
             last[uid] = seq
 
 
-def test_a_second_without_a_new_sample_is_no_second_decision(tmp_path):
+def test_a_second_without_a_new_sample_is_no_second_decision():
     """A poll may come between two samples, or fail: the tuner's last answer is not asked for again."""
-    fleet = SimFleet(tmp_path, workload.IO, pods=1, clients=64)
+    fleet = SimFleet(workload.IO, pods=1, clients=64)
     fleet.until("try")
     fleet.agents["pod-0"].silent = True
     fleet.run(3)
     assert fleet.kinds() == ["try"]
 
 
-def test_another_start_reaches_all_pods_while_nothing_was_promoted(tmp_path):
+def test_another_start_reaches_all_pods_while_nothing_was_promoted():
     """Pods born now have it already: two starts beside each other could never be compared."""
-    fleet = SimFleet(tmp_path, workload.IO, clients=0)
+    fleet = SimFleet(workload.IO, clients=0)
     fleet.run(5)
     fleet.tune(start=Shape(3, 6))
     fleet.run(20)
@@ -182,10 +183,10 @@ def test_another_start_reaches_all_pods_while_nothing_was_promoted(tmp_path):
     assert fleet.shapes == ["3x6"] * 3, "without effect once a shape was promoted"
 
 
-def test_connections_keep_to_their_bound_when_pods_are_added(tmp_path):
+def test_connections_keep_to_their_bound_when_pods_are_added():
     # 2 x 4x8 = 64 connections of 100; 6 x 4x8 would be 192, 6 x 2x8 are 96.
     tuning = TuningSpec(start=Shape(4, 8), max_connections=100)
-    fleet = SimFleet(tmp_path, workload.IO, pods=2, clients=1, start=Shape(4, 8), tuning=tuning)
+    fleet = SimFleet(workload.IO, pods=2, clients=1, start=Shape(4, 8), tuning=tuning)
     fleet.run(10)
     assert fleet.shapes == ["4x8"] * 2
     for number in range(4):
@@ -194,9 +195,9 @@ def test_connections_keep_to_their_bound_when_pods_are_added(tmp_path):
     assert fleet.shapes == ["2x8"] * 6
 
 
-def test_connections_of_pods_that_do_not_run_yet_count(tmp_path):
+def test_connections_of_pods_that_do_not_run_yet_count():
     tuning = TuningSpec(start=Shape(4, 8), max_connections=100)
-    fleet = SimFleet(tmp_path, workload.IO, pods=2, clients=1, start=Shape(4, 8), tuning=tuning)
+    fleet = SimFleet(workload.IO, pods=2, clients=1, start=Shape(4, 8), tuning=tuning)
     pod = fleet.infos["pod-0"]
     fleet.coming = tuple(replace(pod, uid=f"more-{number}", ready=False, running=False) for number in range(4))
     fleet.coming += (replace(pod, uid="gone", running=False, leaving=True),)
@@ -207,15 +208,15 @@ def test_connections_of_pods_that_do_not_run_yet_count(tmp_path):
 # --- what no agent can carry out
 
 
-def without_room(tmp_path, **settings) -> SimFleet:
-    fleet = SimFleet(tmp_path, workload.IO, **settings)
+def without_room(**settings) -> SimFleet:
+    fleet = SimFleet(workload.IO, **settings)
     for agent in fleet.agents.values():
-        agent.full = True
+        agent.refuses = anything
     return fleet
 
 
-def test_a_shape_that_was_accepted_and_could_not_be_carried_out(tmp_path):
-    fleet = without_room(tmp_path, clients=64)
+def test_a_shape_that_was_accepted_and_could_not_be_carried_out():
+    fleet = without_room(clients=64)
     fleet.run(40)
     assert fleet.kinds() == ["try", "refuse"]
     refused = fleet.state.history[1]
@@ -225,19 +226,19 @@ def test_a_shape_that_was_accepted_and_could_not_be_carried_out(tmp_path):
     assert fleet.state.hold is None, "the search continues"
 
 
-def test_what_all_pods_try_at_once_and_none_can_take_is_not_promoted(tmp_path):
-    fleet = without_room(tmp_path, clients=120)
+def test_what_all_pods_try_at_once_and_none_can_take_is_not_promoted():
+    fleet = without_room(clients=120)
     fleet.run(60)
     assert fleet.kinds() == ["try-all", "refuse"]
     assert fleet.state.shape == Shape(2, 4)
     assert fleet.stored is None, "new pods never start with a shape that was only tried"
 
 
-def test_what_every_pod_gives_up_is_promoted_no_longer(tmp_path):
-    fleet = SimFleet(tmp_path, workload.IO, clients=8, tuning=TuningSpec(start=Shape(2, 4), pin=Shape(3, 8)))
+def test_what_every_pod_gives_up_is_promoted_no_longer():
+    fleet = SimFleet(workload.IO, clients=8, tuning=TuningSpec(start=Shape(2, 4), pin=Shape(3, 8)))
     fleet.run(20)
     for agent in fleet.agents.values():
-        agent.full = True
+        agent.refuses = anything
     fleet.tune(pin=Shape(12, 64))
     fleet.run(60)
     assert fleet.shapes == ["3x8"] * 3
@@ -246,12 +247,12 @@ def test_what_every_pod_gives_up_is_promoted_no_longer(tmp_path):
     assert fleet.state.shape == Shape(3, 8)
 
 
-def test_a_pod_that_had_no_room_for_the_promoted_shape_gets_it_later(tmp_path):
-    fleet = SimFleet(tmp_path, workload.IO, clients=8, tuning=TuningSpec(start=Shape(2, 4), pin=Shape(3, 8)))
-    fleet.agents["pod-1"].full = True
+def test_a_pod_that_had_no_room_for_the_promoted_shape_gets_it_later():
+    fleet = SimFleet(workload.IO, clients=8, tuning=TuningSpec(start=Shape(2, 4), pin=Shape(3, 8)))
+    fleet.agents["pod-1"].refuses = anything
     fleet.run(30)
     assert fleet.shapes == ["3x8", "2x4", "3x8"]
-    fleet.agents["pod-1"].full = False
+    fleet.agents["pod-1"].refuses = nothing
     fleet.run(90)
     assert fleet.shapes == ["3x8"] * 3
 
@@ -259,9 +260,9 @@ def test_a_pod_that_had_no_room_for_the_promoted_shape_gets_it_later(tmp_path):
 # --- a shape that is given to every pod at once
 
 
-def test_an_operator_that_dies_while_all_pods_try_leaves_no_trial_behind(tmp_path):
+def test_an_operator_that_dies_while_all_pods_try_leaves_no_trial_behind():
     """Nothing of it was promoted, and each agent ends its own trial, not all in the same second."""
-    fleet = SimFleet(tmp_path, workload.IO, pods=4, clients=120)
+    fleet = SimFleet(workload.IO, pods=4, clients=120)
     fleet.until("try-all")
     while len(set(fleet.shapes)) > 1 or fleet.shapes[0] == "2x4":
         fleet.run(1)
@@ -277,8 +278,8 @@ def test_an_operator_that_dies_while_all_pods_try_leaves_no_trial_behind(tmp_pat
     assert fleet.state.shape == Shape(2, 4)
 
 
-def test_all_pods_are_given_a_shape_half_of_them_at_a_time(tmp_path):
-    fleet = SimFleet(tmp_path, workload.IO, pods=4, clients=120)
+def test_all_pods_are_given_a_shape_half_of_them_at_a_time():
+    fleet = SimFleet(workload.IO, pods=4, clients=120)
     fleet.until("try-all")
     most = 0
     for _ in range(20):
@@ -293,8 +294,8 @@ def test_all_pods_are_given_a_shape_half_of_them_at_a_time(tmp_path):
 # --- versions
 
 
-def test_a_lost_configmap_neither_moves_the_pods_nor_is_refused_by_them(tmp_path):
-    fleet = SimFleet(tmp_path, workload.IO, clients=8, tuning=TuningSpec(start=Shape(2, 4), pin=Shape(3, 8)))
+def test_a_lost_configmap_neither_moves_the_pods_nor_is_refused_by_them():
+    fleet = SimFleet(workload.IO, clients=8, tuning=TuningSpec(start=Shape(2, 4), pin=Shape(3, 8)))
     fleet.run(20)
     fleet.tune()
     fleet.stored = None
@@ -307,11 +308,9 @@ def test_a_lost_configmap_neither_moves_the_pods_nor_is_refused_by_them(tmp_path
     assert fleet.shapes == ["2x2"] * 3
 
 
-def test_bounds_and_connections_that_bind_at_once_give_one_shape_one_version(tmp_path):
+def test_bounds_and_connections_that_bind_at_once_give_one_shape_one_version():
     """Two writers once gave one number to two shapes."""
-    fleet = SimFleet(
-        tmp_path, workload.IO, pods=2, clients=1, start=Shape(8, 16), tuning=TuningSpec(start=Shape(8, 16))
-    )
+    fleet = SimFleet(workload.IO, pods=2, clients=1, start=Shape(8, 16), tuning=TuningSpec(start=Shape(8, 16)))
     fleet.run(10)
     fleet.tune(start=Shape(8, 16), processes=Bounds(min=1, max=4), max_connections=96)
     given = {}

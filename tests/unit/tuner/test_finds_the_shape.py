@@ -3,6 +3,7 @@
 import pytest
 
 from tests.simulator import workload
+from tests.simulator.observe import Observer
 from tests.simulator.pod import Pod
 from tests.simulator.story import best_of_grid, tell
 from uwsgi_autopilot.api.shape import Shape
@@ -36,14 +37,12 @@ def test_a_backend_that_slows_down_is_not_drowned(start):
 
 def test_a_backend_that_slows_down_is_not_made_slower():
     told = tell(Pod(workload.DEGRADING, Shape(16, 64), clients=64), 60)
-    assert told.throughput() >= 0.95 * told.samples[2].requests, told.way
+    assert told.throughput() >= 0.95 * told.agent.samples[2].requests, told.way
 
 
 @pytest.mark.parametrize(("load", "clients"), [(workload.CPU, 16), (workload.MIXED, 64), (workload.BIMODAL, 40)])
 def test_noise_moves_nothing(load, clients):
     """Five minutes at a machine whose speed varies by 5 % from second to second."""
-    from tests.simulator.observe import Observer
-
     pod = Pod(load, Shape(2, 4), clients=clients, seed=11)
     told = tell(pod, 300, observer=Observer(pod, noise=0.05))
     assert all(second <= 40 for second, _ in told.changes), told.way
@@ -54,13 +53,15 @@ def test_noise_moves_nothing(load, clients):
 def test_little_load_is_left_alone(load, rate):
     told = tell(Pod(load, Shape(2, 4), rate=rate), 300)
     assert told.changes == [], told.way
-    assert told.decisions[-1][1].reason.value in ("ApplicationLimited", "TooFewRequests")
+    assert told.said[-1].reason in ("ApplicationLimited", "TooFewRequests")
 
 
 def test_every_change_says_why_with_numbers():
     told = tell(Pod(workload.MIXED, Shape(1, 2), clients=64), 30)
     _, jump = told.changes[0]
-    assert jump.reason.value == "FirstJump"
+    assert jump.reason == "FirstJump"
     assert jump.message.startswith("waits 9")
     assert "per process and 4 processes should serve" in jump.message
-    assert jump.numbers["expected_rps"] > 5 * jump.numbers["throughput_rps"]
+    _, proposal = told.proposals[0]
+    assert proposal.message == jump.message
+    assert proposal.expected > 5 * proposal.before.throughput

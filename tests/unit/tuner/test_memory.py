@@ -7,14 +7,15 @@ import pytest
 
 from tests.simulator import workload
 from tests.simulator.pod import Pod
-from tests.simulator.story import WIDE, tell
+from tests.simulator.story import tell
+from tests.unit.tuner.making import WIDE
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.tuner.memory import MAX_JSON_BYTES, Memory
 from uwsgi_autopilot.tuner.propose import propose
 
 
 def full() -> Memory:
-    memory = tell(Pod(workload.DEGRADING, Shape(8, 1), clients=64), 14).memory
+    memory = tell(Pod(workload.DEGRADING, Shape(8, 1), clients=64), 14).state.memory
     for number in range(1, 30):
         memory = memory.with_rejected(Shape(number, 64), up=True, demand=1e9, change=-0.123456789)
         point = replace(memory.points[-1], shape=Shape(number, 7), throughput=1000 / 7, wait_s=1 / 70)
@@ -43,6 +44,6 @@ def test_what_is_no_memory_is_said_to_be_none(data):
 
 def test_another_boot_starts_afresh():
     told = tell(Pod(workload.MIXED, Shape(4, 13), clients=64), 30)
-    assert told.memory.settled
-    booted = [replace(each, at=each.at - 900.0) for each in told.samples[:2]]
-    assert propose(told.memory, booted, WIDE).memory == Memory(at=booted[1].at)
+    assert told.state.memory.settled
+    booted = [replace(each, at=each.at - 900.0) for each in told.agent.samples[:2]]
+    assert propose(told.state.memory, booted, WIDE).memory == Memory(at=booted[1].at)

@@ -6,14 +6,17 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.simulator.lonepod import LonePod
+from tests.simulator.agent import ReplayedAgent
+from tests.simulator.flight import Flight
+from uwsgi_autopilot.api.desired import parse_desired
 from uwsgi_autopilot.api.sample import Census, Sample
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.uwsgiapp import Bounds
+from uwsgi_autopilot.api.uwsgiapp import Bounds, Mode, ResourceLimits
+from uwsgi_autopilot.fleet.history import Kind
 from uwsgi_autopilot.tuner.limits import Limits
 from uwsgi_autopilot.tuner.memory import MAX_JSON_BYTES, Memory
 from uwsgi_autopilot.tuner.proposal import LONGEST_MESSAGE, Proposal
-from uwsgi_autopilot.tuner.propose import propose, recommend
+from uwsgi_autopilot.tuner.propose import propose
 
 amount = st.floats(min_value=0, max_value=1e4, allow_nan=False)
 share = st.floats(min_value=0, max_value=100, allow_nan=False)
@@ -79,25 +82,31 @@ def histories(draw):
     return samples
 
 
-def replayed(samples, limits, law=propose):
-    """The samples do not follow what is asked for: changes come, are lost, or another shape serves."""
-    fleet = LonePod(law=law, limits=limits, trial=law is propose)
-    for count in range(1, len(samples) + 1):
-        yield samples[count - 1], fleet.second(samples[:count]), fleet
+def flown(samples, limits, *, obeys=True, mode=Mode.AUTO):
+    """The flight after each sample. obeys: they come from whatever shape is asked for; else other shapes may serve."""
+    start = limits.clamp(samples[0].shape) if samples else None
+    flight = Flight(
+        ReplayedAgent(samples, start or Shape(1, 1), obeys=obeys), mode=mode, processes=limits.processes,
+        threads=limits.threads, max_connections=limits.max_connections,
+        connections_per_process=limits.connections_per_process,
+        limits=ResourceLimits(cpu=limits.cores, memory=limits.memory_limit),
+    )  # fmt: skip
+    for each in samples:
+        flight.second(each.at)
+        yield flight
 
 
 @settings(max_examples=150, deadline=None)
-@given(histories(), all_limits(), st.sampled_from([propose, recommend]))
-def test_whatever_is_measured_there_is_an_answer_within_bounds(samples, limits, law):
-    for newest, said, fleet in replayed(samples, limits, law):
-        assert 0 < len(said.message) <= LONGEST_MESSAGE
-        assert all(math.isfinite(number) for number in said.numbers.values())
-        if said.kind in ("change", "recommend"):
-            assert said.to_shape != said.from_shape == newest.shape
-            back = fleet.pending is not None and fleet.pending.back
-            assert back or limits.clamp(said.to_shape) == said.to_shape
-        else:
-            assert said.to_shape == said.from_shape
+@given(histories(), all_limits(), st.booleans(), st.sampled_from([Mode.AUTO, Mode.RECOMMEND]))
+def test_whatever_is_measured_there_is_an_answer_within_bounds(samples, limits, obeys, mode):
+    for flight in flown(samples, limits, obeys=obeys, mode=mode):
+        assert flight.autopilot.word is not None or flight.state.change is not None
+        assert all(0 < len(each.message) <= LONGEST_MESSAGE for each in flight.said)
+        assert all(limits.clamp(each.to_shape) == each.to_shape for _, each in flight.entries)
+        asked = flight.agent.annotation
+        assert asked is None or limits.clamp(parse_desired(asked).shape) == parse_desired(asked).shape
+        if flight.pending is not None:
+            assert math.isfinite(flight.pending.expected)
 
 
 @settings(max_examples=60, deadline=None)
@@ -111,24 +120,24 @@ def test_the_same_samples_and_memory_give_the_same_answer(samples, limits):
 @settings(max_examples=60, deadline=None)
 @given(histories(), all_limits())
 def test_memory_and_proposal_survive_json_at_any_moment(samples, limits):
-    for _, _, fleet in replayed(samples, limits):
-        text = fleet.memory.to_text()
+    for flight in flown(samples, limits):
+        text = flight.state.memory.to_text()
         assert len(text.encode()) <= MAX_JSON_BYTES
         assert Memory.from_json(json.loads(text)).to_text() == text
-        if fleet.pending is not None:
-            data = json.loads(json.dumps(fleet.pending.proposal.to_json()))
+        if flight.pending is not None:
+            data = json.loads(json.dumps(flight.pending.to_json()))
             assert Proposal.from_json(data).to_json() == data
 
 
 @settings(max_examples=60, deadline=None)
 @given(histories(), all_limits())
 def test_recommending_counts_no_change_and_says_a_shape_once(samples, limits):
-    last = None
-    for _, said, fleet in replayed(samples, limits, recommend):
-        assert fleet.memory.changes == 0
-        if said.kind == "recommend":
-            assert said.to_shape != last
-        last = fleet.memory.recommended
+    told, last = 0, None
+    for flight in flown(samples, limits, mode=Mode.RECOMMEND):
+        assert flight.state.memory.changes == 0
+        for _, each in flight.entries[told:]:
+            assert each.kind is not Kind.RECOMMEND or each.to_shape != last
+        told, last = len(flight.entries), flight.state.memory.recommended
 
 
 @settings(max_examples=30, deadline=None)
@@ -139,8 +148,8 @@ def test_without_requests_nothing_changes(shape, count):
         Sample(seq=n, at=float(n), seconds=1.0, generation=1, shape=shape, settled=True, requests=0.0, census=idle)
         for n in range(count)
     ]
-    limits = Limits(processes=Bounds(min=1, max=16), threads=Bounds(min=1, max=64))
-    assert all(said.kind == "hold" for _, said, _ in replayed(samples, limits))
+    limits = Limits(processes=Bounds(min=1, max=20), threads=Bounds(min=1, max=80))
+    assert all(flight.entries == [] for flight in flown(samples, limits))
 
 
 @settings(max_examples=60, deadline=None)
@@ -179,5 +188,5 @@ def test_never_an_increase_without_demand(shape, busy_share, cpu_s, wait_s):
         for n in range(1, 40)
     ]
     limits = Limits(processes=Bounds(min=1, max=20), threads=Bounds(min=1, max=80))
-    for _, said, _ in replayed(samples, limits):
-        assert said.to_shape.slots <= shape.slots
+    for flight in flown(samples, limits, obeys=False):
+        assert all(each.to_shape.slots <= shape.slots for _, each in flight.entries)
