@@ -15,8 +15,6 @@ from uwsgi_autopilot.report.histogram import LAST
 from uwsgi_autopilot.report.reasons import RefusalReason
 from uwsgi_autopilot.report.text import safe
 
-# The versions that this reader understands.
-VERSIONS = (STATE_VERSION,)
 MAX_PER_SHAPE = 1024  # processes, threads: the schema's own bound
 SHORTEST_S = 0.01  # of a sample: rates divide by it
 MAX_MESSAGE = 256
@@ -36,10 +34,10 @@ def parse_state(data: Any, *, uid: str) -> AgentState:
     """Raises WrongPod when another pod answered, ValueError with one sentence for anything else."""
     if not isinstance(data, dict):
         raise ValueError(f"expected a JSON object, found {type(data).__name__}")
-    if data.get("version") not in VERSIONS:
+    if data.get("version") != STATE_VERSION:
         found = _told(data.get("version"), 32)
         raise ValueError(
-            f"version: this reader understands {VERSIONS[-1]}, found {found}: its agent is of another release"
+            f"version: this reader understands {STATE_VERSION}, found {found}: its agent is of another release"
         )
     if data.get("uid") != uid:
         raise WrongPod(f"expected the pod {uid}, found {_told(data.get('uid'), 64)}")

@@ -6,6 +6,7 @@ from uwsgi_autopilot.api.quantity import cores, parse_duration, whole_bytes
 from uwsgi_autopilot.api.rule import values_at
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import (
+    START,
     Bounds,
     HealthSpec,
     Mode,
@@ -17,8 +18,6 @@ from uwsgi_autopilot.api.uwsgiapp import (
     UwsgiOption,
 )
 from uwsgi_autopilot.api.words import written
-
-DEFAULT_START = Shape(processes=2, threads=4)
 
 # What has a meaning on a cluster only.
 CLUSTER_ONLY = (
@@ -75,7 +74,7 @@ def _tuning(tuning: dict[str, Any]) -> TuningSpec:
     if "start" in tuning:
         start = Shape(**tuning["start"])
     else:
-        start = Shape(processes.clamp(DEFAULT_START.processes), threads.clamp(DEFAULT_START.threads))
+        start = Shape(processes.clamp(START.processes), threads.clamp(START.threads))
     return TuningSpec(
         mode=Mode(tuning["mode"]),
         start=start,

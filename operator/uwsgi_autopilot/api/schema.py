@@ -271,7 +271,7 @@ def completed(data: Any, model: type[BaseModel] = Manifest) -> Any:
             value = {} if isinstance(default, BaseModel) else default
         if value is None:
             continue
-        inner = next((each for each in _models_in(field.annotation)), None)
+        inner = next(iter(_models_in(field.annotation)), None)
         if inner and isinstance(value, list):
             value = [completed(each, inner) for each in value]
         elif inner:

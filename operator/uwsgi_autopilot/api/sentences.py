@@ -57,11 +57,7 @@ def _expectation(node: Schema, side: str) -> str:
 
 
 def _length_of(value: Any, side: str) -> str:
-    if side == "upper" and isinstance(value, str):
-        return f"{len(value)}"
-    if side == "upper" and isinstance(value, dict):
-        return f"{len(value)}"
-    return found(value)
+    return f"{len(value)}" if side == "upper" and isinstance(value, str | dict) else found(value)
 
 
 def _hint(node: Schema, value: Any, text: str | None) -> str:

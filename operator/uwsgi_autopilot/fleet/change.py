@@ -1,12 +1,15 @@
-"""The one change that is pending, as one table.
+"""The one pending change of an application: a state machine, and this table is all of it.
 
-    STARTING ──(serves in the pod that tries)──► TRYING ──(kept)──► PROMOTING ──(every pod has it)──► done
-        │  ▲                                      │ │
-        │  └──────────(on to another shape)───────┘ │
-        └──(refused, lost, void, forbidden)─────────┴──(worse, void, forbidden)──► REVERTING ──(back)──► done
+    a shape worth a trial                                  a pin, new bounds
+        │                                                          │
+        ▼      ARRIVED                   KEPT                      ▼       COMPLETE
+    STARTING ───────────► TRYING ─────────────────────────────► PROMOTING ──────────► done
+        │  ▲                │ │                                                         ▲
+        │  └────FURTHER─────┘ │                                            COMPLETE     │
+        └─────────────────────┴──NOT_CARRIED_OUT, VOID, TAKEN_BACK──► REVERTING ────────┘
 
-A pin and new bounds enter at PROMOTING: there is nothing to try. Whatever becomes of the operator meanwhile, a pod's
-trial ends by itself, because the agent holds its deadline.
+POD_GONE ends a trial at once: nobody is left to revert. Whatever becomes of the operator meanwhile, a trial ends by
+itself in its pod, because the agent holds the deadline.
 """
 
 from collections.abc import Mapping
@@ -19,29 +22,25 @@ from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.fleet.compare import Baseline
 from uwsgi_autopilot.tuner.proposal import Proposal
 
-# Long enough for a generation to start and be measured; renewed at half of it, so a longer start does no harm.
-TRIAL_SECONDS = 90.0
-# Trials of all pods end apart from each other, up to so much later.
-JITTER_SECONDS = 30.0
-
 
 class Stage(str, Enum):
-    STARTING = "Starting"
-    TRYING = "Trying"
-    PROMOTING = "Promoting"
-    REVERTING = "Reverting"
+    STARTING = "Starting"  # one pod (or, when all are overloaded, every pod) is given the shape, on trial
+    TRYING = "Trying"  # it serves there and is measured
+    PROMOTING = "Promoting"  # every pod is given the shape for good
+    REVERTING = "Reverting"  # the pods that tried are given the promoted shape again
 
 
 class Event(str, Enum):
-    ARRIVED = "the shape serves"
-    FURTHER = "another shape instead"
-    KEPT = "kept"
-    TAKEN_BACK = "taken back"
-    NOT_CARRIED_OUT = "refused by the agent, or lost"
-    VOID = "no verdict"
-    FORBIDDEN = "the manifest now says otherwise"
-    COMPLETE = "every pod has it"
+    """What has happened; `pending.py` finds out, and carries out what follows."""
+
+    ARRIVED = "the shape serves in the pod that tries"
+    KEPT = "the shape is good"
+    FURTHER = "it is not, but the trial has shown another shape to try"
+    TAKEN_BACK = "it is worse, or no better"
+    NOT_CARRIED_OUT = "the agent refused it, or it never came"
+    VOID = "no verdict is possible, or the manifest no longer allows the trial"
     POD_GONE = "the pod that tries is gone"
+    COMPLETE = "every pod has what it should, or is not waited for"
 
 
 DONE = None
@@ -49,18 +48,21 @@ NEXT: Mapping[tuple[Stage, Event], Stage | None] = {
     (Stage.STARTING, Event.ARRIVED): Stage.TRYING,
     (Stage.STARTING, Event.NOT_CARRIED_OUT): Stage.REVERTING,
     (Stage.STARTING, Event.VOID): Stage.REVERTING,
-    (Stage.STARTING, Event.FORBIDDEN): Stage.REVERTING,
     (Stage.STARTING, Event.POD_GONE): DONE,
-    (Stage.TRYING, Event.FURTHER): Stage.STARTING,
     (Stage.TRYING, Event.KEPT): Stage.PROMOTING,
+    (Stage.TRYING, Event.FURTHER): Stage.STARTING,
     (Stage.TRYING, Event.TAKEN_BACK): Stage.REVERTING,
     (Stage.TRYING, Event.NOT_CARRIED_OUT): Stage.REVERTING,
     (Stage.TRYING, Event.VOID): Stage.REVERTING,
-    (Stage.TRYING, Event.FORBIDDEN): Stage.REVERTING,
     (Stage.TRYING, Event.POD_GONE): DONE,
     (Stage.PROMOTING, Event.COMPLETE): DONE,
     (Stage.REVERTING, Event.COMPLETE): DONE,
 }
+
+# Long enough for a generation to start and be measured; renewed at half-time, so a slower start does no harm.
+TRIAL_SECONDS = 90.0
+# When every pod tries at once, their trials expire at different moments, spread over this many seconds.
+JITTER_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

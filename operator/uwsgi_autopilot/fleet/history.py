@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.tuner.proposal import shortened
 
 HISTORY = 10
-LONGEST_MESSAGE = 256
 
 
 class Kind(str, Enum):
@@ -42,5 +42,4 @@ class Entry:
     message: str
 
     def __post_init__(self) -> None:
-        if len(self.message) > LONGEST_MESSAGE:
-            object.__setattr__(self, "message", self.message[: LONGEST_MESSAGE - 1] + "…")
+        object.__setattr__(self, "message", shortened(self.message))

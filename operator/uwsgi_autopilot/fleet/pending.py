@@ -50,7 +50,7 @@ def forbid(state: FleetState, now: float, why: str) -> FleetState:
     """End a trial that the manifest does not allow any more; anything else goes its way."""
     if state.change is None or not state.change.on_trial:
         return state
-    return _apply(state, _undecided(Event.FORBIDDEN, why), now)
+    return _apply(state, _undecided(Event.VOID, why), now)
 
 
 # --- what has happened
@@ -188,7 +188,7 @@ def _learnt(memory: Memory, change: Change, event: Event, now: float) -> Memory:
         return outcome.shape_changed(memory, now) if event is Event.COMPLETE else memory
     if event is Event.NOT_CARRIED_OUT:
         return outcome.not_carried_out(memory, proposal, now)
-    if event in (Event.VOID, Event.FORBIDDEN, Event.POD_GONE):
+    if event in (Event.VOID, Event.POD_GONE):
         return outcome.undecided(memory, now)
     if event is Event.COMPLETE and change.stage is Stage.REVERTING:
         return outcome.returned(memory, now) if change.judged_back else outcome.undecided(memory, now)

@@ -66,9 +66,6 @@ class Limits:
         own = shape.processes * (self.connections_per_process or shape.threads)
         return own + (self.connections(beside) if beside is not None and beside.threads != shape.threads else 0)
 
-    def usable_cores(self, measured: float) -> float:
-        return max(0.05, measured if self.cores is None else min(self.cores, measured))
-
     def why_not(self, shape: Shape, load: Load) -> Refusal | None:
         """The first reason why the pod must not change from `load.shape` to `shape`; None: it may."""
         return _bounds(self, shape) or _connections(self, shape, load) or _memory(self, shape, load)

@@ -39,7 +39,7 @@ class Load:
     worker_cpu: cores of the busiest worker. cores_used, cores: by us, and usable. spread: standard deviation of the
     throughput of one second, as a share of it. drift: ln(requests in the pod, newer half / older half). changing:
     the requests themselves are others than a moment ago. queue_growth: requests a second, as long as it goes on.
-    sure: enough requests were seen. by_census: wait_s was seen, not inferred from service_s - cpu_s - runqueue_s.
+    by_census: wait_s was seen, not inferred from service_s - cpu_s - runqueue_s.
     looks: of the census at busy threads. queue_seen: `queued` is a figure; else it is 0 for want of one.
     """
 
@@ -67,7 +67,6 @@ class Load:
     drift: float
     changing: bool
     queue_growth: float
-    sure: bool
     by_census: bool
     looks: float
     queue_seen: bool = True
@@ -103,10 +102,6 @@ class Load:
     @property
     def wait_per_cpu(self) -> float:
         return self.wait_s / max(self.cpu_s, 1e-5)
-
-    @property
-    def wait_share(self) -> float:
-        return self.wait_s / self.service_s if self.service_s > 0 else 0.0
 
     @property
     def cpu_full(self) -> bool:
@@ -169,10 +164,10 @@ def load_of(
     chosen = _without_ramp(chosen)
     requests = sum(each.requests for each in chosen)
     duration = sum(each.seconds for each in chosen)
-    sure = requests >= ENOUGH and len(chosen) >= 3
-    if not sure and (requests < FEW or duration < 4.5):
+    certain = requests >= ENOUGH and len(chosen) >= 3
+    if not certain and (requests < FEW or duration < 4.5):
         return None
-    load = _estimate(chosen, requests, duration, sure, cores)
+    load = _estimate(chosen, requests, duration, cores)
     return load if least_pool is None else replace(load, pool_size=max(least_pool, load.pool_size or 0))
 
 
@@ -201,7 +196,7 @@ def _without_ramp(samples: list[Sample]) -> list[Sample]:
     return samples[first:]
 
 
-def _estimate(samples: list[Sample], requests: float, duration: float, sure: bool, cores: float | None) -> Load:
+def _estimate(samples: list[Sample], requests: float, duration: float, cores: float | None) -> Load:
     newest = samples[-1]
     times = times_of(samples, requests)
     in_service = sum(each.busy * each.seconds for each in samples) / duration
@@ -237,7 +232,6 @@ def _estimate(samples: list[Sample], requests: float, duration: float, sure: boo
         drift=drift(samples),
         changing=changing(samples),
         queue_growth=queue_growth(samples),
-        sure=sure,
         by_census=times.by_census,
         looks=busy_looks(samples),
         queue_seen=any(each.queue_mean is not None for each in samples),

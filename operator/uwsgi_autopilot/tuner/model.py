@@ -21,19 +21,15 @@ PURE_CPU = 0.15
 CONVOY = 0.8
 
 
-def predict(load: Load, shape: Shape, *, corrected: bool = True) -> float:
-    """Requests a second that `shape` would serve at this load. `corrected`: scaled by what the present shape serves."""
-    rate = _uncorrected(load, shape)
-    if not corrected:
-        return rate
-    here = _uncorrected(load, load.shape)
-    return rate * load.throughput / here if here > 0 else rate
+def predict(load: Load, shape: Shape) -> float:
+    """Requests a second that `shape` would serve under this load, scaled by what the present shape really serves."""
+    return load.throughput * gain(load, shape)
 
 
 def gain(load: Load, shape: Shape) -> float:
     """Predicted throughput of `shape` over that of the present shape: 1.1 is ten percent more."""
-    here = _uncorrected(load, load.shape)
-    return _uncorrected(load, shape) / here if here > 0 else 1.0
+    here = modelled(load, load.shape)
+    return modelled(load, shape) / here if here > 0 else 1.0
 
 
 def lock_demand(load: Load) -> float:
@@ -41,7 +37,8 @@ def lock_demand(load: Load) -> float:
     return load.cpu_s / max(1.0, load.worker_cpu) if load.worker_cpu > 1.15 else load.cpu_s
 
 
-def _uncorrected(load: Load, shape: Shape) -> float:
+def modelled(load: Load, shape: Shape) -> float:
+    """Requests a second by the model alone."""
     customers = min(float(shape.threads), max(1.0, load.demand) / shape.processes)
     if load.pool_size is not None:
         customers = min(customers, float(load.pool_size))

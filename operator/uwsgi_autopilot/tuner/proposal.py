@@ -14,6 +14,10 @@ from uwsgi_autopilot.tuner.point import Point, rounded
 LONGEST_MESSAGE = 256
 
 
+def shortened(message: str) -> str:
+    return message if len(message) <= LONGEST_MESSAGE else message[: LONGEST_MESSAGE - 1] + "…"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
     """`message`: one or two sentences with numbers for the person on call; cut to LONGEST_MESSAGE."""
@@ -22,8 +26,7 @@ class Said:
     message: str
 
     def __post_init__(self) -> None:
-        if len(self.message) > LONGEST_MESSAGE:
-            object.__setattr__(self, "message", self.message[: LONGEST_MESSAGE - 1] + "…")
+        object.__setattr__(self, "message", shortened(self.message))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

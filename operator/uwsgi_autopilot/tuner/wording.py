@@ -24,23 +24,17 @@ def nature(load: Load) -> str:
     return f"waits {share:.0%} of the time for I/O ({figures})"
 
 
-def shape_in_words(shape: Shape) -> str:
-    processes = "1 process" if shape.processes == 1 else f"{shape.processes} processes"
-    threads = "1 thread" if shape.threads == 1 else f"{shape.threads} threads"
-    return f"{threads} per process and {processes}"
-
-
 def proposal(load: Load, shape: Shape, expected: float) -> str:
     if expected < 1.05 * load.throughput:
-        return f"{nature(load)}: {shape_in_words(shape)} should do the same {load.throughput:.0f} requests/s"
-    return f"{nature(load)}: {shape_in_words(shape)} should serve {expected:.0f} requests/s, now {load.throughput:.0f}"
+        return f"{nature(load)}: {shape.in_words()} should do the same {load.throughput:.0f} requests/s"
+    return f"{nature(load)}: {shape.in_words()} should serve {expected:.0f} requests/s, now {load.throughput:.0f}"
 
 
 def backend(load: Load, points: Sequence[Point], shape: Shape) -> str:
     quick = min(points, key=lambda each: each.wait_s)
     return (
         f"what it waits for slows down with concurrency: W {milliseconds(quick.wait_s)} with {quick.in_service:.0f} in "
-        f"service, {milliseconds(load.wait_s)} with {load.in_service:.0f}; {shape_in_words(shape)} should do as much"
+        f"service, {milliseconds(load.wait_s)} with {load.in_service:.0f}; {shape.in_words()} should do as much"
     )
 
 

@@ -16,11 +16,12 @@ from uwsgi_autopilot.controller.children import NameTaken
 from uwsgi_autopilot.controller.kube import Conflict, NotFound
 from uwsgi_autopilot.controller.store import MOST_BYTES, Store, Stored, decided, learnt, stored_in, text_of
 from uwsgi_autopilot.fleet.change import Change, Stage
-from uwsgi_autopilot.fleet.history import HISTORY, LONGEST_MESSAGE, Kind
+from uwsgi_autopilot.fleet.history import HISTORY, Kind
 from uwsgi_autopilot.fleet.state import FleetState
 from uwsgi_autopilot.resources.app import App
 from uwsgi_autopilot.resources.labels import PROMOTED_KEY, TUNING_KEY
 from uwsgi_autopilot.tuner.memory import Memory
+from uwsgi_autopilot.tuner.proposal import LONGEST_MESSAGE
 
 APP = spec_of(app_body())
 assert APP is not None

@@ -17,25 +17,23 @@ def test_times_per_request_add_up_to_the_service_time():
     assert load.wait_s == pytest.approx(0.9 * 8 / 360)
     assert load.throughput == 360
     assert (load.in_service, load.queued, load.demand) == (8.0, 10.0, 18.0)
-    assert load.sure
 
 
 @pytest.mark.parametrize(
-    ("samples", "expected"),
+    ("samples", "known"),
     [
-        pytest.param([], None, id="no samples"),
-        pytest.param(seconds(2), None, id="two seconds are no mean"),
-        pytest.param(seconds(4, requests=6.0), None, id="24 requests in four seconds"),
-        pytest.param(seconds(5, requests=6.0), False, id="30 requests in five seconds are a guess"),
+        pytest.param([], False, id="no samples"),
+        pytest.param(seconds(2), False, id="two seconds are no mean"),
+        pytest.param(seconds(4, requests=6.0), False, id="24 requests in four seconds"),
+        pytest.param(seconds(5, requests=6.0), True, id="30 requests in five seconds are a guess"),
         pytest.param(seconds(3), True, id="three seconds with a thousand requests"),
-        pytest.param(seconds(5, settled=False), None, id="something is changing"),
-        pytest.param(seconds(1, after=seconds(9), settled=False), None, id="something has begun to change"),
-        pytest.param(nobody(30), None, id="nobody came"),
+        pytest.param(seconds(5, settled=False), False, id="something is changing"),
+        pytest.param(seconds(1, after=seconds(9), settled=False), False, id="something has begun to change"),
+        pytest.param(nobody(30), False, id="nobody came"),
     ],
 )
-def test_when_a_load_is_known(samples, expected):
-    load = load_of(samples)
-    assert (None if load is None else load.sure) is expected
+def test_when_a_load_is_known(samples, known):
+    assert (load_of(samples) is not None) is known
 
 
 def test_the_first_two_seconds_after_a_change_do_not_count():

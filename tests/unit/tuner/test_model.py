@@ -7,7 +7,7 @@ import pytest
 from tests.unit.tuner.making import seconds
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.tuner.load import load_of
-from uwsgi_autopilot.tuner.model import gain, predict, smooth_minimum
+from uwsgi_autopilot.tuner.model import gain, modelled, predict, smooth_minimum
 
 MIXED = replace(load_of(seconds(5)), wait_s=0.020, cpu_s=0.0022, queued=56.0)  # 8 in service and 56 waiting: 64 clients
 
@@ -17,7 +17,7 @@ MIXED = replace(load_of(seconds(5)), wait_s=0.020, cpu_s=0.0022, queued=56.0)  #
     [("1x1", 42), ("1x2", 88), ("2x2", 166), ("1x16", 329), ("2x8", 499), ("2x16", 707), ("4x12", 832), ("16x2", 838)],
 )
 def test_20_ms_wait_and_2_ms_cpu(shape, measured):
-    assert predict(MIXED, Shape.parse(shape), corrected=False) == pytest.approx(measured, rel=0.25)
+    assert modelled(MIXED, Shape.parse(shape)) == pytest.approx(measured, rel=0.25)
 
 
 def test_the_present_shape_is_predicted_as_measured():
@@ -33,7 +33,7 @@ def test_a_pool_scales_with_processes_and_not_with_threads():
 
 def test_no_shape_serves_more_than_there_are_requests():
     few = replace(MIXED, in_service=4.0, queued=0.0)
-    assert predict(few, Shape(16, 64), corrected=False) <= 4 / 0.0222 * 1.01
+    assert modelled(few, Shape(16, 64)) <= 4 / 0.0222 * 1.01
 
 
 def test_threads_cost_pure_cpu_where_cores_are_contended():
