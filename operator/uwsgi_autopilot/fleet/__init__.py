@@ -1,1 +1,1 @@
-"""The pods of one application, and the one change that is pending: what is so in, what to write out. Pure."""
+"""The pods of one application and its one pending change: observations in, writes out. Pure."""

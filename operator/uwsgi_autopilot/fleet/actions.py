@@ -1,4 +1,4 @@
-"""What a plan asks for: values that the operator or local mode carries out, in this order, up to the first failure."""
+"""What a plan asks for. The operator or local mode carries the actions out in order, up to the first failure."""
 
 from dataclasses import dataclass
 
@@ -8,21 +8,21 @@ from uwsgi_autopilot.fleet.history import Entry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """Tell it: an Event, a log line, a metric. It stands in the state's history already."""
+    """Report it: an Event, a log line, a metric. The state's history has it already."""
 
     entry: Entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorePromoted:
-    """Keep it where a pod that starts reads it; then call `FleetState.with_stored`."""
+    """Store it where a starting pod reads it, then call `FleetState.with_stored`."""
 
     desired: DesiredShape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteDesired:
-    """Give it to the pod; then call `delivery.written`."""
+    """Write it for the pod, then call `delivery.written`."""
 
     uid: str
     desired: DesiredShape
@@ -30,7 +30,7 @@ class WriteDesired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarnLate:
-    """The pod has not reported what was written to it. Asked for once for each desired shape."""
+    """The pod has not reported what was written for it. Once for each desired shape."""
 
     uid: str
     desired: DesiredShape

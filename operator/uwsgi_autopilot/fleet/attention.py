@@ -1,10 +1,10 @@
-"""Which pods are worth a look every second: those that are judged, and those that are being changed."""
+"""Which pods to poll every second: those being judged and those being changed."""
 
 from uwsgi_autopilot.api.uwsgiapp import Mode
 from uwsgi_autopilot.fleet.pod import Pod
 from uwsgi_autopilot.fleet.state import FleetState
 
-HOT_REQUESTS = 10  # in 5 s: with fewer nothing will be decided soon
+HOT_REQUESTS = 10  # in 5 s: with fewer, no decision is near
 
 
 def is_hot(state: FleetState, pod: Pod) -> bool:

@@ -67,12 +67,12 @@ JITTER_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """stage: where it is in the table. shape: what is tried or promoted, or what is being left. before: the promoted
-    shape when it began. version: of the newest desired shape that was given out for it, at `issued_at`.
+    """shape: the one that is tried, promoted or abandoned. before: the shape that was promoted when the change began.
+    version: of the newest desired shape issued for it, at `issued_at`.
 
-    pod: uid of the one that tries, and that is judged by; None: nobody tries. all_pods: every pod tries at once,
-    because all are overloaded. proposal: the tuner's; None: nobody tries. baseline: the pod beside the others just
-    before. arrived_at: since when the shape serves in `pod`. judged_back: the tuner found it worse.
+    pod: uid of the pod that tries it and whose samples decide; None: no trial. all_pods: every pod tries it at once,
+    because all are overloaded. proposal: the tuner's; None: no trial. baseline: how that pod compared with the others
+    just before. arrived_at: when the shape began to serve in `pod`. judged_back: the tuner found it worse.
     Times are seconds on the fleet's clock.
     """
 
@@ -105,8 +105,8 @@ class Change:
         return self.all_pods or self.pod == uid
 
     def trial_of(self, uid: str) -> DesiredShape:
-        """What a pod that tries is to be given."""
-        # The same for a pod each time, whatever process computes it.
+        """What a pod on trial is given."""
+        # Always the same for one pod, whichever process computes it.
         jitter = sum(uid.encode()) % 100 / 100 * JITTER_SECONDS if self.all_pods else 0.0
         return DesiredShape(version=self.version, shape=self.shape, uid=uid, trial_seconds=TRIAL_SECONDS + jitter)
 
@@ -126,7 +126,7 @@ class Change:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Change":
-        """Without the baseline: after a restart of the operator the tuner alone judges. Raises ValueError, KeyError."""
+        """Without the baseline: after a restart the tuner alone judges. Raises ValueError, KeyError."""
         return cls(
             stage=Stage(data["stage"]),
             shape=Shape.from_json(data["shape"]),

@@ -1,7 +1,7 @@
-"""A pod against the others, in the same seconds and against before; and whether all of them are overloaded. Pure.
+"""One pod compared with the others over the same seconds, relative to before; and whether all are overloaded. Pure.
 
-A Service gives every pod the same arrivals, so the throughput of a pod that tries a good shape need not rise. What
-tells is the time that a request spends in the pod (requests inside / throughput, Little's law).
+A Service gives every pod the same share of the requests, so a pod that tries a better shape need not serve more of
+them. What tells is the time that a request spends in the pod (requests inside / throughput, Little's law).
 """
 
 import math
@@ -13,7 +13,7 @@ from uwsgi_autopilot.fleet.pod import Figures, Pod, Pods, figures_of
 COMPARE_S = 5.0
 LEAST_S = 3.0
 SETTLE_S = 2.0
-# ln of how much longer requests stay in the trying pod, compared with the others, before it is taken back at once.
+# ln of how much longer requests may stay in the trying pod than in the others before the trial ends at once.
 WORSE = 0.25
 FEWEST_REQUESTS = 50.0
 MORE_ERRORS = 0.02
@@ -21,7 +21,7 @@ MORE_ERRORS = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """Just before: seconds that a request spends in the trying pod and in the others, and the shares of errors."""
+    # ln of how much longer requests may stay in the trying pod than in the others. Beyond it the trial ends at once.
 
     tried_s: float
     others_s: float
@@ -41,7 +41,7 @@ class Baseline:
 
 
 def others_of(pods: Pods, pod: Pod, shape: Shape, since: float = 0.0) -> Figures | None:
-    """Ratios of sums over the other pods that serve `shape`, the promoted one, and are not changing."""
+    """Figures of all other pods together that serve `shape`, the promoted one, and are not changing."""
     chosen = []
     for other in pods.values():
         if other.uid != pod.uid and other.settled and other.shape == shape and other.samples:
@@ -51,7 +51,7 @@ def others_of(pods: Pods, pod: Pod, shape: Shape, since: float = 0.0) -> Figures
 
 
 def worse_since(arrived_at: float | None, pod: Pod, baseline: Baseline | None, pods: Pods, shape: Shape) -> str | None:
-    """`worse_off` in the seconds that the tried shape has served; None while they are too few, or none yet."""
+    """`worse_off` over the seconds in which the tried shape has served; None while there are too few."""
     if arrived_at is None or not pod.settled:
         return None
     since = arrived_at + SETTLE_S
@@ -62,7 +62,7 @@ def worse_since(arrived_at: float | None, pod: Pod, baseline: Baseline | None, p
 
 
 def worse_off(baseline: Baseline | None, tried: Figures | None, others: Figures | None) -> str | None:
-    """A sentence when the trying pod serves clearly worse than the others do, compared with before; else None."""
+    """One sentence when the trying pod does clearly worse than the others, relative to before; else None."""
     now = Baseline.of(tried, others)
     if baseline is None or now is None or tried is None or others is None:
         return None
@@ -81,7 +81,7 @@ def worse_off(baseline: Baseline | None, tried: Figures | None, others: Figures 
 
 
 def overloaded(figures: Figures | None) -> bool:
-    """Requests wait longer than anyone should: over a second, and over five times what serving them takes."""
+    """Requests queue longer than anyone should wait: over a second, and over five times their service time."""
     if figures is None or figures.queue < 5:
         return False
     if figures.rps <= 0:
@@ -90,6 +90,6 @@ def overloaded(figures: Figures | None) -> bool:
 
 
 def most_overloaded(pods: Pods) -> bool:
-    """At least half of them."""
+    """At least half of the pods."""
     count = sum(overloaded(pod.figures(LEAST_S)) for pod in pods.values())
     return 2 * count >= len(pods)

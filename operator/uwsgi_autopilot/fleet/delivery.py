@@ -1,8 +1,8 @@
-"""Which pod is to be given which desired shape, and whose turn it is. Level-triggered: what serves is compared.
+"""Which pod gets which desired shape, and when. Level-triggered: it compares what a pod follows with what it should.
 
-A write that failed, a pod that lost its shape and a shape that a pod gave up for want of memory are one case: the
-pod's target is not what it should be, so it is given the shape once more, with back-off, under a version that it has
-not seen.
+A failed write, a pod that lost its shape, and a shape that a pod gave up for lack of memory are the same case: the
+pod's target is not what it should be, so it is given the shape again, with back-off, under a version that it has not
+seen.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from uwsgi_autopilot.fleet.actions import Action, WarnLate, WriteDesired
 from uwsgi_autopilot.fleet.pod import Pod
 from uwsgi_autopilot.fleet.state import Delivery, FleetState
 
-# The watch has shown an annotation long before; else it did not get through.
+# The watch shows an annotation long before that; otherwise the write did not get through.
 REWRITE_SECONDS = 5.0
 LATE_SECONDS = 90.0
 RETRY_SECONDS = 30.0
@@ -40,20 +40,20 @@ def _in_place(state: FleetState, pod: Pod, shape: Shape) -> bool:
 
 
 def delivered(state: FleetState, pod: Pod, desired: DesiredShape) -> bool:
-    """Nothing is to be written: the pod follows `desired`, or a shape of the same size that is as good."""
+    """Nothing needs writing: the pod follows `desired`, or the same shape under another version."""
     assert pod.state is not None
     if desired.trial_seconds is not None:
         return pod.accepted >= desired.version
     if pod.state.target == desired.shape:
-        # On trial it would end by itself: a version that came after it confirms it.
+        # A trial would end by itself; a later version confirms it.
         return not pod.state.on_trial
-    # In mode Disabled a person may give shapes by hand (docs/kubernetes.md); a pin comes from the manifest.
+    # In mode Disabled a person may set shapes by hand (docs/kubernetes.md); a pin comes from the manifest.
     by_hand = state.app.tuning.mode is Mode.DISABLED and state.app.tuning.pin is None
     return by_hand and pod.accepted >= desired.version
 
 
 def update(state: FleetState, now: float) -> FleetState:
-    """Bring the deliveries up to what every pod should have by now."""
+    """Update the deliveries to what every pod should have by now."""
     for pod in state.pods.values():
         if pod.state is not None:
             state = _of_pod(state, pod, now)
@@ -75,7 +75,7 @@ def _of_pod(state: FleetState, pod: Pod, now: float) -> FleetState:
             return state
         if known.refused_at is None:
             return _with(state, pod.uid, replace(known, refused_at=now, refused=refused))
-        # What is on trial is not tried again here: its change ends.
+        # A refused trial is not retried here: it ends the change.
         if desired.trial_seconds is not None or now < retry_at(known):
             return state
     retries = known.retries + 1 if current and known is not None else 0
@@ -99,10 +99,10 @@ def _with(state: FleetState, uid: str, delivery: Delivery | None) -> FleetState:
 
 
 def due(state: FleetState, now: float) -> list[Action]:
-    """The writes whose turn it is, and pods to warn of.
+    """The writes whose turn it is, and the pods to warn about.
 
-    A change of threads replaces the generation, which needs CPU and memory for two: at most half of the pods do that at
-    a time. A pod that is late takes nobody's turn.
+    A change of threads replaces the generation, which needs CPU and memory for two, so at most half of the pods do that
+    at a time. A pod that is late does not block the others.
     """
     actions: list[Action] = []
     turns = max(1, len(state.pods) // 2) - sum(_swapping(state, pod, now) for pod in state.pods.values())
@@ -144,7 +144,7 @@ def late(delivery: Delivery, now: float) -> bool:
 
 
 def behind(state: FleetState, now: float) -> list[Pod]:
-    """Pods that are still changing to what they should serve; those that are late or gave it up are not waited for."""
+    """Pods still changing to what they should serve, without those that are late or gave up: nobody waits for these."""
     return [
         pod
         for uid, pod in state.pods.items()
@@ -170,7 +170,7 @@ def _open(delivery: Delivery | None, now: float) -> bool:
 
 
 def _swapping(state: FleetState, pod: Pod, now: float) -> bool:
-    """It was given a shape and has not come to the end of that."""
+    """It was given a shape and has not finished changing to it."""
     if pod.state is None or pod.info.leaving:
         return False
     delivery = state.deliveries.get(pod.uid)

@@ -1,8 +1,8 @@
-"""May the shape of this application be changed now? A list of questions, asked in order; the first objection wins.
+"""May the shape of this application change now? Questions asked in order; the first objection wins.
 
-A new question is one function from the fleet's state to a Word or None, and its place in GUARDS. The tuner has a list
-of its own about the samples of one pod (tuner/guards.py); these are about the pods beside each other. No sentence
-counts seconds: it would be another one each time, and each would be written to the status.
+To add one, write a function from the fleet's state to a Word or None and put it into GUARDS. The tuner has its own
+list, about the samples of one pod (tuner/guards.py); these are about the pods as a group. No message counts seconds:
+its text would change each time, and every new text is a write to the status.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from uwsgi_autopilot.fleet.pod import PodInfo
 from uwsgi_autopilot.fleet.state import FleetState, Word
 from uwsgi_autopilot.report.reasons import Reason
 
-REPLICAS_CHANGED_S = 60.0  # every pod's share of the load is another one now
+REPLICAS_CHANGED_S = 60.0  # every pod's share of the load has changed
 # The chart's progressDeadlineSeconds: a version without a ready pod for longer is broken; the old one keeps serving.
 STUCK_S = 600.0
 
@@ -35,7 +35,7 @@ def rollout_in_progress(state: FleetState, now: float) -> Word | None:
     stuck = _stuck(state, now)
     if len({each.revision for each in _there(state) if each.uid not in stuck}) < 2:
         return None
-    return Word(reason=Reason.ROLLOUT_IN_PROGRESS, message="pods of two versions serve: a rollout is in progress")
+    return Word(reason=Reason.ROLLOUT_IN_PROGRESS, message="pods of two versions are serving: a rollout is in progress")
 
 
 def pod_not_ready(state: FleetState, now: float) -> Word | None:
@@ -51,14 +51,14 @@ def pod_not_ready(state: FleetState, now: float) -> Word | None:
 
 def replicas_changed(state: FleetState, now: float) -> Word | None:
     born = sorted(each.ready_at or 0.0 for each in _running(state) if each.ready)
-    # The pods of a first rollout become ready within a short while; a later one changes the others' load.
+    # The pods of a first rollout become ready close together; one that joins later takes load from the others.
     if born and born[-1] - born[0] > REPLICAS_CHANGED_S and now - born[-1] < REPLICAS_CHANGED_S:
         word = "joined"
     elif now - state.left_at < REPLICAS_CHANGED_S:
         word = "left"
     else:
         return None
-    message = f"a pod {word} less than {REPLICAS_CHANGED_S:.0f} s ago: every pod's share of the load is another one"
+    message = f"a pod {word} less than {REPLICAS_CHANGED_S:.0f} s ago: every pod's share of the load has changed"
     return Word(reason=Reason.REPLICAS_CHANGED, message=message)
 
 
@@ -72,7 +72,7 @@ def pods_changing(state: FleetState, now: float) -> Word | None:
 
 # Asked before a change begins.
 GUARDS: Sequence[Guard] = (pinned, disabled, rollout_in_progress, pod_not_ready, replicas_changed, pods_changing)
-# Asked again while one pod tries: its figures would mean nothing beside those from before.
+# Asked again during a trial in one pod: its figures could not be compared with those from before.
 DURING_TRIAL: Sequence[Guard] = (rollout_in_progress, pod_not_ready, replicas_changed)
 
 
@@ -89,7 +89,7 @@ def _there(state: FleetState) -> list[PodInfo]:
 
 
 def _stuck(state: FleetState, now: float) -> set[str]:
-    """Pods of a version that never becomes ready while another one serves."""
+    """Pods of a version that never became ready while another one serves."""
     there = _there(state)
     serving = {each.revision for each in there if each.ready}
     return {

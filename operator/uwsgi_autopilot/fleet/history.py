@@ -1,4 +1,4 @@
-"""What was done with an application's shape, and why: one Entry each, the last ten are kept."""
+"""The history of an application's shape: one Entry for each decision, of which the last ten are kept."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -10,29 +10,29 @@ HISTORY = 10
 
 
 class Kind(str, Enum):
-    """What became of a change. The words stand in status.decisions, in Events and in metrics."""
+    """What was decided. The words appear in status.decisions, Events and metrics."""
 
     TRY = "try"
-    """The reference pod gets the shape for a while."""
+    """The reference pod gets the shape on trial."""
     TRY_ALL = "try-all"
-    """So does every pod, because all of them are overloaded."""
+    """Every pod does, because all are overloaded."""
     PROMOTE = "promote"
-    """The trial was good: every pod is to have the shape, and new pods start with it."""
+    """The trial succeeded: every pod gets the shape, and new pods start with it."""
     BACK = "back"
-    """The trial was no good, and is taken back."""
+    """The trial failed and is taken back."""
     UNDECIDED = "undecided"
-    """The trial ended without a verdict, and is taken back."""
+    """The trial ended without a verdict and is taken back."""
     CHANGE = "change"
-    """Every pod is to have the shape without a trial: a pin, or new bounds."""
+    """Every pod gets the shape without a trial: a pin, or new bounds."""
     REFUSE = "refuse"
-    """A better shape is known, or was tried, and a limit forbids it."""
+    """A better shape is known, or was tried, but a limit forbids it."""
     RECOMMEND = "recommend"
-    """Mode Recommend: this would be tried."""
+    """Mode Recommend: this is what would be tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """`at`: seconds on the fleet's clock. from_shape: what served; None: nobody knew. reason: also an agent's word."""
+    """`at`: seconds on the fleet's clock. from_shape: what served; None: unknown. reason: also a RefusalReason."""
 
     at: float
     kind: Kind

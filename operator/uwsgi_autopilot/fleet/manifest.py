@@ -1,6 +1,6 @@
 """What the manifest asks of the promoted shape: a pin, the bounds, the number of connections, the mode.
 
-And two ways in which the promoted shape has to follow the pods: it was lost, or none of them can serve it.
+And the two cases in which the promoted shape follows the pods: it was lost, or none of them can serve it.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ from uwsgi_autopilot.report.reasons import Reason
 def follow(state: FleetState, now: float) -> FleetState:
     tuning = state.app.tuning
     if tuning.pin is not None or tuning.mode is not Mode.AUTO:
-        state = pending.forbid(state, now, "the manifest does not allow a trial any more")
+        state = pending.forbid(state, now, "the manifest no longer allows a trial")
     if state.promoted.version == UNVERSIONED:
         state = _without_promoted(state, now)
     if tuning.pin is not None:
@@ -30,7 +30,7 @@ def follow(state: FleetState, now: float) -> FleetState:
         return promote(state, now, tuning.pin, Reason.PINNED, f"spec.tuning.pin is {tuning.pin}")
     inside = state.inside(state.shape)
     if inside != state.shape:
-        message = f"{state.shape} lies outside the bounds that the manifest has now"
+        message = f"{state.shape} is outside the manifest's bounds"
         return promote(state, now, inside, Reason.BOUNDS_REACHED, message)
     if state.change is None and (serving := _given_up_by_all(state)) is not None:
         return promote(state, now, serving, Reason.REFUSED, f"no pod could change to {state.shape}")
@@ -38,10 +38,10 @@ def follow(state: FleetState, now: float) -> FleetState:
 
 
 def promote(state: FleetState, now: float, shape: Shape, reason: Reason, message: str) -> FleetState:
-    """Every pod is to have `shape`, without a trial. A change that is pending ends."""
+    """Give every pod `shape` without a trial. A pending trial ends."""
     state = pending.forbid(state, now, message)
     state = state.with_next_version()
-    # What the pods serve; while nothing was promoted that may be another shape than the manifest's.
+    # What the pods serve: until something is promoted, that may differ from the manifest's shape.
     targets = Counter(agent.target for agent in _settled_agents(state))
     before = targets.most_common(1)[0][0] if targets else state.shape
     change = Change(stage=Stage.PROMOTING, shape=shape, before=before, version=state.last, issued_at=now)
@@ -50,14 +50,16 @@ def promote(state: FleetState, now: float, shape: Shape, reason: Reason, message
 
 
 def _without_promoted(state: FleetState, now: float) -> FleetState:
-    """Nothing was promoted yet, or what was promoted is lost: then the pods still have it."""
+    """Nothing was promoted yet, or the record of it was lost; then the pods still have it."""
     state = replace(state, promoted=DesiredShape(version=UNVERSIONED, shape=state.app.tuning.first))
     tuning = state.app.tuning
     if state.change is not None or tuning.mode is Mode.DISABLED or tuning.pin is not None:
         return state
     found = Counter(agent.target for agent in _settled_agents(state) if agent.accepted > UNVERSIONED)
     if found and (shape := found.most_common(1)[0][0]) != state.shape and shape == state.inside(shape):
-        return promote(state, now, shape, Reason.SHAPE_CHANGED, f"{shape} serves, and what was promoted is lost")
+        return promote(
+            state, now, shape, Reason.SHAPE_CHANGED, f"the promoted shape was lost, and the pods serve {shape}"
+        )
     if behind := _behind(state):
         message = f"pods started with {behind[0].target}, from an earlier manifest"
         return promote(state, now, state.shape, Reason.SHAPE_CHANGED, message)
@@ -69,12 +71,12 @@ def _settled_agents(state: FleetState) -> list[AgentState]:
 
 
 def _behind(state: FleetState) -> list[AgentState]:
-    """Those that started with another shape than the one that is to be promoted."""
+    """Those that started with a shape other than the one to be promoted."""
     return [agent for agent in _settled_agents(state) if agent.target != state.shape and agent.refused is None]
 
 
 def _given_up_by_all(state: FleetState) -> Shape | None:
-    """What most pods serve instead, when every one of them has given the promoted shape up."""
+    """What most pods serve instead, once all of them have given up the promoted shape."""
     given_up = delivery.given_up(state)
     answering = [pod for pod in state.pods.values() if pod.state is not None]
     if not answering or any(pod.uid not in given_up for pod in answering):

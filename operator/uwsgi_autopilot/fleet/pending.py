@@ -1,4 +1,4 @@
-"""What has become of the pending change, and what follows: the events of the table in change.py, and their effects."""
+"""Which event of the table in change.py has happened to the pending change, and what follows from it."""
 
 from dataclasses import dataclass, replace
 
@@ -22,8 +22,8 @@ LOST_S = 20.0  # accepted, nothing is changing, and the shape does not serve: it
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """event: for the table. kind, reason, message: what is recorded; kind None: nothing. further: to try instead.
-    judged: the tuner found the shape worse."""
+    """event: for the table. kind, reason, message: what to record; kind None: nothing. further: what to try instead.
+    judged: the tuner itself found the shape worse."""
 
     event: Event
     kind: Kind | None = None
@@ -47,7 +47,7 @@ def advance(state: FleetState, now: float) -> FleetState:
 
 
 def forbid(state: FleetState, now: float, why: str) -> FleetState:
-    """End a trial that the manifest does not allow any more; anything else goes its way."""
+    """End a trial that the manifest no longer allows. Any other change goes on."""
     if state.change is None or not state.change.on_trial:
         return state
     return _apply(state, _undecided(Event.VOID, why), now)
@@ -71,13 +71,13 @@ def _of_trial(state: FleetState, change: Change, now: float) -> tuple[FleetState
 
 
 def _failed(state: FleetState, change: Change, pod: Pod, now: float) -> Outcome | None:
-    """The agent gave the shape up, or it got lost on the way."""
+    """The agent gave up the shape, or the shape got lost on the way."""
     agent, given = pod.state, state.deliveries.get(pod.uid)
     if agent is None:
         return None
     refused = agent.refused_version(change.version)
     if refused is not None and refused.reason is RefusalReason.TRIAL_EXPIRED:
-        return _undecided(Event.VOID, "the agent ended the trial, which nobody confirmed in time")
+        return _undecided(Event.VOID, "the agent ended the trial, because nobody confirmed it in time")
     if refused is not None:
         return Outcome(
             event=Event.NOT_CARRIED_OUT, kind=Kind.REFUSE, reason=refused.reason.value, message=refused.message
@@ -87,7 +87,7 @@ def _failed(state: FleetState, change: Change, pod: Pod, now: float) -> Outcome 
         return _undecided(Event.VOID, message)
     idle = agent.accepted >= change.version and agent.change is None and agent.shape != change.shape
     if change.stage is Stage.STARTING and idle and now - change.issued_at > LOST_S:
-        message = f"{change.shape} was asked for {LOST_S:.0f} s ago, and {agent.shape} still serves"
+        message = f"{change.shape} was asked for {LOST_S:.0f} s ago, but {agent.shape} is still serving"
         return Outcome(
             event=Event.NOT_CARRIED_OUT, kind=Kind.UNDECIDED, reason=Reason.CHANGE_LOST.value, message=message
         )
@@ -106,7 +106,7 @@ def _judged(state: FleetState, change: Change, pod: Pod, now: float) -> tuple[Fl
     if not fresh(state, pod):
         return state, None
     if pod.samples[-1].shape != change.shape:
-        message = f"{pod.samples[-1].shape} serves where {change.shape} should"
+        message = f"{pod.samples[-1].shape} is serving instead of {change.shape}"
         return replace(state, word=Word(reason=Reason.WORKERS_MISSING, message=message)), None
     assert change.proposal is not None
     assert change.arrived_at is not None
@@ -122,8 +122,8 @@ def _judged(state: FleetState, change: Change, pod: Pod, now: float) -> tuple[Fl
     if isinstance(verdict, TakeBack):
         return state, _said(verdict, Event.TAKEN_BACK, Kind.BACK, judged=True)
     if isinstance(verdict, Drop) and len(state.pods) == 1:
-        # The shape from before is no better known for another workload, and no other pod still serves it.
-        message = f"{change.shape} stays, no longer compared with {change.before}: {verdict.message}"
+        # For the new workload the old shape is no better known, and no other pod still serves it.
+        message = f"{change.shape} stays without a comparison with {change.before}: {verdict.message}"
         return state, _said(replace(verdict, message=message), Event.KEPT, Kind.PROMOTE)
     if isinstance(verdict, Drop):
         return state, _undecided(Event.VOID, verdict.message)
@@ -182,7 +182,7 @@ def _recorded(state: FleetState, change: Change, found: Outcome, now: float) -> 
 
 
 def _learnt(memory: Memory, change: Change, event: Event, now: float) -> Memory:
-    """What the tuner is told of an end that it did not judge itself, and from when on its samples count."""
+    """What the tuner learns of an end that it did not judge itself, and from when on its samples count."""
     proposal = change.proposal
     if proposal is None:
         return outcome.shape_changed(memory, now) if event is Event.COMPLETE else memory
@@ -196,7 +196,7 @@ def _learnt(memory: Memory, change: Change, event: Event, now: float) -> Memory:
 
 
 def _renewed(state: FleetState, now: float) -> FleetState:
-    """Half of the trial's time is over: a new version, or the agent ends it by itself."""
+    """At half-time the trial gets a new version; otherwise the agent would end it."""
     change = state.change
     assert change is not None
     if not change.on_trial or now - change.issued_at < TRIAL_SECONDS / 2:

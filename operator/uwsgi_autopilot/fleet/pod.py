@@ -13,18 +13,18 @@ from uwsgi_autopilot.api.shape import Shape
 
 KEPT = 130  # samples, one a second: the tuner looks back two minutes
 RECENT_S = 5.0
-# The window of the latency that people are shown.
+# Window of the latency that is shown to people.
 LATENCY_S = 10.0
-# Two boots of a node, or a step of its clock: the offset to ours is measured again.
+# The node was rebooted, or its clock was set: the offset to ours is measured again.
 CLOCK_STEP_S = 5.0
-# The agent makes a sample a second. None for so long: it was started again, and counts from the beginning.
+# The agent makes a sample a second. None for this long: it was restarted and counts from 1 again.
 NO_SAMPLES_S = 10.0
 SILENT_S = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodInfo:
-    """A few fields of the Pod object. desired: our annotation; None: none, or not readable. revision: its
+    """A few fields of the Pod object. desired: our annotation; None: absent or unreadable. revision: its
     pod-template-hash. running: all of its containers run. leaving: it is being deleted, or has ended.
 
     ready_at, created_at: seconds since 1970; ready_at None while it is not ready.
@@ -45,7 +45,7 @@ class PodInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """Of some seconds. rps: answers a second. inside: requests in the pod at once. queue: those that wait.
+    """Over some seconds. rps: answers a second. inside: requests in the pod at once. queue: those of them that wait.
 
     service_s: seconds in service per request; None without requests. errors: share of the answers.
     """
@@ -60,7 +60,7 @@ class Figures:
 
     @property
     def time_inside_s(self) -> float | None:
-        """Mean time that a request spends in the pod, by Little's law: it holds for any arrivals."""
+        """Mean time that a request spends in the pod, by Little's law, which holds for any arrivals."""
         return self.inside / self.rps if self.rps > 0 else None
 
 
@@ -68,10 +68,10 @@ class Figures:
 class Pod:
     """Written by whoever polls the agent, read by the plan.
 
-    offset: turns the pod's clock into ours, so that the samples of several nodes, and those from before a restart of
-    the operator, stand on one line. cursor: seq of the newest sample. heard_at: when it last answered; failed_since:
-    since when it does not; problem: why; incompatible: it answers, and not with a state that we understand. All times
-    are seconds on the fleet's clock (`plan.py`).
+    offset: turns the pod's clock into ours, so that samples of several nodes, and from before a restart of the
+    operator, share one time line. cursor: seq of the newest sample. heard_at: when it last answered; failed_since:
+    since when it has not; problem: why not; incompatible: it answers, but with a state that we do not understand. All
+    times are seconds on the fleet's clock (`plan.py`).
     """
 
     info: PodInfo
@@ -94,13 +94,13 @@ class Pod:
         return self.info.name
 
     def take(self, data: Any, now: float) -> int:
-        """Take an answer of the agent. Returns how many samples were new.
+        """Take in an answer of the agent. Returns how many samples were new.
 
-        Raises WrongPod, and ValueError with one sentence when it is no state.
+        Raises WrongPod, and ValueError with one sentence when it is not a state.
         """
         state = parse_state(data, uid=self.uid)
         if self.state is not None and state.pid != self.state.pid:
-            # Another agent, which counts its samples from 1; what it made so far comes with the next answer.
+            # Another agent, which counts its samples from 1; those that it has made come with the next answer.
             self.forget_samples()
             self._heard(state, now)
             return 0
@@ -127,12 +127,12 @@ class Pod:
         self.samples.clear()
 
     def failed(self, now: float, problem: str, *, incompatible: bool = False) -> None:
-        """incompatible: it did answer, and not with a state."""
+        """incompatible: it did answer, but not with a state."""
         self.failed_since = now if self.failed_since is None else self.failed_since
         self.problem, self.incompatible = problem, incompatible
 
     def silent(self, now: float) -> bool:
-        """It has not answered for so long that nothing may be concluded from it. Silent is not zero load."""
+        """It has not answered for so long that nothing may be concluded. Silence is not zero load."""
         return self.heard_at is None or now - self.heard_at > SILENT_S
 
     @property
@@ -149,7 +149,7 @@ class Pod:
 
     @property
     def known(self) -> Version:
-        """The greatest version that is in its annotation or that its agent has accepted."""
+        """The greatest version in its annotation or accepted by its agent."""
         return max(self.accepted, self.info.desired.version if self.info.desired else UNVERSIONED)
 
     def figures(self, seconds: float = RECENT_S, *, since: float = 0.0) -> Figures | None:

@@ -1,13 +1,13 @@
-"""The reference pod: whose samples stand for the application, and whose do not.
+"""The reference pod: the one whose samples stand for the application.
 
-It is the most loaded settled pod, because the first to saturate is the one that hurts. It stays the reference until
-another is clearly more loaded, so that the tuner sees one story.
+It is the settled pod with the most load, because the first to saturate is the one that hurts. It stays the reference
+until another has clearly more load, so that the tuner sees one continuous series.
 """
 
 from uwsgi_autopilot.fleet.pod import Pod
 from uwsgi_autopilot.fleet.state import FleetState
 
-YOUNG_S = 30.0  # cold caches and pools; alone there is no other pod to take
+YOUNG_S = 30.0  # caches and pools are cold; a single pod has no alternative
 YOUNG_ALONE_S = 5.0
 MUCH_MORE = 1.5
 A_LITTLE = 2.0  # requests
@@ -28,7 +28,7 @@ def reference_pod(state: FleetState, now: float) -> str | None:
 
 
 def usable(state: FleetState, pod: Pod, now: float) -> bool:
-    """It serves what is promoted, has settled and is old enough, and its agent answers."""
+    """It serves the promoted shape, has settled, is old enough, and its agent answers."""
     young = YOUNG_ALONE_S if len(state.pods) == 1 else YOUNG_S
     old_enough = pod.info.ready_at is not None and now - pod.info.ready_at >= young
     return old_enough and pod.settled and pod.shape == state.shape and not pod.silent(now)

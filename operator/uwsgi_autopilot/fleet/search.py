@@ -1,4 +1,4 @@
-"""Ask the tuner, and begin the change that it proposes. Nothing is pending here."""
+"""Ask the tuner, and begin the change that it proposes. Only while nothing is pending."""
 
 from dataclasses import replace
 
@@ -15,9 +15,9 @@ from uwsgi_autopilot.tuner.memory import Memory
 from uwsgi_autopilot.tuner.proposal import Proposal, Refusal
 from uwsgi_autopilot.tuner.propose import propose, recommend
 
-# Every pod at once is a risk: not again before so long.
+# A trial in every pod at once is a risk: the earliest next one.
 ALL_PODS_EVERY_S = 60.0
-# Of the newest sample behind what was judged: another pod's clock, or another poll's turn.
+# How far the newest sample may lie behind what was judged: another pod's clock, or the order of the polls.
 BACKWARDS_S = 30.0
 
 
@@ -36,14 +36,14 @@ def begin(state: FleetState, now: float) -> FleetState:
 def _no_reference(state: FleetState) -> Word:
     for pod in state.pods.values():
         if pod.settled and pod.state is not None and pod.state.target == state.shape != pod.shape:
-            message = f"{pod.shape} serves in {pod.name} where {state.shape} should: workers are missing"
+            message = f"{pod.name} is serving {pod.shape} instead of {state.shape}: workers are missing"
             return Word(reason=Reason.WORKERS_MISSING, message=message)
     message = "no pod can stand for the application: none runs, none has settled, or no agent answers"
     return Word(reason=Reason.NO_REFERENCE_POD, message=message)
 
 
 def fresh(state: FleetState, pod: Pod) -> bool:
-    """It has a sample that the tuner was not asked about yet."""
+    """It has a sample that the tuner has not seen yet."""
     return bool(pod.samples) and (pod.uid, pod.samples[-1].seq) != state.judged
 
 
@@ -97,8 +97,8 @@ def _try(state: FleetState, pod: Pod, proposal: Proposal, now: float) -> FleetSt
 
 
 def _on_clock(memory: Memory, newest: float) -> Memory | None:
-    """None: the sample lies a little before what was judged already. Far before it the clock was set back: then what
-    the tuner remembers of instants is dropped, and what it has learnt stays."""
+    """None: the sample is a little older than what was judged already. When it is much older, the clock was set back:
+    then the instants that the tuner remembers are dropped, and what it has learnt stays."""
     if memory.at is None or newest >= memory.at:
         return memory
     if memory.at - newest < BACKWARDS_S:

@@ -1,4 +1,4 @@
-"""All that is known of one application's shape: a frozen value, and the few ways to make the next one from it."""
+"""All that is known about one application's shape: a frozen value, and the few ways to make the next one from it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ from uwsgi_autopilot.tuner.memory import Memory
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
-    """The latest thing that was said about the shape: a hold as well as a change."""
+    """The latest that was said about the shape, whether it changes or not."""
 
     reason: Reason
     message: str
@@ -28,8 +28,9 @@ class Word:
 class Delivery:
     """What one pod is being given (delivery.py).
 
-    desired: what the pod is to be given. since: when it was first written; None: not yet; at: when last. refused_at,
-    refused: when and why its agent gave it up; retries: how often it did in a row. warned: of its being late."""
+    desired: what it gets. since, at: when that was first and last written; None: not yet. refused_at, refused: when and
+    why its agent gave it up; retries: how many times in a row it did. warned: somebody was told that it is late.
+    """
 
     desired: DesiredShape
     since: float | None = None
@@ -42,15 +43,14 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetState:
-    """app: the manifest. promoted: what every pod is to have, and new ones start with. stored: the version of it that
-    is kept where new pods read it. last: the greatest version that was given out, or that any pod has reported.
+    """app: the manifest. promoted: what every pod should have and new pods start with. stored: its version where new
+    pods read it. last: the greatest version that was issued, or that any pod has reported.
 
-    pods: those that run, by uid; their Pod objects are written by whoever polls them. coming: those that do not run
-    yet. ready: how many pods were ready at the last plan; left_at: when that number last fell. deliveries: what is
-    being given to which pod. reference: uid of the pod whose samples stand for the application. judged: uid and seq of
-    the newest sample that the tuner was asked about. word: the tuner's; hold: what keeps it from being asked; None:
-    nothing. told: entries that are recorded and not yet passed on. overloaded_at: when every pod last tried a shape at
-    once.
+    pods: those that run, by uid; whoever polls them writes the Pod objects. coming: those that do not run yet. ready:
+    how many pods were ready at the last plan; left_at: when that number last fell. deliveries: what is being given to
+    which pod. reference: uid of the pod whose samples stand for the application. judged: uid and seq of the newest
+    sample that the tuner has seen. word: the tuner's latest; hold: what keeps it from being asked, or None. told:
+    entries that are recorded but not yet passed on. overloaded_at: when every pod last tried a shape at once.
     """
 
     app: UwsgiApp
@@ -74,9 +74,9 @@ class FleetState:
 
     @classmethod
     def begin(cls, app: UwsgiApp, promoted: DesiredShape | None = None) -> "FleetState":
-        """Of an application about which at most the promoted shape is known.
+        """For an application of which at most the promoted shape is known.
 
-        Its epoch is greater than that of `promoted`: what the last writer gave out after it is not known.
+        Its epoch is greater than that of `promoted`: what the last writer issued afterwards is unknown.
         """
         known = promoted or DesiredShape(version=UNVERSIONED, shape=app.tuning.first)
         return cls(app=app, promoted=known, stored=known.version, last=Version(known.version.epoch + 1, 0))
@@ -88,7 +88,7 @@ class FleetState:
 
     @property
     def limits(self) -> Limits:
-        """Of one pod. Those that will run in a moment count: their connections are to find room."""
+        """Of one pod. Those that will run in a moment count too: there must be room for their connections."""
         return Limits.of(self.app, len(self.pods) + sum(not each.leaving for each in self.coming))
 
     def inside(self, shape: Shape) -> Shape:
@@ -108,7 +108,7 @@ class FleetState:
         return replace(self, history=(*self.history, entry)[-HISTORY:], told=(*self.told, entry))
 
     def reset(self) -> "FleetState":
-        """Forget everything but the promoted shape, the versions and the history: for a fault of our own."""
+        """Forget all but the promoted shape, the versions and the history: after an error of our own."""
         for pod in self.pods.values():
             pod.forget_samples()
         return replace(

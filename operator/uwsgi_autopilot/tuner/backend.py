@@ -1,7 +1,7 @@
-"""A backend that slows down the more requests it is sent: fewer slots then serve as many requests, or more.
+"""A backend that slows down under concurrency: fewer slots then serve as many requests, or more.
 
-Told from the points that were measured for this workload: between two of them the wait per request grew, and the
-throughput hardly followed the requests in service.
+Recognised from the points measured for this workload: between two of them the wait per request grew, and throughput
+hardly rose with the requests in service.
 """
 
 import math
@@ -12,16 +12,16 @@ from uwsgi_autopilot.tuner.load import Load
 from uwsgi_autopilot.tuner.point import Point
 
 SLOWER = 1.5  # growth of the wait that is no longer noise
-FOLLOWS = 0.6  # dlnX / dlnB below which the throughput does not follow
-FEWEST = 4.0  # requests in service: below, their waits are theirs
-CLOSE = 1.5  # ratio of requests in service of two points: nothing worth a change lies between
+FOLLOWS = 0.6  # dlnX / dlnB below which throughput does not follow
+FEWEST = 4.0  # requests in service: fewer do not slow each other down
+CLOSE = 1.5  # ratio of requests in service: points closer than this have nothing worth a change between them
 # The wait grows like a power of the requests in service, from a knee on: 1 where the backend only queues, 2 where it
-# also wastes work. With 1.4 the knee is met within a third for both.
+# also wastes work. 1.4 finds the knee within a third for both.
 POWER = 1.4
 
 
 def smaller(points: Sequence[Point], load: Load) -> Shape | None:
-    """The shape to try instead of the present one; None when the backend keeps up, or all was tried."""
+    """The shape to try instead of the present one; None when the backend keeps up."""
     knee = knee_of(points, load)
     return None if knee is None else _with_slots(load.shape, knee)
 
@@ -42,12 +42,12 @@ def knee_of(points: Sequence[Point], load: Load) -> float | None:
 
 
 def follows(below: Point, load: Load) -> float:
-    """1.0: twice the requests in service, twice the throughput. 0.0: none of it."""
+    """1.0: twice the requests in service bring twice the throughput. 0.0: they bring none."""
     grew = math.log(load.in_service / max(below.in_service, 0.1))
     return math.log(max(load.throughput, 1e-3) / max(below.throughput, 1e-3)) / max(grew, 0.1)
 
 
 def _with_slots(shape: Shape, slots: float) -> Shape:
-    """About so many slots, keeping the processes where there are enough slots for them."""
+    """About this many slots, with as many processes as now where there are enough slots for them."""
     processes = min(shape.processes, max(1, round(slots)))
     return Shape(processes, max(1, round(slots / processes)))

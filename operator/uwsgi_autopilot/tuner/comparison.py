@@ -1,4 +1,4 @@
-"""Does the shape that is tried serve as much as it should? Throughput before and after, and their noise."""
+"""Does the tried shape serve as much as it should? Throughput before and after, and the noise of both."""
 
 import math
 
@@ -7,11 +7,11 @@ from uwsgi_autopilot.tuner.load import Load, another_load
 from uwsgi_autopilot.tuner.point import Point
 from uwsgi_autopilot.tuner.proposal import Drop, Keep, Proposal, TakeBack, Verdict, Wait
 
-LEAST_GAIN = 0.02  # ln of the throughput; less is not worth more slots
-LEVEL = 0.03  # ln of the loss that a smaller shape may have while it is not told from noise
-LEAST_SPREAD = 0.03  # of one second's throughput: three quiet seconds in a row are no proof of a quiet machine
+LEAST_GAIN = 0.02  # ln of the throughput; a smaller gain is not worth more slots
+LEVEL = 0.03  # ln of the loss that a smaller shape may show: no more than noise
+LEAST_SPREAD = 0.03  # of one second's throughput: three quiet seconds do not prove a quiet machine
 SURENESS = 1.65  # standard errors: one-sided 95 %
-CORRELATED = 1.3  # seconds that follow each other share their luck
+CORRELATED = 1.3  # consecutive seconds are correlated
 LONGEST_SAMPLES = 12
 DISTURBED_SAMPLES = 25  # while others use more or less CPU than before the change
 FOREIGN_STEP = 0.15  # share of the cores
@@ -31,11 +31,11 @@ def compare(proposal: Proposal, load: Load) -> Verdict:
         message = f"{load.error_share:.0%} of the requests fail with {load.shape}, {before.error_share:.0%} before"
         return TakeBack(reason=Reason.ERRORS_HIGH, message=message, change=change)
     if not proposal.better and load.demand > before.demand and another_load(load.demand, before.demand):
-        # How many requests came then limited the throughput, not the shape: it says nothing about this load.
-        message = f"{before.demand:.1f} requests in the pod before, {load.demand:.1f} now: another load"
+        # Throughput was limited then by how many requests came, not by the shape: it says nothing about this load.
+        message = f"{before.demand:.1f} requests in the pod before, {load.demand:.1f} now: the load has changed"
         if load.pressed:
-            return Drop(reason=Reason.LOAD_CHANGING, message=f"{message}, and {load.shape} is short of something")
-        return Keep(reason=proposal.reason, message=f"{message}, and none waits")
+            return Drop(reason=Reason.LOAD_CHANGING, message=f"{message}, and {load.shape} is at a limit")
+        return Keep(reason=proposal.reason, message=f"{message}, and none queues")
 
     least = LEAST_GAIN if proposal.better else -LEVEL
     low, high = change - SURENESS * error, change + SURENESS * error
@@ -43,19 +43,19 @@ def compare(proposal: Proposal, load: Load) -> Verdict:
     if low > least or (decided and change >= least):
         return Keep(reason=proposal.reason, message=figures, change=change)
     if _less_came(before, load):
-        message = f"{figures}, but fewer requests came and none waits: kept"
+        message = f"{figures}, but fewer requests came and none queues: kept"
         return Keep(reason=Reason.APPLICATION_LIMITED, message=message, change=change)
     if (high < least and not disturbed(before, load)) or decided:
         reason = Reason.NO_GAIN if change > -LEVEL else Reason.REVERTED
         return TakeBack(reason=reason, message=f"{load.shape} brought {figures}", change=change)
-    message = f"{figures} after {load.samples} s, ±{SURENESS * error:.0%}: not told from noise yet"
+    message = f"{figures} after {load.samples} s, ±{SURENESS * error:.0%}: not yet distinguishable from noise"
     return Wait(reason=Reason.VERIFYING, message=message)
 
 
 def cores_left(before: Point, load: Load) -> float:
-    """ln of the cores that others left to us, after / before, where the CPU was the limit both times. Else 0.0.
+    """ln of the cores that others left us, after / before, where CPU was the limit both times; else 0.0.
 
-    Neighbours that wake up in the middle of a trial take throughput from any shape alike.
+    Neighbours that wake up during a trial take throughput from any shape alike.
     """
     if not (before.cpu_full and load.cpu_full):
         return 0.0
@@ -65,7 +65,7 @@ def cores_left(before: Point, load: Load) -> float:
 
 
 def disturbed(before: Point, load: Load) -> bool:
-    """Others use so much more or less CPU than before that a loss may be theirs."""
+    """Others use so much more or less CPU than before that they may have caused a loss."""
     return abs(load.foreign_cpu - before.foreign_cpu) > FOREIGN_STEP * load.cores
 
 
@@ -77,7 +77,7 @@ def standard_error(before: Point, load: Load) -> float:
 
 
 def _less_came(before: Point, load: Load) -> bool:
-    """Throughput follows the arrivals: nothing waits, and a request spends no longer in the pod than before.
+    """Throughput follows arrivals: nothing queues, and a request spends no longer in the pod than before.
 
     With a fixed number of clients that is false whenever throughput fell: requests in the pod / throughput is then
     the time a request spends there.

@@ -1,7 +1,7 @@
-"""Has the workload changed? Wait and CPU per request against what they were when the shape was settled.
+"""Has the workload changed? Wait and CPU per request, compared with when the shape was settled.
 
-A two-sided CUSUM: each stretch of readings adds how many standard deviations it lies off, less one; six in a row at
-two deviations, or one that is ten off, make an alarm. How many requests come is load, not workload.
+A two-sided CUSUM: each stretch of readings adds by how many standard deviations it is off, less one; six in a row at
+two deviations, or one at ten, raise the alarm. How many requests come is load, not workload.
 """
 
 import math
@@ -21,15 +21,15 @@ ALARM = 8.0
 # Floors of a standard deviation (ln): neighbours on the machine move CPU per request this much by themselves.
 CPU_SIGMA = 0.1
 WAIT_SIGMA = 0.15
-MATERIAL = 0.25  # ln: less asks for no other shape
+MATERIAL = 0.25  # ln: a smaller change calls for no other shape
 CHUNK = 30  # requests in a stretch, at least
-FEWEST = 5  # requests; a longest stretch with fewer is left out
+FEWEST = 5  # requests; the longest stretch is left out when it has fewer
 LONGEST_CHUNK = 10  # samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """since: from when on readings belong to the new workload alone. cpu_s, wait_s: per request now."""
+    """since: readings after this belong to the new workload alone. cpu_s, wait_s: per request now."""
 
     since: float
     cpu_s: float
@@ -58,13 +58,13 @@ def drift(samples: Sequence[Sample], reference: Point, *, since: float) -> Drift
 
 
 def log_ratio(now: float, then: float, *, soft: float) -> float:
-    """ln(now / then), softened: 0.1 ms more or less of wait beside 5 ms of CPU is no news, nor of CPU beside 50 ms."""
+    """ln(now / then), softened: 0.1 ms of wait more or less beside 5 ms of CPU is no change."""
     soft = max(soft, 1e-5)
     return math.log((now + soft) / (then + soft))
 
 
 def _newest(values: list[float]) -> float:
-    """The mean of the newest two: what has gone by is no change."""
+    """The mean of the newest two: a deviation that is over is no change."""
     return sum(values[-2:]) / len(values[-2:]) if values else 0.0
 
 
@@ -81,14 +81,14 @@ def _alarm(values: list[float], floor: float, sign: int) -> bool:
 
 
 class _Chunk(NamedTuple):
-    """Seconds per request over a stretch of readings. wait_s: None where too few threads were looked at."""
+    """Seconds per request over a stretch of readings. wait_s: None where too few looks met a busy thread."""
 
     cpu_s: float
     wait_s: float | None
 
 
 def _chunks(samples: list[Sample]) -> list[_Chunk]:
-    """Stretches with enough requests and looks at them, oldest first."""
+    """Stretches with enough requests and looks at busy threads, oldest first."""
     chunks: list[_Chunk] = []
     current: list[Sample] = []
     for sample in samples:

@@ -1,7 +1,7 @@
-"""May we change now? A list of questions, asked in order; the first objection wins.
+"""May the shape change now? Questions asked in order; the first objection wins.
 
-A new question is one function that takes a Situation and answers a Hold or None, and its place in GUARDS. Taking a
-bad change back asks none of them.
+To add one, write a function from a Situation to a Hold or None and put it into GUARDS. Taking a bad change back asks
+none of them.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,17 +14,17 @@ from uwsgi_autopilot.tuner.memory import Memory
 from uwsgi_autopilot.tuner.proposal import Hold
 from uwsgi_autopilot.tuner.times import MANY_LOOKS
 
-MOST_CHANGES = 6  # for one workload, those that were taken back included
-LONG_ENOUGH = 8  # samples: what is not known by then will not be known soon
+MOST_CHANGES = 6  # for one workload, including those that were taken back
+LONG_ENOUGH = 8  # samples: what is not known by then will take too long
 STALE_S = 5.0
-ERRORS_HIGH = 0.1  # share of the answers of the last seconds
-FOREIGN_STEP = 0.25  # share of the cores that others newly use or cease to use
+ERRORS_HIGH = 0.1  # share of the last seconds' answers
+FOREIGN_STEP = 0.25  # share of the cores: by how much others' use may change
 DRIFTING = 0.3  # ln of the growth of the load within the window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """`samples` is not empty. `load`: None when nothing can be said about it."""
+    """`samples` is not empty. `load`: None when it cannot be estimated."""
 
     memory: Memory
     samples: Sequence[Sample]
@@ -41,7 +41,9 @@ Guard = Callable[[Situation], Hold | None]
 def change_in_progress(seen: Situation) -> Hold | None:
     if seen.newest.settled:
         return None
-    return Hold(reason=Reason.CHANGE_IN_PROGRESS, message=f"the agent is changing the shape; {seen.newest.shape} now")
+    return Hold(
+        reason=Reason.CHANGE_IN_PROGRESS, message=f"the agent is changing the shape; {seen.newest.shape} serves now"
+    )
 
 
 def stale_readings(seen: Situation) -> Hold | None:
@@ -54,7 +56,7 @@ def stale_readings(seen: Situation) -> Hold | None:
 def settling(seen: Situation) -> Hold | None:
     if seen.load is not None or window(seen.samples, since=seen.memory.since or 0.0):
         return None
-    message = f"readings count from {SETTLE_S:.0f} s after the last change on"
+    message = f"readings count from {SETTLE_S:.0f} s after the last change"
     return Hold(reason=Reason.SETTLING, message=message)
 
 
@@ -62,16 +64,17 @@ def too_few_requests(seen: Situation) -> Hold | None:
     if seen.load is not None:
         return None
     known = sum(each.requests for each in of_one_load(window(seen.samples, since=seen.memory.since or 0.0)))
-    message = f"{known:.0f} requests of this load seen: {ENOUGH} in 3 s or more are needed, or {FEW} in 5 s for a guess"
+    wanted = f"{ENOUGH} in at least 3 s, or {FEW} in 5 s for a rough estimate"
+    message = f"{known:.0f} requests of this load seen; needed are {wanted}"
     return Hold(reason=Reason.TOO_FEW_REQUESTS, message=message)
 
 
 def thin_census(seen: Situation) -> Hold | None:
-    """Among a thousand threads few looks meet one at work: the shares of the first seconds would be chance."""
+    """Among a thousand threads few looks find a busy one: the shares of the first seconds would be chance."""
     load = seen.load
     if load is None or load.looks == 0 or load.looks >= MANY_LOOKS or load.samples >= LONG_ENOUGH:
         return None
-    message = f"{load.looks:.0f} looks at busy threads so far: {MANY_LOOKS:.0f} are wanted, or {LONG_ENOUGH} s"
+    message = f"{load.looks:.0f} looks at busy threads so far; needed are {MANY_LOOKS:.0f}, or {LONG_ENOUGH} s"
     return Hold(reason=Reason.OBSERVING, message=message)
 
 
@@ -81,7 +84,9 @@ def errors_high(seen: Situation) -> Hold | None:
     requests = sum(each.requests for each in recent)
     if errors < 5 or errors < ERRORS_HIGH * requests:
         return None
-    message = f"{errors:.0f} of {requests:.0f} requests failed in the last {len(recent)} s: no search among errors"
+    message = (
+        f"{errors:.0f} of {requests:.0f} requests failed in the last {len(recent)} s: no search while requests fail"
+    )
     return Hold(reason=Reason.ERRORS_HIGH, message=message)
 
 
@@ -92,17 +97,19 @@ def noisy_neighbor(seen: Situation) -> Hold | None:
     now = sum(each.foreign_cpu for each in recent) / len(recent)
     if abs(now - seen.load.foreign_cpu) <= FOREIGN_STEP * seen.load.cores:
         return None
-    message = f"others use {now:.1f} cores of this machine now, {seen.load.foreign_cpu:.1f} a moment ago"
+    message = f"others now use {now:.1f} cores of this machine, {seen.load.foreign_cpu:.1f} a moment ago"
     return Hold(reason=Reason.NOISY_NEIGHBOR, message=message)
 
 
 def load_changing(seen: Situation) -> Hold | None:
     load = seen.load
     if load is None or load.overrun:
-        return None  # the longer we wait the longer the queue
+        return None  # waiting only makes the queue longer
     now = seen.newest.busy + (seen.newest.queue_mean or 0)
     if load.changing:
-        message = f"the requests are changing: the last {load.samples} s mix two kinds; {now:.0f} in the pod now"
+        message = (
+            f"the workload is changing: the last {load.samples} s mix two kinds of requests; {now:.0f} in the pod now"
+        )
         return Hold(reason=Reason.LOAD_CHANGING, message=message)
     if max(load.inside, now) < 8 or abs(load.drift) <= DRIFTING:
         return None
@@ -114,18 +121,18 @@ def cooling_down(seen: Situation) -> Hold | None:
     until = seen.memory.not_before
     if until is None or seen.newest.at >= until:
         return None
-    message = f"the last changes brought nothing: the next one in {until - seen.newest.at:.0f} s at the earliest"
+    message = f"the last changes brought nothing: the next one is possible in {until - seen.newest.at:.0f} s"
     return Hold(reason=Reason.COOLING_DOWN, message=message)
 
 
 def change_budget_exhausted(seen: Situation) -> Hold | None:
     if seen.memory.changes < MOST_CHANGES:
         return None
-    message = f"{seen.memory.changes} changes were made for this workload; the next when it changes"
+    message = f"{seen.memory.changes} changes were made for this workload; no more until it changes"
     return Hold(reason=Reason.CHANGE_BUDGET_EXHAUSTED, message=message)
 
 
-# What cannot be judged at all comes first, then what makes the figures doubtful, then what limits our own haste.
+# First what cannot be judged at all, then what makes the figures doubtful, then what limits our own haste.
 GUARDS: Sequence[Guard] = (
     change_in_progress,
     stale_readings,

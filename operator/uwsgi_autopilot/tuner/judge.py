@@ -1,6 +1,6 @@
-"""A shape that was proposed serves: does it stay? Asked once for each new sample from its arrival on.
+"""A proposed shape serves: does it stay? Asked once for each new sample from the moment it serves.
 
-compare throughput before and after (comparison.py) ─► keep │ wait │ take back, or on to what the trial has shown
+compare throughput before and after (comparison.py) ─► keep │ wait │ take back, or go on to another shape
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ from uwsgi_autopilot.tuner.proposal import Drop, Keep, Proposal, TakeBack, Verdi
 from uwsgi_autopilot.tuner.search import next_shape
 
 VERIFY_S = 30.0  # window of a trial
-QUIET_S = 60.0  # without enough requests to judge a change by, it is kept for now
-# ln of CPU per request after / before a change of shape: no shape does that, so the workload changed.
+QUIET_S = 60.0  # after this long with too few requests to judge a change by, it is kept for now
+# ln of CPU per request after / before a change of shape: no shape does this much, so the workload changed.
 CPU_JUMPED = 0.53
-GAINED = 0.02  # ln of the throughput: so much is no failure in a row of failures
-PROMISING = 1.1  # predicted from what a failed trial showed, over the throughput before it
+GAINED = 0.02  # ln of the throughput: a gain of this much ends a row of failures
+PROMISING = 1.1  # throughput predicted from a failed trial, over that before it
 BACKOFF_S = 30.0
 LONGEST_BACKOFF_S = 1800.0
 
@@ -38,24 +38,24 @@ class Judged:
 def judge(
     memory: Memory, proposal: Proposal, samples: Sequence[Sample], limits: Limits, *, arrived_at: float
 ) -> Judged:
-    """`samples`: of the pod that tries it, as for `propose`; the newest is of that shape.
+    """`samples`: of the pod that tries it, as for `propose`; in the newest that shape serves.
 
-    arrived_at: from when on they count, seconds on their clock.
+    arrived_at: the instant from which they count, in seconds on their clock.
     """
     if not samples:
-        return _wait(memory, Reason.NO_READINGS, "nothing was measured yet")
+        return _wait(memory, Reason.NO_READINGS, "nothing has been measured yet")
     newest = samples[-1]
     if newest.at < arrived_at:
-        message = f"the clock of the readings began again: {proposal.shape} cannot be compared with what was before"
+        message = f"the clock of the readings restarted: {proposal.shape} cannot be compared with the shape before"
         return Judged(memory=Memory(at=newest.at), verdict=Drop(reason=Reason.WORKLOAD_CHANGED, message=message))
     memory = memory.seen(newest.at)
     before = proposal.before
     load = load_of(samples, since=arrived_at, seconds=VERIFY_S, cores=limits.cores, least_pool=memory.pool_size)
     if load is None:
         if newest.at - arrived_at < QUIET_S:
-            message = f"{before.shape} → {proposal.shape}: waiting for enough requests to judge by"
+            message = f"{before.shape} → {proposal.shape}: waiting for enough requests to judge it"
             return _wait(memory, Reason.VERIFYING, message)
-        message = f"{proposal.shape} stays for now: too few requests in {QUIET_S:.0f} s to judge it by"
+        message = f"{proposal.shape} stays for now: too few requests in {QUIET_S:.0f} s to judge it"
         keep = Keep(reason=Reason.TOO_FEW_REQUESTS, message=message)
         return Judged(memory=replace(memory, jumped=True), verdict=keep)
     if abs(log_ratio(load.cpu_s, before.cpu_s, soft=0.01 * before.service_s)) > CPU_JUMPED:
@@ -78,12 +78,12 @@ def _wait(memory: Memory, reason: Reason, message: str) -> Judged:
 
 
 def _keep(memory: Memory, proposal: Proposal, load: Load, verdict: Keep, arrived_at: float) -> Judged:
-    # What the shape before was like when it was settled is no measure of this one.
+    # How the previous shape behaved when it was settled is no measure of this one.
     memory = replace(memory, since=arrived_at, reference=None)
     if verdict.change is not None and verdict.change > GAINED:
         memory = replace(memory, fruitless=0, not_before=None)
     if proposal.reason is Reason.BACKEND_LIMITED:
-        # The knee was found: neither the shapes beyond it nor those half way there are worth another swap.
+        # The knee is found: no shape beyond it, or half way there, is worth another swap.
         for point in memory.points:
             if point.in_service >= backend.CLOSE * load.in_service:
                 memory = memory.with_rejected(point.shape, up=True, demand=point.demand, change=0.0)
@@ -99,7 +99,7 @@ def _take_back(
     instead = None
     if not proposal.second and verdict.reason is not Reason.ERRORS_HIGH:
         instead = _instead(memory, proposal, load, samples, limits)
-    memory = replace(memory, changes=memory.changes + 1)  # the further try, or the way back
+    memory = replace(memory, changes=memory.changes + 1)  # the next try, or the way back
     if instead is not None:
         return Judged(memory=memory, verdict=replace(verdict, instead=instead))
     fruitless = memory.fruitless + 1
@@ -113,7 +113,7 @@ def _take_back(
 def _instead(
     memory: Memory, proposal: Proposal, load: Load, samples: Sequence[Sample], limits: Limits
 ) -> Proposal | None:
-    """A shape that failed may have shown why, a pool or a slow backend: then go where that points, not back first."""
+    """A failed trial may have shown why, a pool or a slow backend: then go where that points, not back first."""
     if first_objection(Situation(memory=memory, samples=samples, load=load)) is not None:
         return None
     before = proposal.before

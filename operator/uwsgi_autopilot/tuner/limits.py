@@ -1,7 +1,7 @@
-"""What a shape may be: bounds of the manifest, and memory and connections to a database while it comes.
+"""What a shape may be: the manifest's bounds, and the memory and database connections that the change to it needs.
 
-Other threads mean a swap, in which the old generation and the new one are there at once. More processes of the same
-threads only add their own; fewer add nothing.
+Another number of threads means a swap, in which the old and the new generation run at once. More processes with the
+same threads only add their own share; fewer add nothing.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from uwsgi_autopilot.tuner.proposal import Refusal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """`cores`, `memory_limit` (bytes): None where the manifest sets none; the samples then say what there is.
+    """`cores`, `memory_limit` (bytes): None where the manifest sets none; the samples then tell.
 
     max_connections: how many connections to a database the whole pod may open; None: no such limit.
     connections_per_process: how many one process opens; None: one for each thread.
@@ -47,11 +47,11 @@ class Limits:
         return Shape(self.processes.clamp(shape.processes), self.threads.clamp(shape.threads))
 
     def connected(self, shape: Shape) -> Shape:
-        """With so few processes, at least the least allowed, that all connections keep to the manifest's bound.
+        """With as few processes as `max_connections` demands, but no fewer than the bounds allow.
 
-        For what every pod starts with: nothing else is open then, and pods that run come here by fewer processes, which
-        opens nothing either. So it counts once, and 10x4 is kept where 40 are allowed; but from there only the
-        processes can change, since no second generation finds room beside it (`why_not`).
+        For the shape that pods start with: nothing else is open then, and running pods get here by fewer processes,
+        which opens nothing either. So its connections count once, and 10x4 is kept where 40 are allowed. From there
+        only the processes can change, since a second generation has no room beside it (`why_not`).
         """
         if self.max_connections is None:
             return shape
@@ -59,9 +59,10 @@ class Limits:
         return Shape(max(self.processes.min, min(shape.processes, most), 1), shape.threads)
 
     def connections(self, shape: Shape, beside: Shape | None = None) -> int:
-        """How many may be open while `shape` serves, or comes where `beside` serves.
+        """How many may be open while `shape` serves, or while it replaces `beside`.
 
-        The same threads need no second generation: where both have no room the agent is told so (fleet/delivery.py).
+        With the same threads no second generation is needed: where both have no room, the agent is told so
+        (fleet/delivery.py).
         """
         own = shape.processes * (self.connections_per_process or shape.threads)
         return own + (self.connections(beside) if beside is not None and beside.threads != shape.threads else 0)
@@ -74,7 +75,7 @@ class Limits:
         return self.why_not(shape, load) is None
 
     def fit(self, shape: Shape, load: Load) -> Shape | None:
-        """The shape with these threads and as many of these processes as there is room for; None: not even one."""
+        """The shape with these threads and as many of these processes as fit; None: not even the fewest."""
         shape = self.clamp(shape)
         for processes in range(shape.processes, self.processes.min - 1, -1):
             smaller = Shape(processes, shape.threads)
@@ -99,8 +100,10 @@ def _connections(limits: Limits, shape: Shape, load: Load) -> Refusal | None:
     if limits.max_connections is None or added_by(load.shape, shape).workers == 0 or needed <= limits.max_connections:
         return None
     own = limits.connections(shape)
-    both = "" if own == needed else f", {needed - own} of {load.shape} that still serves among them"
-    message = f"{shape} may open {needed} connections while it comes{both}; maxConnections is {limits.max_connections}"
+    both = "" if own == needed else f", including {needed - own} of {load.shape}, which still serves"
+    message = (
+        f"{shape} may open {needed} connections during the change{both}; maxConnections is {limits.max_connections}"
+    )
     return Refusal(shape=shape, reason=Reason.CONNECTION_LIMIT, message=message)
 
 

@@ -1,7 +1,7 @@
-"""What the load is like, estimated from the samples of one shape: rates, times per request, and what threads wait for.
+"""The load, estimated from samples of one shape: rates, times per request, and what threads wait for.
 
-Only settled samples of the newest generation count, from SETTLE_S after its last change on: the first requests of a
-new generation meet cold caches, and those around a swap belong to two shapes.
+Only settled samples of the newest generation count, from SETTLE_S after its last change: the first requests of a new
+generation meet cold caches, and those around a swap belong to two shapes.
 """
 
 import math
@@ -15,32 +15,32 @@ from uwsgi_autopilot.tuner.times import busy_looks, times_of
 from uwsgi_autopilot.tuner.trend import changing, drift, queue_growth, spread
 
 SETTLE_S = 2.0
-WINDOW_S = 8.0  # a window is no longer than this where it holds ENOUGH requests
+WINDOW_S = 8.0  # length of a window that holds ENOUGH requests
 LONGEST_S = 60.0
 ENOUGH = 100  # requests: the mean of a spread-out service time is then within about 10 %
-FEW = 20  # requests: with five seconds of readings good for a guess
+FEW = 20  # requests: with five seconds of readings, enough for a rough estimate
 BLIND = 4.0
 GAP_S = 4.0  # readings further apart than this are two windows
-# Ratio of the requests in the pod from which it is not more or less of a load but another one: health checks, and then
-# the first clients. Below FEW_INSIDE they come and go by chance.
+# From this ratio of requests in the pod on, it is another load and not more of the same: health checks, then the first
+# clients. Below FEW_INSIDE requests come and go by chance.
 ANOTHER_LOAD = 4.0
 FEW_INSIDE = 4.0
-POOL_SHARE = 0.2  # share of busy threads at an application lock from which a pool is what holds the processes back
-CPU_FULL = 0.9  # share of the usable cores from which the CPU is used up
+POOL_SHARE = 0.2  # share of busy threads at an application lock from which a pool limits the processes
+CPU_FULL = 0.9  # share of the usable cores from which CPU counts as used up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """Means over a window. Times are seconds per request.
 
-    throughput: answers a second that were no errors. in_service, queued: requests. service_s = wait_s (asleep in I/O)
+    throughput: answers a second that are not errors. in_service, queued: requests. service_s = wait_s (asleep in I/O)
     + cpu_s + lock_s (interpreter lock) + pool_s (other locks) + runqueue_s (ready, no core free).
-    pool_size: how many requests of a process get through its application lock; None: no such lock is felt.
+    pool_size: how many requests of a process get past its application lock; None: none is noticed.
     worker_cpu: cores of the busiest worker. cores_used, cores: by us, and usable. spread: standard deviation of the
     throughput of one second, as a share of it. drift: ln(requests in the pod, newer half / older half). changing:
-    the requests themselves are others than a moment ago. queue_growth: requests a second, as long as it goes on.
-    by_census: wait_s was seen, not inferred from service_s - cpu_s - runqueue_s.
-    looks: of the census at busy threads. queue_seen: `queued` is a figure; else it is 0 for want of one.
+    the kind of requests is changing. queue_growth: requests a second.
+    by_census: wait_s was observed, not inferred from service_s - cpu_s - runqueue_s.
+    looks: of the census, at busy threads. queue_seen: `queued` was measured; else it is 0.
     """
 
     shape: Shape
@@ -82,16 +82,16 @@ class Load:
 
     @property
     def overrun(self) -> bool:
-        """Requests come faster than they are served, whatever the answers do: the queue grows without end."""
+        """Requests come faster than they are served, and nobody waits for answers: the queue keeps growing."""
         return self.queued > self.in_service and self.queue_growth > 0.1 * self.throughput
 
     @property
     def demand(self) -> float:
         """Requests that would be in service at once if nobody queued.
 
-        Behind full slots whose queue cannot be seen: BLIND times as many as are in service.
-        Clients that wait for their answers are all inside. Where the queue grows without end its length says only how
-        long that has lasted: then arrivals x time, half as much again so that the queue shrinks.
+        When the slots are full and the queue cannot be seen: BLIND times as many as are in service. Clients that wait
+        for their answers are all inside. Where the queue keeps growing, its length says only for how long it has: then
+        arrivals x time, and half as much again so that the queue shrinks.
         """
         if not self.queue_seen and self.in_service >= 0.75 * self.shape.slots:
             return BLIND * self.in_service
@@ -105,7 +105,7 @@ class Load:
 
     @property
     def cpu_full(self) -> bool:
-        """No core is left. Where others share the cores, requests that wait for one tell it."""
+        """No core is left. Where others share the cores, it shows in requests that wait for one."""
         starved = self.runqueue_s >= 0.7 * self.cpu_s and self.cores_used >= 0.6 * self.cores
         return starved or self.throttled > 0.1 or self.cores_used + self.foreign_cpu >= CPU_FULL * self.cores
 
@@ -115,7 +115,7 @@ class Load:
 
     @property
     def pressed(self) -> bool:
-        """Something in the pod is used up: another shape may serve more."""
+        """Something in the pod is exhausted: another shape may serve more."""
         lock_bound = self.worker_cpu >= 0.8 and self.lock_s >= 0.3 * self.service_s
         pool_bound = self.pool_s >= POOL_SHARE * self.service_s > 0
         return self.slots_full or self.cpu_full or lock_bound or pool_bound
@@ -147,10 +147,10 @@ def load_of(
     cores: float | None = None,
     least_pool: int | None = None,
 ) -> Load | None:
-    """The newest `seconds`, or more where they hold too few requests; None when nothing can be said.
+    """Over the newest `seconds`, or more where they hold too few requests; None when that is not enough.
 
-    `since`: only samples that began after it. `cores`: usable cores where a limit is known beside the samples' own.
-    `least_pool`: the pool of this workload, where it was felt before.
+    `since`: only samples that began after it. `cores`: a limit on usable cores besides the samples' own.
+    `least_pool`: the pool size of this workload, if it was noticed before.
     """
     settled = of_one_load(window(samples, since=since))
     chosen: list[Sample] = []
@@ -172,7 +172,7 @@ def load_of(
 
 
 def of_one_load(samples: list[Sample]) -> list[Sample]:
-    """Without what came before the load of the newest second: means over both would be the figures of neither."""
+    """Without the samples before the load of the newest second: a mean over two loads describes neither."""
     total = 0.0
     for count, sample in enumerate(reversed(samples)):
         inside = sample.busy + (sample.queue_mean or 0.0)
@@ -183,12 +183,12 @@ def of_one_load(samples: list[Sample]) -> list[Sample]:
 
 
 def another_load(one: float, other: float) -> bool:
-    """Of two numbers of requests in the pod: do they belong to two loads?"""
+    """Do these two numbers of requests in the pod belong to two different loads?"""
     return max(one, other) >= max(FEW_INSIDE, ANOTHER_LOAD * min(one, other))
 
 
 def _without_ramp(samples: list[Sample]) -> list[Sample]:
-    """Drop the seconds before the load came, and the one in which it came."""
+    """Drop the seconds before the load came and the one in which it came."""
     if not samples:
         return samples
     usual = median(each.requests for each in samples[-5:])

@@ -16,10 +16,10 @@ MOST_REJECTED = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """A shape that was tried and was not better, or was refused. up: it had more slots than the one it was tried from.
+    """A shape that was tried and was no better, or that was refused. up: it had more slots than the shape before.
 
-    demand: requests in the pod then; with twice as many the answer may differ. change: ln of the throughput there over
-    that of the shape it was tried from; None: it never served.
+    demand: requests in the pod then; with twice as many the answer may differ. change: ln of its throughput over that
+    of the shape before; None: it never served.
     """
 
     shape: Shape
@@ -35,13 +35,13 @@ class Rejected:
 class Memory:
     """`Memory()` knows nothing.
 
-    since: only samples that began later count. settled: nothing better is known, so nothing is probed; only what
-    changes is watched. points: what was measured of this workload. rejected: what is not proposed again for it.
-    reference: what it was like when this shape was settled. returned_to: what served before a trial that was taken
-    back, until that was compared with what serves now. pool_size: of this workload, once it was felt: a shape that fits
-    it hides it. jumped: this workload had its first jump. changes: proposed for this workload, ways back included.
-    not_before: no new change earlier. fruitless: trials in a row that had to be taken back, whatever the workload.
-    said: the limit that was named last. recommended: the shape that was. at: of the newest sample that was looked at.
+    since: only samples that began later count. settled: nothing better is known, so nothing is probed; the tuner only
+    watches for changes. points: what was measured for this workload. rejected: what is not proposed for it again.
+    reference: how it behaved when this shape was settled. returned_to: how the previous shape did before a trial that
+    was taken back, until that is compared with how it does now. pool_size: of this workload, once noticed: a shape that
+    fits the pool hides it. jumped: this workload had its first jump. changes: proposed for this workload, ways back
+    included. not_before: no new change earlier. fruitless: trials in a row that were taken back, whatever the workload.
+    said: the limit named last. recommended: the shape recommended last. at: of the newest sample seen.
     """
 
     since: float | None = None
@@ -60,12 +60,12 @@ class Memory:
     at: float | None = None
 
     def seen(self, at: float) -> "Memory":
-        """After a look at a sample of that instant; a fresh one when the clock began again (another boot)."""
+        """After a sample of that instant; a fresh memory when the clock restarted (another boot)."""
         known = Memory() if self.at is not None and at < self.at else self
         return replace(known, at=at)
 
     def with_point(self, point: Point) -> "Memory":
-        """One point for each shape and rough number of requests in service, the newest."""
+        """Keeps the newest point for each shape and rough number of requests in service."""
 
         def same(other: Point) -> bool:
             ratio = max(other.in_service, 0.1) / max(point.in_service, 0.1)
@@ -80,10 +80,10 @@ class Memory:
         return replace(self, rejected=(*others, new)[-MOST_REJECTED:])
 
     def reset(self, since: float) -> "Memory":
-        """The workload is another one: what was learnt about shapes is void.
+        """The workload changed: what was learnt about shapes is void.
 
-        Two failures before it may have been due to a workload that was changing; three and more say that our changes
-        bring nothing here, whatever the workload is called, and the pause stays.
+        One or two failures before that may have been due to the change itself. Three or more say that changes bring
+        nothing here, whatever the workload, and the pause stays.
         """
         pause = self.not_before if self.fruitless >= 3 else None
         return Memory(since=since, fruitless=self.fruitless, not_before=pause, at=self.at)
@@ -93,7 +93,7 @@ class Memory:
 
     @classmethod
     def from_json(cls, data: Any) -> "Memory":
-        """Fresh memory for another version. Raises ValueError for what is no memory at all."""
+        """A fresh memory for another version. Raises ValueError for what is not a memory."""
         if not isinstance(data, dict) or "version" not in data:
             raise ValueError("expected an object with a version")
         if data["version"] != VERSION:

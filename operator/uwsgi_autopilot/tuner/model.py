@@ -1,4 +1,4 @@
-"""How much a shape would serve: a closed network of waits, one interpreter lock per process, and shared cores.
+"""How much a shape would serve: a closed queueing network of waits, one interpreter lock per process, and shared cores.
 
 Each process is a delay (I/O) and one server (its interpreter lock); its requests are customers. Mean-value analysis
 gives its throughput exactly for exponential times and within a few percent for others. Measured against the model:
@@ -10,12 +10,12 @@ import math
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.tuner.load import Load
 
-# CPU that a hand-over of the interpreter lock costs when several threads want it (measured: 0.2 to 0.4 ms).
+# CPU that handing over the interpreter lock costs when several threads want it (measured: 0.2 to 0.4 ms).
 HANDOVER_S = 0.0003
-# Smooth minimum of what processes and cores can do. 4 gives 0.84 of the cores to processes = cores (measured 0.85:
-# a process that waits leaves its core idle) and 0.985 to twice as many.
+# Exponent of the smooth minimum of what processes and cores can do. It gives processes = cores 0.84 of the cores
+# (measured 0.85: a process that waits leaves its core idle), and twice as many processes 0.985.
 SMOOTHNESS = 4.0
-# Below this ratio of wait to CPU a second thread only stands in the first one's way. Measured with pure CPU on two
+# Below this ratio of wait to CPU a second thread only gets in the first one's way. Measured with pure CPU on two
 # cores: 4x8 serves 0.75 of 4x1, 2x4 with two clients 0.64 of 2x1; but 1x8, with a core to spare, all of 1x1.
 PURE_CPU = 0.15
 CONVOY = 0.8
@@ -33,7 +33,7 @@ def gain(load: Load, shape: Shape) -> float:
 
 
 def lock_demand(load: Load) -> float:
-    """Seconds a request holds the interpreter lock. A worker above one core runs code that releases it."""
+    """Seconds for which a request holds the interpreter lock. A worker above one core runs code that releases it."""
     return load.cpu_s / max(1.0, load.worker_cpu) if load.worker_cpu > 1.15 else load.cpu_s
 
 
@@ -59,7 +59,7 @@ def smooth_minimum(one: float, other: float) -> float:
 
 
 def _process(customers: float, wait_s: float, demand_s: float) -> float:
-    """Requests a second of one process with so many requests in it; a fraction is interpolated."""
+    """Requests a second of one process with this many requests in it; fractions are interpolated."""
     whole = math.floor(customers)
     rate = length = 0.0
     rates = [0.0]

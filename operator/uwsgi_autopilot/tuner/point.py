@@ -1,4 +1,4 @@
-"""What one shape did at one workload: a few figures of a Load that are worth remembering."""
+"""How one shape did under one workload: the figures of a Load that are worth remembering."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
-"""What the tuner answers: to `propose` a Proposal, a Hold or a Refusal; to `judge` a Keep, TakeBack, Drop or Wait.
+"""What the tuner answers: `propose` a Proposal, a Hold or a Refusal; `judge` a Keep, TakeBack, Drop or Wait.
 
-Each says why, in one word and one sentence. What becomes of an answer is not known here: the fleet carries it out.
+Each says why, in one word and one sentence. The fleet acts on the answers; nothing of that is known here.
 """
 
 from collections.abc import Mapping
@@ -33,9 +33,9 @@ class Said:
 class Proposal(Said):
     """A shape that is worth a trial.
 
-    before: what was measured at the shape that serves. better: it should serve more; else it should serve the same
+    before: what was measured with the present shape. better: it should serve more; else it should serve the same
     with less. expected: requests a second, by the model. at: instant of the newest sample it was made from, seconds.
-    second: proposed in place of a shape whose trial failed; `before` is then still what served before that trial.
+    second: proposed instead of a shape whose trial failed; `before` is then still the shape from before that trial.
     """
 
     shape: Shape
@@ -79,14 +79,14 @@ class Proposal(Said):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold(Said):
-    """Nothing is to be changed now. settled: because nothing better is known, not because it is not the moment."""
+    """Change nothing now. settled: because nothing better is known, not because this is the wrong moment."""
 
     settled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal(Said):
-    """`shape` should serve more and a limit forbids it. first: it was not said before for this workload."""
+    """`shape` should serve more, but a limit forbids it. first: this was not said before for this workload."""
 
     shape: Shape
     first: bool = True
@@ -97,14 +97,14 @@ Answer = Proposal | Hold | Refusal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keep(Said):
-    """The shape that was tried stays. change: ln of the throughput after over before; None: it could not be told."""
+    """The tried shape stays. change: ln of the throughput after over before; None: it could not be determined."""
 
     change: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakeBack(Said):
-    """Back to the shape of before; or, where the trial has shown what is wrong, on to `instead`. change: as in Keep."""
+    """Back to the previous shape; or, if the trial has shown what is wrong, on to `instead`. change: as in Keep."""
 
     change: float | None = None
     instead: Proposal | None = None
@@ -112,12 +112,12 @@ class TakeBack(Said):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drop(Said):
-    """The comparison is void: another workload, or another load than the one before, came in the middle of it."""
+    """The comparison is void: the workload or the load changed in the middle of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait(Said):
-    """It cannot be told yet."""
+    """It is too early to tell."""
 
 
 Verdict = Keep | TakeBack | Drop | Wait

@@ -1,11 +1,11 @@
-"""Is another shape worth a trial? What was measured and what is remembered in, one answer and the new memory out.
+"""Is another shape worth a trial? Samples and memory in, one answer and the new memory out.
 
     searching ─(nothing better is known)─► settled ─(the load has grown into a limit of the shape)─► searching
         ▲                                     │
         └──────── another workload ◄──────────┘
 
-Asked once for each new sample while no change is pending. A shape that was proposed is pending until the fleet tells
-what became of it: by `judge` (judge.py), or by one of the functions in outcome.py.
+Asked once for each new sample while no change is pending. A proposed shape is pending until `judge` (judge.py) has
+decided, or the fleet reports what became of it (outcome.py).
 """
 
 import math
@@ -34,9 +34,9 @@ class Proposed:
 
 
 def propose(memory: Memory, samples: Sequence[Sample], limits: Limits) -> Proposed:
-    """`samples`: of one pod, those of the last two minutes, oldest first; may be empty, unsettled, with gaps."""
+    """`samples`: one pod's last two minutes, oldest first; may be empty, unsettled or have gaps."""
     if not samples:
-        return Proposed(memory=memory, answer=Hold(reason=Reason.NO_READINGS, message="nothing was measured yet"))
+        return Proposed(memory=memory, answer=Hold(reason=Reason.NO_READINGS, message="nothing has been measured yet"))
     memory = memory.seen(samples[-1].at)
     if memory.returned_to is not None and _load(memory, samples, limits, WINDOW_S) is not None:
         before, memory = memory.returned_to, replace(memory, returned_to=None)
@@ -46,9 +46,9 @@ def propose(memory: Memory, samples: Sequence[Sample], limits: Limits) -> Propos
 
 
 def recommend(memory: Memory, samples: Sequence[Sample], limits: Limits) -> Proposed:
-    """Mode Recommend: what would be tried now, as a Proposal once, then as a Hold; there is no trial to count.
+    """Mode Recommend: what would be tried now, first as a Proposal, then as a Hold. No trial is counted.
 
-    A figure that it names is the model's, from the load as it is: nobody tried the shape.
+    Its figures are the model's, for the present load: nobody has tried the shape.
     """
     proposed = propose(memory, samples, limits)
     would = proposed.answer
@@ -72,7 +72,7 @@ def _search(memory: Memory, samples: Sequence[Sample], limits: Limits) -> Propos
 
 
 def _watch(memory: Memory, samples: Sequence[Sample], limits: Limits) -> Proposed:
-    """Nothing better is known: is it another workload by now, or has the load grown into a limit of the shape?"""
+    """Nothing better is known: has the workload changed, or has the load grown into a limit of the shape?"""
     load = _load(memory, samples, limits, RECENT_S)
     if load is not None:
         reference = memory.reference or Point.of(load)
@@ -84,7 +84,7 @@ def _watch(memory: Memory, samples: Sequence[Sample], limits: Limits) -> Propose
         memory = replace(memory, reference=reference)
         answer = next_shape(memory, load, limits)
         if isinstance(answer, Hold):
-            # Waits that were seen at little load tell later whether much load is what makes them long.
+            # Waits seen under little load tell later whether it is load that makes them long.
             return Proposed(memory=memory.with_point(Point.of(load)), answer=answer)
     objection = first_objection(Situation(memory=memory, samples=samples, load=load))
     if objection is not None:

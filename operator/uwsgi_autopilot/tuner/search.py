@@ -1,6 +1,6 @@
-"""What shape next: the one that the workload's times ask for, then what the measured points still leave open.
+"""Which shape next: the one that the workload's times call for, then what the measured points leave open.
 
-Every answer is a Proposal, or why there is none. Whether now is the time to change is asked elsewhere (guards.py).
+Every answer is a Proposal, or says why there is none. Whether now is the time is asked elsewhere (guards.py).
 """
 
 import math
@@ -15,21 +15,21 @@ from uwsgi_autopilot.tuner.model import PURE_CPU, gain, predict
 from uwsgi_autopilot.tuner.point import Point
 from uwsgi_autopilot.tuner.proposal import Answer, Hold, Proposal
 
-# Threads beyond 1 + wait/CPU: the load is not even, and a slot that cannot be filled costs little.
+# Threads beyond 1 + wait/CPU: load is uneven, and an unused slot costs little.
 SPARE = 1.25
-SPARE_IN_POOL = 2  # requests of a process that may stand ready for its pool
+SPARE_IN_POOL = 2  # requests of a process that may wait for its pool
 CORES_ROOT = 1.4  # processes = cores + CORES_ROOT * sqrt(cores): with just `cores` a waiting process leaves one idle
-WAIT_DOMINATES = 50.0  # wait / CPU from which the number of requests, not the CPU, says how many slots are of use
+WAIT_DOMINATES = 50.0  # wait / CPU from which the number of requests, not the CPU, limits the useful slots
 LEAST_JUMP = 1.05  # predicted throughput of a first jump over the present one
 LEAST_STEP = 1.08  # of a further one: the model is right within about that
-LEVEL_STEP = 0.97  # a much smaller shape may lose so much in the model, which measurement then judges
-MATERIAL = 1.35  # neither processes nor threads differ by more: the same shape for the model
-WORSE = 0.1  # ln of the loss of a trial that was clearly worse, not merely no better
+LEVEL_STEP = 0.97  # a much smaller shape may lose this much in the model: measurement decides
+MATERIAL = 1.35  # ratio of processes or threads below which two shapes are the same for the model
+WORSE = 0.1  # ln of the loss from which a trial was clearly worse, not merely no better
 ENOUGH_TO_SHRINK = 300  # requests
 
 
 def threads_for(load: Load) -> int:
-    """Threads per process that the workload can use, whatever the bounds are."""
+    """Threads per process that the workload can use, regardless of bounds."""
     if load.wait_per_cpu < PURE_CPU:
         return 1
     threads = math.ceil(SPARE * (1.0 + load.wait_per_cpu))
@@ -37,7 +37,7 @@ def threads_for(load: Load) -> int:
 
 
 def aim(load: Load, limits: Limits) -> Shape:
-    """The shape that the times of a request ask for, within the bounds of the manifest."""
+    """The shape that the times of a request call for, within the manifest's bounds."""
     wished = threads_for(load)
     threads = limits.threads.clamp(wished)
     by_cores = max(1, round(load.cores + CORES_ROOT * math.sqrt(load.cores)))
@@ -54,7 +54,7 @@ def aim(load: Load, limits: Limits) -> Shape:
 
 
 def _behind_pool(load: Load, limits: Limits, threads: int, by_cores: int) -> Shape:
-    """A pool per process scales with the processes: as many as still bring something, the fewest of equals."""
+    """Pools scale with the processes: as many as still bring something, the fewest among equals."""
     choices = range(limits.processes.clamp(by_cores), limits.processes.max + 1)
     rates = {processes: predict(load, Shape(processes, threads)) for processes in choices}
     best = max(rates.values())
@@ -74,7 +74,7 @@ def next_shape(memory: Memory, load: Load, limits: Limits) -> Answer:
         candidate = load.shape
     if (objection := blocking(memory.rejected, candidate, load)) is not None:
         candidate = between(load.shape, candidate)
-        # Where the far shape did about as well, the near one will too: a plateau, and the smaller end of it is here.
+        # Where the far shape did about as well, so will the near one: a plateau, and this is its smaller end.
         plateau = objection.change is None or objection.change > -WORSE
         if plateau or blocking(memory.rejected, candidate, load) or not limits.fits(candidate, load):
             candidate = load.shape
@@ -92,7 +92,7 @@ def next_shape(memory: Memory, load: Load, limits: Limits) -> Answer:
 
 
 def _behind_backend(memory: Memory, load: Load, limits: Limits) -> Proposal | None:
-    # In a settled shape the wait may grow by itself: only where requests queue is it worth asking whether we cause it.
+    # While a shape is settled, the wait may grow by itself; it matters whether we cause it only where requests queue.
     if memory.settled and not load.pressed:
         return None
     lower = backend.smaller(memory.points, load)
@@ -125,7 +125,7 @@ def _worth_it(memory: Memory, load: Load, shape: Shape) -> bool:
 
 
 def differs(one: Shape, other: Shape) -> bool:
-    """By so much that the model can tell them apart."""
+    """Far enough apart for the model to tell."""
 
     def ratio(first: int, second: int) -> float:
         return max(first, second) / min(first, second)
@@ -134,7 +134,7 @@ def differs(one: Shape, other: Shape) -> bool:
 
 
 def blocking(rejected: tuple[Rejected, ...], shape: Shape, load: Load) -> Rejected | None:
-    """The trial that speaks against `shape`: one that went about as far, in vain, at no less than half this load."""
+    """The trial that speaks against `shape`: one that went about as far, in vain, under at least half this load."""
     for each in rejected:
         if load.demand >= 2.0 * each.demand:
             continue
@@ -147,7 +147,7 @@ def blocking(rejected: tuple[Rejected, ...], shape: Shape, load: Load) -> Reject
 
 
 def between(one: Shape, other: Shape) -> Shape:
-    """Half way, as ratios go."""
+    """The geometric mean."""
     return Shape(
         max(1, round(math.sqrt(one.processes * other.processes))), max(1, round(math.sqrt(one.threads * other.threads)))
     )
@@ -174,13 +174,13 @@ def _nothing(load: Load, wanted: Shape, objection: Rejected | None) -> Hold:
     if load.cpu_full:
         message = (
             f"{here} uses {load.cores_used:.1f} of {load.cores:.1f} cores at {load.throughput:.0f} requests/s: "
-            f"the CPU is the limit, not the shape"
+            f"CPU is the limit, not the shape"
         )
         return Hold(settled=True, reason=Reason.CPU_LIMITED, message=message)
     if not load.pressed:
         message = (
-            f"{load.in_service:.1f} of {here.slots} slots are busy and {load.queued:.1f} requests wait: "
-            f"nothing to gain from another shape"
+            f"{load.in_service:.1f} of {here.slots} slots are busy and {load.queued:.1f} requests queue: "
+            f"another shape has nothing to gain"
         )
         return Hold(settled=True, reason=Reason.APPLICATION_LIMITED, message=message)
     expected = gain(load, wanted) - 1.0

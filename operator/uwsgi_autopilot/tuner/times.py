@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from uwsgi_autopilot.api.sample import Sample
 
-FEWEST_LOOKS = 8.0  # at busy threads; fewer say nothing about shares
-MANY_LOOKS = 30.0  # at busy threads: shares within 0.09, one standard deviation
+FEWEST_LOOKS = 8.0  # at busy threads; fewer tell nothing about shares
+MANY_LOOKS = 30.0  # at busy threads: the standard deviation of a share is then at most 0.09
 
 
 class Times(NamedTuple):
-    """Seconds per request, as in Load. in_io: mean number of threads asleep in I/O. looks: at busy threads, 0: none.
+    """Seconds per request, as in Load. in_io: mean number of threads asleep in I/O. looks: at busy ones; 0: none.
 
-    Among a thousand threads most looks meet idle ones; those say nothing about where the time of requests goes.
+    Among a thousand threads most looks find idle ones, which say nothing about where the time of requests goes.
     """
 
     service_s: float
@@ -32,10 +32,10 @@ class Times(NamedTuple):
 
 
 def times_of(samples: Sequence[Sample], requests: float) -> Times:
-    """Where the time of `requests` finished requests went. `requests` > 0.
+    """Where the time of `requests` finished requests (> 0) went.
 
     A census that contradicts the CPU clock is not believed: the share of threads seen running must give about the
-    CPU and run-queue time that the kernel counted, within what so many looks can tell.
+    CPU and run-queue time that the kernel counted, within the precision of that many looks.
     """
     service_s = sum(each.service_s for each in samples) / requests
     cpu_s = sum(each.cpu_s for each in samples) / requests
@@ -67,12 +67,12 @@ def times_of(samples: Sequence[Sample], requests: float) -> Times:
 
 
 def busy_looks(samples: Sequence[Sample]) -> float:
-    """How many looks of the census met a busy thread, about."""
+    """About how many looks of the census found a busy thread."""
     seen = [each.census for each in samples if each.census is not None]
     return sum(each.looks * each.busy / (each.busy + each.idle) for each in seen if each.busy > 0)
 
 
 def _inferred_wait(service_s: float, cpu_s: float, runqueue_s: float, worker_cpu: float) -> float:
-    """Without a census a wait for the interpreter lock looks like I/O: above 0.7 CPU a worker, expect little I/O."""
+    """Without a census, waiting for the interpreter lock looks like I/O: above 0.7 cores per worker, I/O is little."""
     rest = max(0.0, service_s - cpu_s - runqueue_s)
     return rest if worker_cpu < 0.7 else min(rest, cpu_s)

@@ -1,4 +1,4 @@
-"""How samples of one window differ from each other: scatter, growth, and whether they are of one kind at all."""
+"""How the samples of one window differ: scatter, growth, and whether they are of one kind at all."""
 
 import math
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.tuner.times import MANY_LOOKS, times_of
 
 FEWEST = 10  # requests in each half
-# ln of newer / older half. Waits of few requests scatter much more than their CPU time.
+# ln of newer / older half. The waits of a few requests scatter much more than their CPU time.
 CPU_CHANGED = 0.35
 WAIT_CHANGED = 0.9
 
 
 def spread(samples: Sequence[Sample]) -> float:
-    """From differences of neighbours, so that a trend does not count: 1.05 = 1.4826 / sqrt(2)."""
+    """From differences of consecutive samples, so that a trend does not count: 1.05 = 1.4826 / sqrt(2)."""
     rates = [each.requests / each.seconds for each in samples if each.requests > 0]
     if len(rates) < 3:
         return 0.1
@@ -34,9 +34,9 @@ def drift(samples: Sequence[Sample]) -> float:
 
 
 def queue_growth(samples: Sequence[Sample]) -> float:
-    """By how many requests a second the queue grew in each of the last three steps at least; 0.0 where it did not.
+    """By how many requests a second, at least, the queue grew in each of the last three steps; 0.0 where it did not.
 
-    A number of clients that come at once fill the queue in one step; arrivals above what is served, in every step.
+    Clients that come all at once fill the queue in one step; arrivals above what is served do so in every step.
     """
     last = samples[-4:]
     if len(last) < 4:
@@ -49,7 +49,7 @@ def queue_growth(samples: Sequence[Sample]) -> float:
 
 
 def changing(samples: Sequence[Sample]) -> bool:
-    """Do the requests of the two halves differ by more than their chance spread in CPU or wait per request?"""
+    """Do the two halves differ in CPU or wait per request by more than chance?"""
     half = len(samples) // 2
     older, newer = samples[: len(samples) - half], samples[len(samples) - half :]
     counts = [sum(each.requests for each in part) for part in (older, newer)]

@@ -1,4 +1,4 @@
-"""The longer sentences of the answers: for the person on call, with the numbers that decided."""
+"""The longer messages, for the person on call, with the numbers that decided."""
 
 from collections.abc import Sequence
 
@@ -13,11 +13,12 @@ def milliseconds(seconds: float) -> str:
 
 
 def nature(load: Load) -> str:
-    """What a request of this load spends its time on."""
+    """What the requests of this load spend their time on."""
     figures = f"W {milliseconds(load.wait_s)}, CPU {milliseconds(load.cpu_s)} per request"
     if load.pool_size is not None:
         share = load.pool_s / load.service_s
-        return f"a pool lets {load.pool_size} requests per process through, {share:.0%} of the threads wait ({figures})"
+        pool = f"a pool lets {load.pool_size} requests per process through"
+        return f"{pool}, and {share:.0%} of the threads wait for it ({figures})"
     if load.wait_per_cpu < PURE_CPU:
         return f"computes nearly all the time ({figures})"
     share = load.wait_s / (load.wait_s + load.cpu_s)
@@ -26,20 +27,20 @@ def nature(load: Load) -> str:
 
 def proposal(load: Load, shape: Shape, expected: float) -> str:
     if expected < 1.05 * load.throughput:
-        return f"{nature(load)}: {shape.in_words()} should do the same {load.throughput:.0f} requests/s"
+        return f"{nature(load)}: {shape.in_words()} should serve the same {load.throughput:.0f} requests/s"
     return f"{nature(load)}: {shape.in_words()} should serve {expected:.0f} requests/s, now {load.throughput:.0f}"
 
 
 def backend(load: Load, points: Sequence[Point], shape: Shape) -> str:
     quick = min(points, key=lambda each: each.wait_s)
     return (
-        f"what it waits for slows down with concurrency: W {milliseconds(quick.wait_s)} with {quick.in_service:.0f} in "
-        f"service, {milliseconds(load.wait_s)} with {load.in_service:.0f}; {shape.in_words()} should do as much"
+        f"the backend slows down with concurrency: W {milliseconds(quick.wait_s)} with {quick.in_service:.0f} in "
+        f"service, {milliseconds(load.wait_s)} with {load.in_service:.0f}; {shape.in_words()} should serve as much"
     )
 
 
 def another_workload(known: Point, *, cpu_s: float, wait_s: float) -> str:
     return (
         f"CPU {milliseconds(known.cpu_s)} → {milliseconds(cpu_s)}, wait {milliseconds(known.wait_s)} → "
-        f"{milliseconds(wait_s)} per request: another workload"
+        f"{milliseconds(wait_s)} per request: the workload has changed"
     )

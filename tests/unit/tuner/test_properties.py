@@ -161,7 +161,7 @@ def test_never_an_increase_without_demand(shape, busy_share, cpu_s, wait_s):
     running = rate * cpu_s
     census = Census(
         running=running,
-        io=in_service - running,
+        io=max(0.0, in_service - running),
         interpreter_lock=0.0,
         application_lock=0.0,
         idle=shape.slots - in_service,

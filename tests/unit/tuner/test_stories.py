@@ -108,7 +108,7 @@ def test_a_worker_that_dies_for_a_moment_moves_nothing():
     assert all(second < 51 for second, _ in told.changes), told.way
     missing = [each for each in told.said if each.reason == "WorkersMissing"]
     assert [each.second for each in missing] == [52]
-    assert missing[0].message == f"3x{pod.threads} serves in shop where {pod.shape} should: workers are missing"
+    assert missing[0].message == f"shop is serving 3x{pod.threads} instead of {pod.shape}: workers are missing"
 
 
 @pytest.mark.parametrize(
