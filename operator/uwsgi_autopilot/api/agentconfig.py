@@ -1,4 +1,4 @@
-"""What the agent is told: one JSON file, written by the operator or by local mode, read by the agent at start."""
+"""The agent's configuration: one JSON file, written by the operator or local mode, read by the agent at start."""
 
 import json
 from dataclasses import asdict, dataclass, fields
@@ -8,7 +8,7 @@ from uwsgi_autopilot.api.shape import Shape
 
 # Of a pod: where its agent serves its state. chart/templates/pod/_template.tpl names it once more.
 AGENT_PORT = 9117
-# The kernel's limit for the path of a unix socket: sun_path holds 108 bytes, the last one a zero.
+# The kernel's limit for a unix socket's path: sun_path holds 108 bytes, the last of them a zero.
 MAX_SOCKET_PATH = 107
 
 
@@ -17,21 +17,21 @@ class AgentConfig:
     """Paths are absolute.
 
     uwsgi: the command that starts uWSGI, such as ["/venv/bin/uwsgi"].
-    options: (name, value) lines of the person's own uWSGI options, in order; value None is a flag.
+    options: the person's own uWSGI options as (name, value), in order; value None: a flag.
     socket: where nginx connects. private: directory for FIFO, stats and ini files, mode 0700.
-    desired: the file with the desired shape (api/desired.py); promoted: the one that a new pod starts from, read once.
+    desired: the file with the desired shape (api/desired.py); promoted: the file that a new pod starts from, read once.
     start: the first shape when neither names one. max_processes, max_threads: bounds of every desired shape; on a
-    cluster those of the schema, because the operator keeps the manifest's own and editing them must restart no pod.
-    ceiling: worker slots of each generation; more processes than these take a new one.
-    listen: where state is served: "unix:/path" and "host:port", each with a thread of its own.
+    cluster the schema's, because the operator keeps to the manifest's, and editing these must not restart a pod.
+    ceiling: worker slots of each generation; more processes need a new generation.
+    listen: where the state is served: "unix:/path" or "host:port", one thread for each.
     log_socket: datagrams of nginx's access log arrive here; None: no latency histogram.
-    nginx_port: the drain waits until nothing listens there; None: it looks at the unix socket alone.
+    nginx_port: the drain waits until nothing listens there; None: it watches the unix socket alone.
     memory_limit: bytes that the generations may use together; None: the cgroup's limit.
-    cores: CPU that may be used; None: what the cgroup and the affinity give.
+    cores: CPU that may be used; None: what cgroup and affinity allow.
     drain_seconds: the agent's own deadline after SIGTERM.
-    start_seconds: a generation that does not accept by then is given up.
+    start_seconds: a generation that does not accept requests by then is given up.
     request_seconds: the longest request to wait for when a generation retires.
-    hang_seconds: an application without any sign of life for so long is no longer ready.
+    hang_seconds: an application without a sign of life for this long is no longer ready.
     """
 
     name: str

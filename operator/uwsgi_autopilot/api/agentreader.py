@@ -1,7 +1,7 @@
-"""Read what an agent reports: for local mode and for the operator, the same.
+"""Read what an agent reports, the same way for local mode and for the operator.
 
-The reader trusts nothing: application code shares the agent's uid. Each answer is checked field by field and cut to
-size; whatever a pod answers concerns that pod alone, and can move only its own application's shape.
+The reader trusts nothing, because application code shares the agent's uid. It checks each answer field by field and
+cuts it to size. Whatever a pod answers affects that pod alone, and can change only its own application's shape.
 """
 
 from dataclasses import astuple, fields
@@ -18,7 +18,7 @@ from uwsgi_autopilot.report.text import safe
 MAX_PER_SHAPE = 1024  # processes, threads: the schema's own bound
 SHORTEST_S = 0.01  # of a sample: rates divide by it
 MAX_MESSAGE = 256
-MAX_LETTERS = 16 * 1024  # of a text that is looked at
+MAX_LETTERS = 16 * 1024  # of a text: the rest is not looked at
 _NOT_NUMBERS = frozenset({"shape", "settled", "census", "latency", "upstream"})
 _OPTIONAL = frozenset(
     {"queue_mean", "queue_max", "runqueue_s", "memory_bytes", "memory_limit", "worker_bytes", "master_bytes"}
@@ -27,7 +27,7 @@ _REASONS = {each.value: each for each in RefusalReason}
 
 
 class WrongPod(ValueError):
-    """Another pod answered: the address was given away again."""
+    """Another pod answered: the address was reassigned."""
 
 
 def parse_state(data: Any, *, uid: str) -> AgentState:
@@ -110,7 +110,7 @@ def _refused(data: Any) -> Refused | None:
         return None
     reason = data.get("reason")
     return Refused(
-        # It becomes a metric's label and an Event's reason: no word that the pod chooses.
+        # It becomes a metric's label and an Event's reason: the pod must not choose the word.
         reason=_REASONS.get(reason, RefusalReason.OTHER) if isinstance(reason, str) else RefusalReason.OTHER,
         message=_told(data.get("message", ""), MAX_MESSAGE),
         at=_number(data, "at"),
@@ -120,7 +120,7 @@ def _refused(data: Any) -> Refused | None:
 
 
 def _desired_shape(data: Any) -> Shape | None:
-    """None also where it is absurd: that is why it was refused, and no reason not to read the rest."""
+    """None also for an absurd shape: that is why it was refused, and the rest is still worth reading."""
     try:
         return _shape(data)
     except ValueError:
@@ -135,7 +135,7 @@ def _shape(data: Any) -> Shape:
 
 
 def _is_number(value: Any) -> bool:
-    # Comparing refuses nan and infinity, and does not choke on an int that is no float.
+    # The comparison refuses nan and infinity, and copes with an int too large for a float.
     return isinstance(value, int | float) and 0 <= value < 1e15
 
 
@@ -161,6 +161,8 @@ def _dict(data: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _told(value: Any, longest: int) -> str:
-    """The agent has hidden secrets already; the pod may have answered in its place. It ends in Events, logs, the status
-    and NAME-tuning. At most `longest` bytes."""
+    """At most `longest` bytes, without secrets: it ends up in Events, logs, the status and NAME-tuning.
+
+    The agent has hidden secrets already, but the pod may have answered in its place.
+    """
     return safe(str(value)[:MAX_LETTERS], longest)

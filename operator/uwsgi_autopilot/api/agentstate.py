@@ -1,4 +1,4 @@
-"""What an agent reports, `GET /v1/state`: the values, and how the agent writes them. Who reads it: agentreader.py."""
+"""What an agent reports, `GET /v1/state`: the values and how the agent writes them. The reader is agentreader.py."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -17,8 +17,8 @@ MAX_SAMPLES = 300  # one a second: an operator that was away for five minutes mi
 class Refused:
     """Why the agent does not serve what it was asked for.
 
-    version: of the desired shape that is refused, whether before it was begun or on the way; None: the file did not
-    even say. shape: likewise. at: seconds on the agent's clock.
+    version, shape: of the desired shape that is refused, before it was begun or on the way; None: the file does not
+    even say. at: seconds on the agent's clock.
     """
 
     reason: RefusalReason
@@ -61,11 +61,11 @@ class Counts:
 class AgentState:
     """now: seconds on the agent's clock, which only grows while its machine is up.
 
-    why: the sentence to `ready`. failing: the agent's own questions in a row that failed before the application was
-    ever ready. shape: what serves now, live workers and threads; None: nothing does. target: what should serve; it
-    falls back to what was served before when a desired shape cannot be carried out. accepted: the version of the
-    desired shape that is or was last followed; UNVERSIONED: none yet. on_trial: `target` ends by itself unless it is
-    confirmed. pid: the agent's. ceiling: how many workers the serving generation may have. uwsgi: its version.
+    why: the sentence that explains `ready`. failing: how many of the agent's own requests failed in a row before the
+    application was ever ready. shape: what serves now, live workers and threads; None: nothing does. target: what
+    should serve; it falls back to what served before when a desired shape cannot be carried out. accepted: the version
+    of the desired shape that is or was last followed; UNVERSIONED: none yet. on_trial: `target` ends by itself unless
+    it is confirmed. pid: the agent's. ceiling: how many workers the serving generation may have. uwsgi: its version.
     """
 
     agent: str
@@ -91,7 +91,7 @@ class AgentState:
     requests_total: float = 0.0
 
     def refused_version(self, version: Version) -> Refused | None:
-        """Why the desired shape of that version is not served; None: nothing was said against it."""
+        """Why the desired shape of that version is not served; None: it was not refused."""
         return self.refused if self.refused is not None and self.refused.version == version else None
 
     def serves(self, shape: Shape) -> bool:

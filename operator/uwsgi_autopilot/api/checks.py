@@ -1,8 +1,9 @@
-"""The kinds of question that `api/rules.py` asks: each function makes one row, its CEL and its predicate side by side.
+"""The kinds of rule in `api/rules.py`: each function makes one row, with its CEL and its predicate side by side.
 
-Patterns keep to what RE2 (CEL) and Python's re both know, and hold no single quote: CEL's raw texts end there.
-Expressions ask has() even of fields that always have a default: the API server also tries them on a parent's default
-of {} before it fills that in, and refuses the whole definition otherwise ("no such key", seen with Kubernetes 1.34).
+Patterns use only what both RE2 (CEL) and Python's re know, and no single quote, which would end CEL's raw strings.
+Expressions call has() even for fields that always have a default: the API server also evaluates them on a parent's
+default of {} before it fills that in, and otherwise refuses the whole definition ("no such key", seen with
+Kubernetes 1.34).
 """
 
 import re
@@ -45,7 +46,7 @@ QUANTITY = "quantity(string(self))"
 
 
 def seconds_of(value: Any) -> int:
-    """Seconds of a duration; 0 when it is none."""
+    """Seconds of a duration; 0 when it is not one."""
     try:
         return parse_duration(value)
     except ValueError:
@@ -66,7 +67,7 @@ def is_quantity(path: str, example: str) -> Rule:
 
 
 def is_memory(path: str, zero: bool) -> Rule:
-    """`512m` is a quantity, half a byte: the commonest slip of all."""
+    """`512m` is a quantity, half a byte: the most common slip."""
 
     def holds(value: Any) -> bool:
         amount = amount_of(value)
@@ -133,7 +134,7 @@ def shape_inside(shape: str, dimension: str) -> Rule:
 
 
 def connections_allow(shape: str) -> Rule:
-    """Whether one pod of `shape` gets along with maxConnections; connectionsPerProcess is the threads when absent."""
+    """Whether maxConnections is enough for one pod of `shape`; connectionsPerProcess defaults to the threads."""
     each = f"(has(self.connectionsPerProcess) ? self.connectionsPerProcess : self.{shape}.threads)"
 
     def holds(value: Any) -> bool:
@@ -166,7 +167,7 @@ def exactly_one(path: str, *names: str) -> Rule:
 
 
 def refused_options() -> list[Rule]:
-    """One row for each reason of `api/options.py`, and one for what is no option's name at all."""
+    """One row for each reason in `api/options.py`, and one for what is not the name of an option."""
     rows = [
         looks_like(
             "spec.uwsgi.options[].name",
@@ -178,12 +179,12 @@ def refused_options() -> list[Rule]:
     for reason in dict.fromkeys([*owned.values(), *(reason for _, reason in families)]):
         own = [family for family, its in families if its == reason]
         patterns = [re.escape(name) for name, its in owned.items() if its == reason] + own
-        # A name that is listed has its own reason, also when it falls into a family that has another.
+        # A listed name has its own reason, even when it also falls into a family with another one.
         others = [
             name for name, its in owned.items() if its != reason and any(re.fullmatch(each, name) for each in own)
         ]
         rows.append(_refused(reason, patterns, others))
-    # Letters that are no option's alias of ours have a reason of their own.
+    # Single letters that are not listed have a reason of their own.
     letters = [letter for letter in string.ascii_letters + string.digits if letter not in owned]
     if refusal := options.refusal_of(letters[0]):
         rows.append(_refused(refusal.removeprefix(f"{letters[0]} cannot be set: "), letters, []))

@@ -1,4 +1,4 @@
-"""Turn a checked manifest with its defaults filled in into the values that the programs use."""
+"""Turn a checked manifest, with defaults filled in, into the values that the programs use."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from uwsgi_autopilot.api.uwsgiapp import (
 )
 from uwsgi_autopilot.api.words import written
 
-# What has a meaning on a cluster only.
+# Fields with a meaning only on a cluster.
 CLUSTER_ONLY = (
     "spec.image",
     "spec.imagePullPolicy",
@@ -35,14 +35,14 @@ CLUSTER_ONLY = (
 
 
 def ignored_in(data: Any) -> tuple[str, ...]:
-    """The paths of fields that are set to something in a manifest and that local mode does not use."""
+    """The paths of fields that are set in a manifest but not used by local mode."""
     return tuple(
         written(path) for each in CLUSTER_ONLY for path, value in values_at(data, each) if value not in (None, [], {})
     )
 
 
 def app_of(data: dict[str, Any], ignored: tuple[str, ...]) -> UwsgiApp:
-    """`data` keeps every rule; anything else is a mistake of the caller."""
+    """`data` satisfies every rule; anything else is an error of the caller."""
     spec = data["spec"]
     limits = spec["resources"]["limits"]
     return UwsgiApp(

@@ -1,8 +1,8 @@
 """The custom resource definition, made from the manifest's models (`schema.py`) and rules (`rules.py`): pure.
 
-What a person may write is nowhere written twice: types, bounds and descriptions come from the models, cross-field
-rules from the rows, both also used by local mode. Only the status and the printer columns are spelt out here and in
-`statusschema.py`, because nobody writes them by hand.
+What a person may write is defined once: types, bounds and descriptions by the models, cross-field rules by the rows,
+both also used by local mode. Only the status and the printer columns, which nobody writes by hand, are spelt out here
+and in `statusschema.py`.
 """
 
 from typing import Any
@@ -36,14 +36,14 @@ WIDE = (
     ("Tuned", '.status.conditions[?(@.type=="Tuned")].reason', "string"),
 )
 
-# What pydantic writes and a structural schema does not know, or takes otherwise.
+# What pydantic writes, but a structural schema does not know or expects in another form.
 _DROPPED = ("title", "default", "const", "additionalProperties", "properties", "items", "required")
 
 Schema = dict[str, Any]
 
 
 def crd() -> Schema:
-    """The CustomResourceDefinition as the API server takes it."""
+    """The CustomResourceDefinition, as the API server accepts it."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -97,7 +97,7 @@ def _openapi() -> Schema:
         "properties": {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
-            # An object's name is the API server's own business, but for what a rule of ours points at.
+            # The API server checks an object's name itself, except for what our rules point at.
             "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
             "spec": {"description": "What is wanted.", **_structural(fields["spec"])},
             "status": STATUS,
@@ -109,7 +109,7 @@ def _openapi() -> Schema:
 
 
 def _structural(node: Schema) -> Schema:
-    """`node` of pydantic's JSON schema as part of a structural schema, with the defaults that nested defaults need."""
+    """`node` of pydantic's JSON schema as part of a structural schema, with the defaults that nested ones require."""
     result = {key: value for key, value in node.items() if key not in _DROPPED}
     if node.get("default") is not None:
         result["default"] = node["default"]

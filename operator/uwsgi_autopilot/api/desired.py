@@ -1,9 +1,9 @@
-"""The desired shape of a pod, as it travels: one small JSON file that the agent reads.
+"""The desired shape of a pod on its way: a small JSON file that the agent reads.
 
     {"epoch": 2, "seq": 7, "processes": 4, "threads": 16, "uid": "*", "trialSeconds": null, "inPlace": false}
 
-The operator writes it as a pod annotation, of which the kubelet's downward API makes the file; local mode writes the
-file itself. The agent trusts nothing in it.
+The operator writes a pod annotation, which the kubelet's downward API turns into the file; local mode writes the file
+itself. The agent trusts nothing in it.
 """
 
 import json
@@ -14,15 +14,15 @@ from uwsgi_autopilot.api.shape import Shape
 
 MAX_DESIRED_BYTES = 4096
 ALL_PODS = "*"
-# JSON readers other than Python's keep whole numbers exactly up to here.
+# JSON readers other than Python's keep whole numbers exact up to here.
 MAX_NUMBER = 2**53 - 1
 
 
 class Version(NamedTuple):
     """Orders the desired shapes of one application: by epoch, then by seq. Written `2.7`.
 
-    seq grows with each desired shape that is given out. epoch grows when whoever gives them out begins without knowing
-    the last seq (a lost ConfigMap, a new installation), so that its first one is never taken for an old one.
+    seq grows with each desired shape that is issued. epoch grows when the issuer starts without knowing the last seq (a
+    lost ConfigMap, a new installation), so that its first shape is never mistaken for an old one.
     """
 
     epoch: int
@@ -35,14 +35,14 @@ class Version(NamedTuple):
         return Version(self.epoch, self.seq + 1)
 
 
-# Of the shape that a pod starts from while nothing was ever promoted. Every version that is given out is greater.
+# Of the shape that a pod starts from while nothing was ever promoted. Every issued version is greater.
 UNVERSIONED = Version(0, 0)
 
 
 class InvalidDesiredShape(ValueError):
-    """The text is no desired shape: one sentence that says what was expected and what was found.
+    """The text is not a desired shape: one sentence says what was expected and what was found.
 
-    version, shape: what the text says all the same, so that whoever wrote it learns which one was refused.
+    version, shape: what the text says nevertheless, so that its writer learns which one was refused.
     """
 
     def __init__(self, message: str, *, version: Version | None = None, shape: Shape | None = None) -> None:
@@ -54,9 +54,9 @@ class InvalidDesiredShape(ValueError):
 class DesiredShape:
     """`uid`: the pod that it is for; ALL_PODS means every pod of the application.
 
-    trial_seconds: unless a later version confirms it, the agent returns to the target from before after so many
-    seconds; None means for good. in_place: while the threads stay the same, change the number of workers within the
-    generation that serves, or refuse: for a second generation beside it `maxConnections` has no room.
+    trial_seconds: unless a later version confirms it, the agent returns to its previous target after this many seconds;
+    None means for good. in_place: while the threads stay the same, change the number of workers within the generation
+    that serves, or refuse: `maxConnections` has no room for a second generation beside it.
     """
 
     version: Version

@@ -1,4 +1,4 @@
-"""Which uWSGI options a person may not set, because the autopilot owns them or they would break it, and why."""
+"""The uWSGI options that a person may not set, because the autopilot owns them or they would break it, and why."""
 
 import re
 
@@ -102,9 +102,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 def refusal_of(name: str) -> str | None:
-    """One sentence that says why this option is refused and what to do instead; None when it is allowed.
+    """One sentence that says why the option is refused and what to do instead; None when it is allowed.
 
-    Aliases and one-letter forms are included. Options that do harm only to the person's own application are allowed,
+    Aliases and one-letter forms are included. Options that can harm only the person's own application are allowed,
     such as harakiri, max-requests, lazy-apps, hook-*, exec-*, env, logto, mule, cron, spooler.
     """
     if not _NAME.fullmatch(name):

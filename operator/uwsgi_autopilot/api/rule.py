@@ -1,13 +1,13 @@
-"""What a rule is: one row that speaks for the API server (CEL) and for local mode (Python) with the same words.
+"""A rule: one row that the API server (CEL) and local mode (Python) both apply, with the same message.
 
     path     where `self` is: "spec.tuning", or "spec.env[]" for each entry of a list
-    cel      true when all is well; None: the schema says it by itself (a list-map's keys are unique)
+    cel      true when the rule is satisfied; None: the schema itself ensures it (a list-map's keys are unique)
     holds    the same in Python, on the value at `path` with every default filled in
     message  one sentence; {processes.min} stands for a value below `self`, {self} for itself
-    about    the field below `self` that is to blame ("processes.max")
-    reads    fields below `self` that must be well-formed for the question to make sense; () for all of it
+    about    the field below `self` that is at fault ("processes.max")
+    reads    fields below `self` that must be well-formed for the rule to make sense; (): all of `self`
 
-A message that begins with "expected" gets what was found appended.
+To a message that begins with "expected", what was found is appended.
 """
 
 import re
@@ -49,9 +49,9 @@ class Rule:
     def message_expression(self) -> str | None:
         """The message as CEL with its values; None when the plain message says everything.
 
-        What the API server says anyway, the value at `path`, is not repeated; one below it is.
+        The value at `path`, which the API server names anyway, is not repeated; one below it is.
 
-        `format` and not `+`: the API server takes the text of a number for unbounded and refuses the sum as too costly
+        `format` and not `+`: the API server assumes that a number's text is unbounded and refuses the sum as too costly
         (Kubernetes 1.34: "estimated messageExpression cost exceeds budget by factor of more than 100x").
         """
         message = self.message
@@ -66,7 +66,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unique:
-    """A rule for a list: no two entries have the same `key`; `normal` maps what counts as the same to one text."""
+    """A rule for a list: no two entries have the same `key`. `normal` maps equivalent keys to one text."""
 
     path: str
     cel: str | None

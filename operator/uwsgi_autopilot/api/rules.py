@@ -1,8 +1,8 @@
-"""The manifest's rules beyond types and bounds: what one field must look like, and what fields say about each other.
+"""The manifest's rules beyond types and bounds: the form of single fields, and how fields must fit together.
 
-One row each (`api/rule.py`). The custom resource definition's CEL and local mode are made from the same rows, so an
-application that runs on one machine is accepted by a cluster. CEL sees a valid object with its defaults; so do the
-predicates here.
+One row each (`api/rule.py`). The custom resource definition's CEL and local mode's checks come from the same rows, so a
+cluster accepts every application that runs on one machine. Like CEL, the predicates here see an object that is valid
+by its schema and has its defaults.
 """
 
 import re
@@ -26,9 +26,9 @@ from uwsgi_autopilot.api.checks import (
 )
 from uwsgi_autopilot.api.rule import Path, Rule, Unique, keys_of, values_at
 
-# Kubernetes makes names such as NAME-promoted of it and a pod's name adds 17 characters; 63 fit into a label.
+# Names such as NAME-promoted are made from it, and a pod's name adds 17 characters; a label holds 63.
 MAX_NAME = 52
-# nginx locations of our own.
+# Our own nginx locations.
 RESERVED = "/_autopilot"
 
 _IDENTIFIER = "[A-Za-z_][A-Za-z0-9_]*"
@@ -196,8 +196,8 @@ RULES: tuple[Rule | Unique, ...] = (
 def broken_rules(data: Any, ill_formed: frozenset[Path]) -> list[tuple[Path, str]]:
     """Return (path, sentence) for each rule that `data` breaks.
 
-    `data` has every default filled in. `ill_formed` are the paths whose value has the wrong type: a rule that reads
-    one of them is not asked, and neither is any rule about its parts.
+    `data` has every default filled in. `ill_formed`: paths whose value has the wrong type; rules that read one of
+    them, or a part of it, are skipped.
     """
     problems: list[tuple[Path, str]] = []
     for rule in RULES:

@@ -1,4 +1,4 @@
-"""What one pod did in about one second: the only thing that the tuner ever sees.
+"""What one pod did in about one second: all that the tuner ever sees.
 
 The agent makes one Sample a second (agent/observe.py) and serves them as JSON; the operator and
 local mode read them back. The simulator and the tests make their own.
@@ -33,7 +33,7 @@ class Census:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """Amounts are sums over `seconds`; they never include what happened in another window.
+    """Amounts are sums over `seconds` and include nothing from other windows.
 
     seq: grows by one each sample; the cursor of /v1/state?since=. at: seconds on a clock that only grows.
     shape: live workers and threads at the end of the window. settled: nothing was changing in the window.
@@ -44,7 +44,7 @@ class Sample:
     cpu_s: CPU seconds of the workers. worker_cpu: the busiest worker's CPU cores (1.0 = bound by its interpreter
     lock). runqueue_s: seconds that worker threads were ready but waited for a CPU; None where it cannot be seen.
     throttled_s: seconds the cgroup's quota stopped us. foreign_cpu: of the cores that the application may use, those
-    that others than it, nginx and the agent use. steal: share of the machine's CPU time that the hypervisor took.
+    used by others than it, nginx and the agent. steal: share of the machine's CPU time that the hypervisor took.
     cores: CPU cores the application may use. oldest_s: age of the oldest request in service.
     memory_bytes: what the application uses of memory_limit. worker_bytes: the worst PSS of a worker seen so far;
     master_bytes: PSS of a master, which a swap has twice.
@@ -86,7 +86,7 @@ class Sample:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Sample":
-        """Unknown fields are dropped, so that an older reader understands a newer agent. Raises on missing ones."""
+        """Drops unknown fields, so that an older reader understands a newer agent. Raises on missing ones."""
         known = {each.name for each in fields(cls)}
         kept = {name: value for name, value in data.items() if name in known}
         kept["shape"] = Shape.from_json(kept["shape"])

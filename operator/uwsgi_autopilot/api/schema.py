@@ -1,11 +1,11 @@
 """The manifest's fields: types, bounds, defaults and what `kubectl explain` says about each.
 
-The custom resource definition is generated from these models, and local mode checks manifests with them. What
-concerns more than one field, or needs a better sentence than a pattern gives, is a row of `api/rules.py`. The only
+The custom resource definition is generated from these models, and local mode checks manifests with them. Whatever
+concerns several fields, or needs a better message than a pattern gives, is a row of `api/rules.py`. This is the only
 module that imports pydantic; nothing in the pod imports it.
 
-Written so that a structural schema can be made of it: no unions but `int | string`, no free maps where a rule reads,
-a length for everything that a rule reads. A field with `= None` is optional and has no default.
+Written so that a structural schema can be made from it: no unions except `int | string`, no free maps where a rule
+reads, a maximum length for everything that a rule reads. A field with `= None` is optional and has no default.
 """
 
 from typing import Annotated, Any, Literal, get_args
@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from uwsgi_autopilot.api.jsonschema import resolved
 
-# Kubernetes' own greatest int32.
+# The greatest int32.
 INT32 = 2**31 - 1
 
 
@@ -40,7 +40,7 @@ def _int_or_text(value: Any) -> Any:
     return value
 
 
-# Checked as a quantity by the rules; here only the type, which is all that a structural schema can say.
+# The rules check that it is a quantity; a structural schema can state only the type.
 Quantity = Annotated[Any, AfterValidator(_int_or_text), WithJsonSchema({"x-kubernetes-int-or-string": True})]
 
 Name = Annotated[str, Field(min_length=1, max_length=253)]
@@ -220,7 +220,7 @@ class Spec(Fields):
 
 
 class Metadata(Fields):
-    """What an API server or a person may have written there. The name alone matters here."""
+    """What an API server or a person may have written there. Only the name matters here."""
 
     name: Name = Field(description="Name of the application.")
     namespace: Name | None = None

@@ -1,6 +1,6 @@
-"""Say in one sentence what is wrong with one field: what was expected there, what was found, and what to write.
+"""Say in one sentence what is wrong with a field: what was expected, what was found, and what to write.
 
-Works on the JSON schema of the manifest, the same that the custom resource definition is made of.
+Works on the manifest's JSON schema, from which the custom resource definition is made too.
 """
 
 from difflib import get_close_matches
@@ -15,7 +15,7 @@ _LOWER = ("greater_than_equal", "too_short", "string_too_short")
 
 
 def wrong_field(schema: Schema, path: Path, error: str, value: Any, text: str | None) -> str:
-    """`error` is pydantic's name for it; `text` the value as it was written, when YAML read it as no text."""
+    """`error`: pydantic's name for it. `text`: the value as written, where YAML read something else than a text."""
     node = at(schema, path)
     if error == "missing":
         description = node.get("description", "").rstrip(".")
@@ -87,7 +87,7 @@ def _hint(node: Schema, value: Any, text: str | None) -> str:
 
 def _unknown(schema: Schema, path: Path) -> str:
     name, known = str(path[-1]), list(at(schema, path[:-1]).get("properties", {}))
-    # Most certain first: the same word in another spelling, the same word in another place, a slip, another word.
+    # Most certain first: the same word spelt differently, the same word elsewhere, a typo, a synonym.
     meant = (
         _spelt_like(name, known, cutoff=1.0)
         or _elsewhere(schema, name)
@@ -99,7 +99,7 @@ def _unknown(schema: Schema, path: Path) -> str:
     return f"unknown field; known here: {', '.join(known)}"
 
 
-# What people call things that have another name here.
+# Names by which people may know the fields.
 _OTHER_WORDS = {
     "workers": "processes",
     "timeout": "readTimeout",
@@ -124,6 +124,6 @@ def _spelt_like(name: str, known: list[str], cutoff: float) -> str | None:
 
 
 def _elsewhere(schema: Schema, name: str) -> str | None:
-    """The path of the field that is called so in another place of spec, the shallowest one."""
+    """The path of the shallowest field of this name elsewhere in spec."""
     paths = [path for path in paths_in(at(schema, ("spec",)), ("spec",)) if _folded(str(path[-1])) == _folded(name)]
     return written(min(paths, key=len)) if paths else None

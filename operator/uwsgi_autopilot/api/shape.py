@@ -1,4 +1,4 @@
-"""A shape: how many processes uWSGI runs and how many threads each has."""
+"""A shape: how many processes uWSGI runs, and how many threads each has."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The schema of `status`: what `kubectl explain uwsgiapp.status` says. The operator writes it, nobody else."""
+"""The schema of `status`, as `kubectl explain uwsgiapp.status` shows it. Only the operator writes a status."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
 """What a person wrote, parsed and complete: frozen values with every default filled in.
 
-`api/schema.py` checks a manifest and makes these; nothing else builds them but tests.
+Made by `api/complete.py` from a manifest that was checked; otherwise only tests make them.
 """
 
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ class Mode(str, Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """The least and the greatest value that a person allows, both included."""
+    """The least and the greatest value that a person allows, inclusive."""
 
     min: int
     max: int
@@ -91,7 +91,7 @@ class HealthSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UwsgiApp:
-    """`ignored` lists the paths of fields that were set and that local mode does not use."""
+    """`ignored`: paths of fields that are set but not used by local mode."""
 
     name: str
     module: str

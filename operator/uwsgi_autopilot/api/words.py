@@ -1,8 +1,8 @@
-"""How a value of a manifest is named in a sentence: short, on one line, and harmless on a terminal."""
+"""How a manifest's value appears in a sentence: short, on one line, harmless on a terminal."""
 
 from typing import Any
 
-# A sentence stays readable, and an API server's message short.
+# So that a sentence stays readable and the API server's message short.
 LONGEST = 60
 
 
@@ -20,7 +20,7 @@ def found(value: Any) -> str:
 
 
 def kind_of(value: Any) -> str:
-    """What a value is without saying it: for values that may be secret."""
+    """The kind of a value, without the value: for those that may be secret."""
     if isinstance(value, bool):
         return "a truth value"
     if isinstance(value, int | float):
@@ -46,7 +46,7 @@ def any_of(names: list[str]) -> str:
 
 
 def written(path: tuple[str | int, ...]) -> str:
-    """`spec.env[2].name`; a key that is no plain name is put in brackets, as kubectl does."""
+    """`spec.env[2].name`; a key that is not a plain name stands in brackets, as with kubectl."""
     text = ""
     for key in path:
         if isinstance(key, int):

@@ -1,8 +1,8 @@
-"""Read YAML as `kubectl` reads it, and remember where everything stood.
+"""Read YAML as `kubectl` does, and remember where everything was.
 
-PyYAML's own loader differs from it in ways that hurt in a manifest: it takes the last of two equal keys without a
-word, makes dates and sexagesimal numbers (`1:30`) of plain texts, builds sets and bytes from tags, and expands
-aliases without a limit. So only PyYAML's parser is used here; its nodes become plain JSON values in `_Reader`.
+PyYAML's own loader differs in ways that hurt in a manifest: it silently takes the last of two equal keys, turns plain
+text into dates and sexagesimal numbers (`1:30`), builds sets and bytes from tags, and expands aliases without limit. So
+only PyYAML's parser is used here; its nodes become plain JSON values in `_Reader`.
 """
 
 import math
@@ -14,7 +14,7 @@ import yaml
 
 from uwsgi_autopilot.errors import UsageError
 
-# etcd takes 1.5 MiB for an object, a manifest of more than this is not one.
+# etcd takes objects of up to 1.5 MiB; what is larger than this is no manifest.
 MAX_BYTES = 1024 * 1024
 # Values after aliases are expanded. Nine lines of aliases can stand for 10^9 values ("billion laughs").
 MAX_VALUES = 100_000
@@ -26,8 +26,8 @@ Path = tuple[str | int, ...]
 class Document:
     """One YAML document as plain values.
 
-    order: each path's place in the text, growing. written: the text of scalars that YAML read as something else than
-    a text (`Off` for false). problems: (path, sentence) that only the text shows, such as a key that is there twice.
+    order: position of each path in the text. written: the text of scalars that YAML read as something else than text
+    (`Off` as false). problems: (path, sentence) for what only the text shows, such as a duplicate key.
     """
 
     data: Any
@@ -148,7 +148,7 @@ class _Reader:
         return {name: self._value(value, (*path, name)) for name, value in {**inherited, **own}.items()}
 
     def _merged(self, node: yaml.Node, path: Path) -> dict[str, yaml.Node]:
-        """What `<<: *base` brings; a base may itself have one."""
+        """What `<<: *base` brings in; a base may have its own."""
         if not isinstance(node, yaml.MappingNode) or id(node) in self._open:
             self._problems.append((path, f"line {node.start_mark.line + 1}: `<<` takes only mappings from elsewhere"))
             return {}
@@ -165,7 +165,7 @@ class _Reader:
         return found
 
     def _key(self, node: yaml.Node, path: Path) -> str | None:
-        """Numbers and booleans are taken as they are written, as kubectl does for numbers."""
+        """Numbers and booleans count as they are written, as they do for kubectl with numbers."""
         if isinstance(node, yaml.ScalarNode) and node.tag != f"{_TAG}null" and _is_unicode(node.value):
             return str(node.value)
         self._problems.append((path, f"line {node.start_mark.line + 1}: expected the name of a field before the colon"))

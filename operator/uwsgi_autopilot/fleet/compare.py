@@ -21,7 +21,7 @@ MORE_ERRORS = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    # ln of how much longer requests may stay in the trying pod than in the others. Beyond it the trial ends at once.
+    """Just before the trial: seconds that a request spends in the trying pod and in the others, and their errors."""
 
     tried_s: float
     others_s: float
