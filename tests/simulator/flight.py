@@ -36,7 +36,7 @@ class SimSession:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """An entry of the history, or the latest word where that is another one than before."""
+    """An entry of the history, or the latest word when its reason changed."""
 
     second: int
     reason: str
@@ -44,7 +44,7 @@ class Said:
 
 
 class Flight:
-    """An agent and its autopilot, second by second. It survives a restart after each: what is stored is read again.
+    """An agent and its autopilot, second by second. After each it is restarted: what is stored is read again.
 
     entries, proposals: each with the second that it came in.
     """

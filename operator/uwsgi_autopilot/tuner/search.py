@@ -180,7 +180,7 @@ def _nothing(load: Load, wanted: Shape, objection: Rejected | None) -> Hold:
     if not load.pressed:
         message = (
             f"{load.in_service:.1f} of {here.slots} slots are busy and {load.queued:.1f} requests queue: "
-            f"another shape has nothing to gain"
+            f"another shape would gain nothing"
         )
         return Hold(settled=True, reason=Reason.APPLICATION_LIMITED, message=message)
     expected = gain(load, wanted) - 1.0
