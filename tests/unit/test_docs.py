@@ -121,7 +121,7 @@ def test_no_link_is_dead(page: Path) -> None:
 
 
 def test_every_folder_of_the_tree_exists_and_every_package_is_in_it() -> None:
-    tree = re.search(r"```\n(.*?)```", section(text_of("README.md"), "## The tree"), re.DOTALL)
+    tree = re.search(r"```\n(.*?)```", section(text_of("README.md"), "## Repository layout"), re.DOTALL)
     assert tree is not None
     lines = re.findall(r"^( *)(\S+)/", tree[1], re.MULTILINE)
     folders = {PACKAGE / name if indent else ROOT / name for indent, name in lines}
