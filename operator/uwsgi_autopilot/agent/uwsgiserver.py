@@ -24,7 +24,7 @@ from uwsgi_autopilot.agent.statsreader import Reading, StatsReader
 from uwsgi_autopilot.agent.uwsgiresize import FifoResize
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.kernel.process import parent_of
+from uwsgi_autopilot.kernel.process import parent_of, start_ticks
 from uwsgi_autopilot.kernel.spawn import clean_environment, kill_group, spawn
 from uwsgi_autopilot.uwsgi.fifo import MasterFifo
 from uwsgi_autopilot.uwsgi.ini import ATEXIT_SHIM, ATEXIT_SHIM_NAME, generation_ini, most_workers
@@ -67,6 +67,10 @@ class UwsgiInstance:
         self._ini.write_text(text, encoding="utf-8")
         self.fifo = MasterFifo(str(fifo))
         self._process, output = _start(config, self._ini, listener_fd)
+        # For the janitor of local mode, which may outlive us. Without the file the parent-death signal still comes.
+        self._record = private / f"g{number}.process"
+        with suppress(OSError):
+            self._record.write_text(f"{self.pid} {start_ticks(self.pid)}\n", encoding="ascii")
         self._log = LogTail(output, relay_to(OUT))
         self.reader = StatsReader(str(self._stats_path))
         self._quits = False
@@ -178,7 +182,7 @@ class UwsgiInstance:
 
     def close(self) -> None:
         self.reader.close()
-        for path in (self._ini, Path(self.fifo.path), self._stats_path):
+        for path in (self._ini, Path(self.fifo.path), self._stats_path, self._record):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
 

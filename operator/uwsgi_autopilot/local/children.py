@@ -70,6 +70,11 @@ class Children:
         command = [self.programs.nginx, "-p", run, "-c", f"{run}/nginx.conf", "-e", "stderr"]
         self._start("nginx", command, signal.SIGQUIT)
 
+    def add_load(self, process: "subprocess.Popen[bytes]") -> None:
+        """Have a load generator ended with the rest, by the janitor if need be. It replaces an earlier one."""
+        self._processes["load"] = process
+        self.note_processes()
+
     def revive(self) -> None:
         """Start again what died, and wait for those that became our children because their parent was killed."""
         for pid in list(self._adopted):
@@ -93,8 +98,8 @@ class Children:
             start()
 
     def note_processes(self) -> None:
-        """See which processes are ours, and tell the janitor: nginx and its workers, the agent and its uWSGIs."""
-        started = [self._processes[name].pid for name in ("agent", "nginx") if name in self._processes]
+        """Find the processes of this run and report new ones to the janitor: nginx, the agent, the load, and below them."""
+        started = [child.pid for name, child in self._processes.items() if name != "janitor"]
         # Of a parent that was killed they are our children now, and must be waited for.
         self._adopted |= {pid for pid, _ in self._known}.intersection(children_of(os.getpid())).difference(started)
         top = [*started, *self._adopted]

@@ -87,7 +87,7 @@ def _demonstrate(session: Session, view: View) -> Outcome:
         (SECOND_LOAD, SECOND_SECONDS, "now the load changes: the same clients ask for pages that wait 100 ms"),
     ):
         view.say(f"{words} ({parse_load(text).path})")
-        load = LoadProcess.start(session.url, [text], TOTAL_SECONDS)
+        load = session.start_load([text], TOTAL_SECONDS)
         try:
             _watch(session, autopilot, load, view, seconds)
             if text == SECOND_LOAD:

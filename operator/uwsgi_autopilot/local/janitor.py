@@ -1,12 +1,13 @@
-"""Outlive the runner by a moment: when it is gone, whatever the cause, leave no process and no file of the run.
+"""Outlive the command for a moment: once it is gone, for whatever reason, leave no process and no file of its run.
 
     python -m uwsgi_autopilot.local.janitor RUN_DIRECTORY
 
-Standard input is a pipe that only the runner holds open, so its end means that the runner is gone, by SIGKILL too.
-Until then the runner writes a line for each process of the run, `PID START`, with the start from /proc: together they
-name a process for good, also when its pid is given to another one. Those, and what they have started, are ours; who
-merely works in the run directory is not. They got their own parent-death signals and finish what is in flight; what
-has not ended after a while is killed.
+Standard input is a pipe that only the command holds open, so end of file means that the command is gone, even by
+SIGKILL. Until then the command writes a line for each process of the run, `PID START`; the start time comes from /proc,
+and the pair still identifies the process after its pid has been reused. The agent records each uWSGI master in the same
+way, in private/gN.process, because it may start one after the command's last look. The recorded processes and their
+descendants are ours; a process that merely works in the run directory is not. Each has had a parent-death signal of its
+own and finishes what is in flight; whatever is still running after FINISH_SECONDS is killed.
 """
 
 import contextlib
@@ -15,27 +16,42 @@ import shutil
 import signal
 import sys
 import time
+from pathlib import Path
 
 from uwsgi_autopilot.kernel.process import children_of, start_ticks, state_of
 
 FINISH_SECONDS = 15.0
-# One that cannot be killed (asleep in a disk that is gone, or another user by now) must not keep the files.
+# A process that cannot be killed (blocked on a lost disk, or running as another user by now) must not keep the files.
 KILL_SECONDS = 5.0
-# A pid, and when it started: start_ticks.
+# A pid and its start time (start_ticks).
 Process = tuple[int, int]
 
 
 def read_processes(fd: int) -> set[Process]:
-    """All that the runner has written by its end. A last line that is cut short names nobody."""
+    """Everything the command wrote before it ended."""
     text = b""
     while part := os.read(fd, 65536):
         text += part
+    return _parse(text)
+
+
+def recorded(run: str) -> set[Process]:
+    """The uWSGI masters that the agent has recorded."""
+    found: set[Process] = set()
+    for path in Path(run, "private").glob("g*.process"):
+        with contextlib.suppress(OSError):  # the agent removed it meanwhile
+            found |= _parse(path.read_bytes())
+    return found
+
+
+def _parse(text: bytes) -> set[Process]:
+    """An unfinished last line is ignored: its number may be cut short."""
     lines = text[: text.rfind(b"\n") + 1].splitlines()
     return {(int(pid), int(start)) for pid, start in (line.split() for line in lines)}
 
 
 def running(known: set[Process]) -> set[Process]:
-    """Those of `known` that still run, and everything below them."""
+    """The processes of `known` that are still running, and all their descendants."""
     found: set[Process] = set()
     todo = set(known)
     while todo:
@@ -50,8 +66,8 @@ def running(known: set[Process]) -> set[Process]:
 def clean_up(run: str, known: set[Process]) -> None:
     kill_at = time.monotonic() + FINISH_SECONDS
     give_up_at = kill_at + KILL_SECONDS
-    while (left := running(known)) and (now := time.monotonic()) < give_up_at:
-        known |= left  # else the children of one that ends next would be nobody's
+    while (left := running(known | recorded(run))) and (now := time.monotonic()) < give_up_at:
+        known |= left  # otherwise we would lose track of the children of one that ends next
         if now >= kill_at:
             for pid, _ in left:
                 with contextlib.suppress(OSError):

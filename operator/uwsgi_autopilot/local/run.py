@@ -113,7 +113,7 @@ def run_local(app: UwsgiApp, options: Options, programs: Programs, view: View) -
                     began = time.monotonic()
                     view.say(_greeting(app, session, mode, pinned))
                     if options.loads:
-                        load = LoadProcess.start(session.url, options.loads, options.seconds or MAX_LOAD_SECONDS)
+                        load = session.start_load(options.loads, options.seconds or MAX_LOAD_SECONDS)
                     _fly(session, autopilot, load, failing, view, began, options.seconds)
                 except Stopped:
                     view.say("stopping: requests in flight are finished first; once more ends at once")

@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from uwsgi_autopilot.api.agentstate import AgentState
@@ -21,6 +21,7 @@ from uwsgi_autopilot.api.uwsgiapp import UwsgiApp
 from uwsgi_autopilot.errors import NotServing
 from uwsgi_autopilot.fleet.pod import Pod, PodInfo
 from uwsgi_autopilot.kernel.sockdiag import tcp_port_owner
+from uwsgi_autopilot.loadgen.process import LoadProcess
 from uwsgi_autopilot.local.agentclient import AgentClient
 from uwsgi_autopilot.local.children import Children, Sink
 from uwsgi_autopilot.local.files import FAREWELL_SECONDS, agent_config, layout_of, nginx_site
@@ -149,6 +150,12 @@ class Session:
         if now >= self._next_poll:
             self.poll()
         self.children.revive()
+
+    def start_load(self, loads: Sequence[str], seconds: float) -> LoadProcess:
+        """Send requests to this session from a process of its own; see LoadProcess.start."""
+        load = LoadProcess.start(self.url, loads, seconds)
+        self.children.add_load(load.process)
+        return load
 
     def write_desired(self, desired: DesiredShape) -> None:
         """Ask the agent for a shape. Raises OSError when the file cannot be written."""

@@ -74,6 +74,33 @@ def test_a_generation_that_came_later_is_known_too(local, tmp_path):
     wait_for(lambda: not run.processes() and not run.files())
 
 
+def test_a_uwsgi_that_the_command_never_saw_is_known_too(local):
+    """The command looks twice a second; stopped, it does not look at all while the agent replaces uWSGI."""
+    run = local()
+    run.served()
+    agent = _agent_of(run.process.pid)
+    (first,) = children_of(agent)
+    run.process.send_signal(signal.SIGSTOP)
+    os.killpg(first, signal.SIGKILL)
+    wait_for(lambda: len(_below(agent)) == 2 and first not in children_of(agent))
+    for pid in _below(agent):
+        os.kill(pid, signal.SIGSTOP)
+    os.kill(agent, signal.SIGKILL)  # before the command: a living agent would lead the janitor to its children
+    run.process.kill()
+    run.process.wait()
+    wait_for(lambda: not run.processes() and not run.files())
+
+
+def test_a_stopped_load_is_killed(local):
+    run = local("--load", "clients=1,path=/")
+    run.served()
+    (load,) = wait_for(lambda: [pid for pid in children_of(run.process.pid) if _runs(pid, "uwsgi_autopilot.loadgen")])
+    os.kill(load, signal.SIGSTOP)
+    run.process.kill()
+    run.process.wait()
+    wait_for(lambda: not run.processes() and not run.files())
+
+
 def test_a_process_that_was_given_the_pid_of_one_of_ours_is_left_alone(tmp_path, sleeping):
     ours, strange = sleeping
     (tmp_path / "run").mkdir()
@@ -99,6 +126,10 @@ def _janitor(run: Path, told: str) -> None:
 
 def _name(pid: int) -> str:
     return Path(f"/proc/{pid}/comm").read_text().strip()
+
+
+def _runs(pid: int, module: str) -> bool:
+    return module.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
 
 
 def _agent_of(command: int) -> int:
