@@ -98,7 +98,7 @@ class Children:
             start()
 
     def note_processes(self) -> None:
-        """Find the processes of this run and report new ones to the janitor: nginx, the agent, the load, and below them."""
+        """Find this run's processes (nginx, agent, load, those below them) and report new ones to the janitor."""
         started = [child.pid for name, child in self._processes.items() if name != "janitor"]
         # Of a parent that was killed they are our children now, and must be waited for.
         self._adopted |= {pid for pid, _ in self._known}.intersection(children_of(os.getpid())).difference(started)

@@ -94,7 +94,8 @@ def test_a_uwsgi_that_the_command_never_saw_is_known_too(local):
 def test_a_stopped_load_is_killed(local):
     run = local("--load", "clients=1,path=/")
     run.served()
-    (load,) = wait_for(lambda: [pid for pid in children_of(run.process.pid) if _runs(pid, "uwsgi_autopilot.loadgen")])
+    wait_for(lambda: run.requests() > 20)  # the load has started: the agent itself asks a few times
+    (load,) = [pid for pid in children_of(run.process.pid) if _runs(pid, "uwsgi_autopilot.loadgen")]
     os.kill(load, signal.SIGSTOP)
     run.process.kill()
     run.process.wait()
