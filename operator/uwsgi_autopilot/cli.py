@@ -1,4 +1,4 @@
-"""The command line: what a person types, turned into calls. Exit 0: it ran; 1: not served; 2: wrong input."""
+"""The command line: what a person types, turned into calls. Exit 0: success; 1: not served; 2: invalid input."""
 
 import argparse
 import os
@@ -115,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     local = commands.add_parser("local", help="serve and tune the application of a manifest on this machine")
     _common(local)
     local.add_argument(
-        "--for", dest="seconds", type=_seconds, help="stop after so long, such as 60s or 5m (default: never)"
+        "--for", dest="seconds", type=_seconds, help="stop after this long, such as 60s or 5m (default: never)"
     )
     local.add_argument("--report", type=Path, metavar="FILE", help="write what happened as JSON")
     local.add_argument(
@@ -148,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="only this one (default: all; repeatable)",
+        help="watch only this one (default: all; repeatable)",
     )
     operator.add_argument("--port", type=_port, default=8080, help="of /healthz, /ready and /metrics (default 8080)")
     operator.set_defaults(run=_operator)
@@ -158,7 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     crd_print = crd_commands.add_parser("print", help="write it to standard output as YAML, for kubectl apply -f -")
     crd_print.set_defaults(run=_crd_print)
     crd_apply = crd_commands.add_parser(
-        "apply", help="bring the cluster's to this version; the chart's upgrade runs this"
+        "apply", help="update the cluster's to this version; the chart's upgrade runs this"
     )
     crd_apply.set_defaults(run=_crd_apply)
     return parser

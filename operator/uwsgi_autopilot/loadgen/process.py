@@ -1,4 +1,4 @@
-"""The load generator as a child: start it, gather what it prints each second, end it."""
+"""The load generator as a child process: start it, collect what it prints each second, end it."""
 
 import json
 import signal
@@ -27,7 +27,7 @@ class LoadWindow:
 
 @dataclass(slots=True)
 class LoadProcess:
-    """`summary` is None until the generator has ended well."""
+    """summary: None until the generator has ended successfully."""
 
     process: "subprocess.Popen[bytes]"
     lines: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=600))

@@ -1,4 +1,4 @@
-"""Ask the agent for its state, over one kept connection to its unix socket."""
+"""Ask the agent for its state, over one persistent connection to its unix socket."""
 
 import http.client
 import json
@@ -27,7 +27,7 @@ class AgentClient:
         self._connection.close()
 
     def state(self, since: int) -> dict[str, Any] | None:
-        """The state with the samples after `since`; None while the agent does not answer."""
+        """The state with the samples after `since`; None if the agent does not answer."""
         try:
             self._connection.request("GET", f"/v1/state?since={since}")
             answer = self._connection.getresponse()

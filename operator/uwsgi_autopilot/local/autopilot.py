@@ -23,7 +23,7 @@ CHANGES = frozenset({Kind.TRY, Kind.CHANGE, Kind.BACK, Kind.UNDECIDED})
 
 
 def entry_json(entry: Entry) -> dict[str, Any]:
-    """As it stands in a report's `decisions`."""
+    """An entry of the report's `decisions`."""
     return {
         "at_s": round(entry.at, 1),
         "kind": entry.kind.value,
@@ -35,7 +35,7 @@ def entry_json(entry: Entry) -> dict[str, Any]:
 
 
 class Autopilot:
-    """`step` after each `session.step`. history: every entry, with seconds since the application served."""
+    """Call `step` after each `session.step`. history: every entry, in seconds since serving began."""
 
     def __init__(self, session: Session, *, mode: Mode, pinned: Shape | None = None) -> None:
         self.session = session
@@ -47,12 +47,12 @@ class Autopilot:
 
     @property
     def word(self) -> Word | None:
-        """What holds it back, else the tuner's latest word."""
+        """What holds it back, else the tuner's latest conclusion."""
         return self.state.hold or self.state.word
 
     @property
     def busy(self) -> bool:
-        """A change is pending, or nothing was said yet."""
+        """A change is pending, or the tuner has not concluded anything yet."""
         return self.state.change is not None or self.state.word is None
 
     def step(self) -> list[Entry]:
@@ -72,7 +72,7 @@ class Autopilot:
         return self.history[before:]
 
     def _carry_out(self, action: Action, now: float) -> bool:
-        """False: it could not be done, and what follows has to wait."""
+        """False if it could not be done, so that what follows must wait."""
         if isinstance(action, Record):
             self._add(action.entry)
         elif isinstance(action, StorePromoted):

@@ -29,7 +29,7 @@ Sink = Callable[[str], None]
 
 
 class Children:
-    """`last_lines`: the end of what they printed. `restarts`: how often one was started again."""
+    """last_lines: the end of their output. restarts: how often one was restarted."""
 
     def __init__(self, run: Path, programs: Programs, sink: Sink) -> None:
         self.run, self.programs, self.sink = run, programs, sink
@@ -37,7 +37,7 @@ class Children:
         self.restarts = 0
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._readers: dict[str, threading.Thread] = {}
-        self._known: set[Process] = set()  # what the last look saw
+        self._known: set[Process] = set()  # what the last look found
         self._adopted: set[int] = set()
         self._next_restart = 0.0
         self._lifeline: int | None = None
@@ -71,12 +71,12 @@ class Children:
         self._start("nginx", command, signal.SIGQUIT)
 
     def add_load(self, process: "subprocess.Popen[bytes]") -> None:
-        """Have a load generator ended with the rest, by the janitor if need be. It replaces an earlier one."""
+        """End this load generator with the rest, by the janitor if need be. It replaces an earlier one."""
         self._processes["load"] = process
         self.note_processes()
 
     def revive(self) -> None:
-        """Start again what died, and wait for those that became our children because their parent was killed."""
+        """Restart what died, and reap processes that became our children because their parent was killed."""
         for pid in list(self._adopted):
             try:
                 ended, _ = os.waitpid(pid, os.WNOHANG)
@@ -100,7 +100,7 @@ class Children:
     def note_processes(self) -> None:
         """Find this run's processes (nginx, agent, load, those below them) and report new ones to the janitor."""
         started = [child.pid for name, child in self._processes.items() if name != "janitor"]
-        # Of a parent that was killed they are our children now, and must be waited for.
+        # Those whose parent was killed are our children now, and must be reaped.
         self._adopted |= {pid for pid, _ in self._known}.intersection(children_of(os.getpid())).difference(started)
         top = [*started, *self._adopted]
         below = [child for pid in top for child in children_of(pid)]
@@ -122,11 +122,11 @@ class Children:
             except subprocess.TimeoutExpired:
                 child.send_signal(signal.SIGKILL)
         if name == "nginx":
-            # Of a master that was killed the workers keep the port, and the agent's drain waits for the port.
+            # Workers of a killed master keep the port open, and the agent's drain waits for it to close.
             self._quit_orphans_of_nginx()
 
     def end_all_now(self) -> None:
-        """What still runs is ended without waiting for requests; the janitor takes away the rest and the files."""
+        """End whatever is still running without waiting for requests; the janitor removes the rest and the files."""
         for name, child in self._processes.items():
             if name != "janitor" and child.poll() is None:
                 # The agent takes the second signal for "now".
@@ -145,7 +145,7 @@ class Children:
             shutil.rmtree(self.run, ignore_errors=True)
 
     def wait_for_output(self, name: str) -> None:
-        """Until everything that a dead child printed was read."""
+        """Wait until all output of a dead child has been read."""
         self._readers[name].join(2.0)
 
     def _start(self, name: str, command: list[str], when_we_die: signal.Signals) -> None:

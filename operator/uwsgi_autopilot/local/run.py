@@ -22,7 +22,7 @@ from uwsgi_autopilot.local.report import build_report, check_writable, write_rep
 from uwsgi_autopilot.local.session import Session
 
 STEP_SECONDS = 0.1
-# A load without --for ends by itself all the same: nothing here runs without bound.
+# Even a load without --for ends by itself: nothing here runs unbounded.
 MAX_LOAD_SECONDS = 24 * 3600.0
 
 

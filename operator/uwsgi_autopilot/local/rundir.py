@@ -1,4 +1,4 @@
-"""The private directory of one local run: sockets, FIFOs, generated files. Gone when the run is."""
+"""The private directory of one local run: sockets, FIFOs, generated files. Removed when the run ends."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ MIN_FREE_BYTES = 1024 * 1024
 
 
 def make_run_directory() -> Path:
-    """A fresh directory, mode 0700. Raises NotServing: no place is writable, short enough and has room."""
+    """A fresh directory, mode 0700. Raises NotServing if no place is writable, short enough and has room."""
     tried: list[str] = []
     for base in _places():
         try:
@@ -32,11 +32,13 @@ def make_run_directory() -> Path:
             return path
         path.rmdir()
     raise NotServing(
-        "no directory for sockets could be made: " + "; ".join(tried) + ". Name a short and writable one with TMPDIR"
+        "no directory for sockets could be created: "
+        + "; ".join(tried)
+        + ". Set TMPDIR to one that is short and writable"
     )
 
 
 def _places() -> list[str]:
-    """TMPDIR first, when a person set it; then where sockets belong; then /tmp."""
+    """TMPDIR first, if it is set; then where sockets belong; then /tmp."""
     places = [os.environ.get("TMPDIR"), os.environ.get("XDG_RUNTIME_DIR"), "/tmp", "/dev/shm"]  # noqa: S108
     return list(dict.fromkeys(place for place in places if place))

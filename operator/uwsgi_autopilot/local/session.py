@@ -31,9 +31,9 @@ from uwsgi_autopilot.report.text import readable
 from uwsgi_autopilot.resources.nginx import nginx_conf
 
 POLL_SECONDS = 0.5
-# An application that answers only 5xx for so long is not just waiting for its database to start.
+# An application that answers only 5xx for this long is not just waiting for its database to start.
 FAILING_SECONDS = 15.0
-# Of what was printed, told again when it ends: enough for one traceback.
+# How much of the output is repeated when it ends: enough for one traceback.
 LAST_LINES = 25
 
 
@@ -42,7 +42,7 @@ def _to_stderr(line: str) -> None:
 
 
 class Session:
-    """`pod`: the agent's last answer and the samples of two minutes. problem: why its last answer was no state."""
+    """pod: the agent's last answer and two minutes of samples; pod.problem: why the last one was no valid state."""
 
     def __init__(
         self,
@@ -109,9 +109,9 @@ class Session:
         self.stop(gracefully=kind is not KeyboardInterrupt)
 
     def wait_ready(self, timeout: float = 310.0, say: Callable[[str], None] = lambda text: None) -> None:
-        """Until the application answers below 500. Raises NotServing with the application's own words when it cannot.
+        """Wait until the application answers below 500. Raises NotServing with its own output if it cannot.
 
-        say: told once, in one line, when it begins to fail.
+        say: called once, with one line, when it starts to fail.
         """
         deadline = time.monotonic() + timeout
         agent = self.children["agent"]
@@ -140,12 +140,12 @@ class Session:
     def _only_failures(self, why: str) -> str:
         printed = "\n".join(list(self.children.last_lines)[-LAST_LINES:])
         return (
-            f"{self.app.module} answers no request from {self.folder}: {why}. Mend it, or name a page that works "
-            f"in spec.health.path. It printed last:\n{printed}"
+            f"{self.app.module} answers no request from {self.folder}: {why}. Fix it, or set spec.health.path "
+            f"to a page that works. Its last output:\n{printed}"
         )
 
     def step(self) -> None:
-        """Read the state, and start again what died."""
+        """Read the state, and restart what died."""
         now = time.monotonic()
         if now >= self._next_poll:
             self.poll()
@@ -162,7 +162,7 @@ class Session:
         self._write("desired", desired)
 
     def write_promoted(self, desired: DesiredShape) -> None:
-        """What an agent starts with, should this one die. Raises OSError."""
+        """The shape that a new agent starts with, should this one die. Raises OSError."""
         self._write("promoted", desired)
 
     def _write(self, name: str, desired: DesiredShape) -> None:
@@ -172,9 +172,9 @@ class Session:
         self._last = max(self._last, desired.version)
 
     def set_shape(self, shape: Shape, timeout: float = 90.0) -> None:
-        """Change to `shape` and wait until it serves alone. Raises NotServing when it is refused or takes too long.
+        """Change to `shape` and wait until it serves alone. Raises NotServing if it is refused or takes too long.
 
-        For who measures fixed shapes: no autopilot may be stepping beside it.
+        For measuring fixed shapes: no autopilot may be stepping meanwhile.
         """
         if self.shape == shape and self.settled:
             return
@@ -203,15 +203,15 @@ class Session:
 
     @property
     def settled(self) -> bool:
-        """It serves and no change is in progress. What an agent said that has died since does not count."""
+        """It serves and no change is in progress. What an agent said before it died does not count."""
         state = self.state
         if state is None or state.pid != self.children["agent"].pid:
             return False
         return state.serving and state.change is None
 
     def stop(self, *, gracefully: bool = True) -> None:
-        """End everything: nginx first, so that nobody sends any more, then the application. A second Ctrl-C, which
-        arrives here as KeyboardInterrupt, ends it at once."""
+        """End everything: nginx first, so that no more requests arrive, then the application. A second Ctrl-C,
+        which arrives here as KeyboardInterrupt, ends it at once."""
         children = self.children
         wait = self.app.nginx.read_timeout_s + FAREWELL_SECONDS
         try:
@@ -232,11 +232,11 @@ class Session:
                 owner = tcp_port_owner(self.port)
                 who = f" by process {owner[0]} ({owner[1]})" if owner else ""
                 raise NotServing(
-                    f"port {self.port} of {self.host} cannot be used{who}: {error.strerror}. Name another with --port"
+                    f"port {self.port} of {self.host} cannot be used{who}: {error.strerror}. Choose another with --port"
                 ) from None
 
     def poll(self) -> None:
-        """Read the state now, and see which processes there are; `step` does it twice a second."""
+        """Read the state now, and see which processes there are; `step` does this twice a second."""
         self._next_poll = time.monotonic() + POLL_SECONDS
         data = self._client.state(self.pod.cursor) if self._client else None
         self.children.note_processes()

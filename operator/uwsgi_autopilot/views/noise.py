@@ -1,4 +1,4 @@
-"""Which lines of the servers' output a person on a terminal can do without: uWSGI tells its whole start-up each time.
+"""Which lines of server output a terminal can do without: uWSGI logs its whole startup each time.
 
 Only lines that uWSGI itself is known to write are left out; anything else is the application's, and is shown.
 """
