@@ -29,7 +29,7 @@ from uwsgi_autopilot.loadgen.engine import Engine
 from uwsgi_autopilot.loadgen.http import server_of
 from uwsgi_autopilot.loadgen.plan import LoadPhase, parse_load, parse_seconds, scheduled
 
-# Beside the connections: the standard streams, epoll, the interpreter's own.
+# Besides the connections: the standard streams, epoll, the interpreter's own.
 SPARE_DESCRIPTORS = 32
 
 
@@ -110,7 +110,7 @@ def _allow_descriptors(phases: Sequence[LoadPhase]) -> None:
 
 
 def _run_in_real_time() -> bool:
-    """Measured on a loaded machine: p99 of the lateness 0.07 ms so, 18.8 ms as an ordinary process."""
+    """Measured on a loaded machine: p99 of the lateness 0.07 ms this way, 18.8 ms as an ordinary process."""
     with contextlib.suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
         return True

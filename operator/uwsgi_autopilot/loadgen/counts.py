@@ -1,4 +1,4 @@
-"""What the load generator counts, and the JSON lines that it says it with. Pure.
+"""What the load generator counts, and the JSON lines that report it. Pure.
 
 One line for each interval:
 
@@ -67,7 +67,7 @@ class Tally:
         self._line_failed += 1
 
     def late(self, seconds: float) -> None:
-        """The generator took up an arrival so long after its instant: its own slowness, not the server's."""
+        """The generator handled an arrival this long after it was due: its own slowness, not the server's."""
         bucket = histogram.bucket_of(seconds)
         self.lateness[bucket] = self.lateness.get(bucket, 0) + 1
 
@@ -97,7 +97,7 @@ def line(at: float, tallies: list[Tally]) -> dict[str, Any]:
 
 
 def totals(tallies: list[Tally]) -> dict[str, Any]:
-    """The sums over `tallies`; call `take_line` of each before, else the last interval's latencies are missing."""
+    """The sums over `tallies`; call `take_line` on each first, else the last interval's latencies are missing."""
     latency: Counts = {}
     lateness: Counts = {}
     failures: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""When requests begin: one thread, one loop, the clock.
+"""When requests start: one thread, one loop, the clock.
 
 Time is what `time.monotonic` says. A closed-loop client is a connection that sends its next request when it has read
 an answer. An open-loop arrival has an instant of its own: from there its latency and its timeout run, also while it
@@ -16,7 +16,7 @@ from uwsgi_autopilot.loadgen.http import request_bytes
 from uwsgi_autopilot.loadgen.plan import Arrival, LoadPhase
 from uwsgi_autopilot.loadgen.sender import RunningPhase, Sender
 
-# Deadlines are looked at ten times a second: a timeout may be noticed so much late.
+# Deadlines are checked ten times a second, so a timeout may be noticed up to this much late.
 SWEEP_S = 0.1
 
 
@@ -32,7 +32,7 @@ class Engine:
         seed: int | None = None,
         tick: Callable[[float], None] = lambda now: None,
     ) -> None:
-        """`address` is (family, socket address), resolved already; `host` the Host header."""
+        """`address` is (family, socket address), already resolved; `host` the Host header."""
         self.zero = monotonic()
         self._sender = Sender(address)
         self._phases = [
@@ -46,19 +46,19 @@ class Engine:
 
     @property
     def tallies(self) -> list[Tally]:
-        """One for each phase, in the order in which they were given."""
+        """One per phase, in the order given."""
         return [phase.tally for phase in self._phases]
 
     def watch_reader(self, fd: int) -> None:
-        """Let `run` raise BrokenPipeError as soon as nobody reads from `fd`; a file, which has no reader, is left."""
+        """Let `run` raise BrokenPipeError as soon as nobody reads from `fd`; a file has no reader and is ignored."""
         try:
-            self._sender.epoll.register(fd, 0)  # EPOLLERR is always told
+            self._sender.epoll.register(fd, 0)  # EPOLLERR is always reported
         except PermissionError:
             return
         self._output = fd
 
     def stop(self) -> None:
-        """Begin no further request; `run` returns when those in flight are finished."""
+        """Start no more requests; `run` returns when those in flight are finished."""
         self._stopping = True
 
     def run(self) -> None:
@@ -88,15 +88,15 @@ class Engine:
         finally:
             sender.close()
 
-    # Beginning and ending
+    # Starting and ending
 
     def _next_sweep(self, now: float) -> float:
-        """On a grid from `zero`, so that lines come at whole seconds, and when a phase begins or ends."""
+        """On a grid from `zero`, so that lines come at whole seconds, and when a phase starts or ends."""
         grid = self.zero + (int((now - self.zero) / SWEEP_S) + 1) * SWEEP_S
         return min([grid, *(at for phase in self._phases for at in (phase.begin, phase.end) if at > now)])
 
     def _sweep(self, now: float) -> None:
-        """What happens by the clock: phases begin and end, rests end, deadlines pass."""
+        """What happens by the clock: phases start and end, rests end, deadlines pass."""
         for phase in self._phases:
             if not phase.started and now >= phase.begin and not self._stopping:
                 phase.started = True
@@ -128,7 +128,7 @@ class Engine:
     # Open loop
 
     def _arrivals(self, now: float) -> float:
-        """Begin what is due; return when the next arrival is."""
+        """Start what is due; return the time of the next arrival."""
         soonest = now + SWEEP_S
         for phase in self._phases:
             if phase.plan.rate is not None and phase.started and not phase.over:

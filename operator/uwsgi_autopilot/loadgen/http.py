@@ -38,7 +38,7 @@ def request_bytes(*, path: str, host: str, close: bool) -> bytes:
 
 
 class AnswerReader:
-    """Reads one answer after the other from the pieces in which they arrive on one connection.
+    """Reads successive answers from the pieces in which they arrive on one connection.
 
     `status` and `keep` (may the connection be used again?) are valid once `feed` or `end` returned True; `began` says
     whether a byte of the present answer has come. RFC 9112 sections 6.3 and 7.1.
@@ -55,7 +55,7 @@ class AnswerReader:
         """Be ready for the next answer."""
         self.began = False
         self._buffer = b""
-        self._left: int | None = -1  # bytes of the body still to come; -1: the head is not over; None: until the end
+        self._left: int | None = -1  # bytes of the body still to come; -1: still in the head; None: until the end
         self._chunked = False
 
     def feed(self, data: bytes) -> bool:
@@ -144,7 +144,7 @@ class AnswerReader:
 
 
 def _field(head: bytes, name: bytes) -> bytes:
-    """The value of a header field in a lower-case head; empty where it is missing."""
+    """The value of a header field in a lower-case head; empty if it is missing."""
     at = head.find(b"\r\n" + name + b":")
     if at < 0:
         return b""

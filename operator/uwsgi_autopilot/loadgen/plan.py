@@ -1,4 +1,4 @@
-"""What a person may ask of the built-in load: `clients=64,path=/io?ms=100` or `rate=200,path=/,from=20s,for=30s`.
+"""What the built-in load can be asked for: `clients=64,path=/io?ms=100` or `rate=200,path=/,from=20s,for=30s`.
 
 Pure: text in, frozen values out. What the requests look like on the wire is http.py, sending them engine.py.
 """
@@ -14,7 +14,7 @@ from uwsgi_autopilot.errors import UsageError
 MAX_CLIENTS = 10_000
 # Measured: one thread of Python gets 80,000 answers a second in a closed loop, and paces fewer in an open one.
 MAX_RATE = 50_000.0
-# More waiting connections than any listen backlog we make (4096) would only measure refused connections.
+# More waiting connections than any listen backlog we create (4096) would only measure refused connections.
 MAX_CONNECTIONS = 4096
 DEFAULT_CONNECTIONS = 1024
 MAX_SECONDS = 7 * 86400.0
@@ -49,7 +49,7 @@ class LoadPhase:
 
     @property
     def end_s(self) -> float:
-        """Seconds after the start of the generator; infinity where nothing ends the phase."""
+        """Seconds after the start of the generator; infinity if nothing ends the phase."""
         return math.inf if self.length_s is None else self.begin_s + self.length_s
 
     def __str__(self) -> str:
@@ -88,7 +88,7 @@ def parse_load(text: str) -> LoadPhase:
 
 
 def scheduled(phases: Sequence[LoadPhase], *, seconds: float) -> list[LoadPhase]:
-    """Give each phase its end: its own `for`, else the next later beginning, else the end of the run.
+    """Give each phase its end: its own `for`, else the next later start, else the end of the run.
 
     Phases that begin together run together. A phase that would begin after `seconds` is left out.
     """
@@ -137,7 +137,7 @@ def _rate(text: str) -> float:
 
 
 def _path(text: str) -> str:
-    """Only what may stand in a request line as it is: a space or a line end would make another request of it."""
+    """Only what may appear verbatim in a request line: a space or a line break would turn it into another request."""
     if not text.startswith("/"):
         raise ValueError(f"expected a path that begins with /, found {text!r}")
     if wrong := re.search(r"[^!-~]|#", text):

@@ -1,4 +1,4 @@
-"""One request on one connection: connect, send, read the answer, and what follows from how it ended.
+"""One request on one connection: connect, send, read the answer, and what its outcome leads to.
 
 What follows at once is done here: the client's next request, an arrival that waits for the connection, one more try.
 When requests begin by the clock is engine.py.
@@ -31,9 +31,9 @@ class Connection:
         self.fd = sock.fileno()
         self.reader = AnswerReader()
         self.connected = False
-        self.error = 0  # what connect() said at once
-        self.reused = False  # an answer has come on it before
-        self.since: float | None = None  # where the latency of the request on it begins; None: idle
+        self.error = 0  # what connect() returned immediately
+        self.reused = False  # it has carried an answer before
+        self.since: float | None = None  # when the latency of its request starts; None: idle
         self.deadline = 0.0
         self.unsent = b""
 
@@ -61,7 +61,7 @@ class Sender:
     """`epoll` reports the sockets of `connections`, by descriptor; hand each that it reports to `ready`."""
 
     def __init__(self, address: tuple[int, tuple[str, int]]) -> None:
-        """`address` is (family, socket address), resolved already."""
+        """`address` is (family, socket address), already resolved."""
         self._family, self._address = address
         # select() cannot wait for descriptors from 1024 on: this one is made before any connection.
         self.epoll = select.epoll()
@@ -73,7 +73,7 @@ class Sender:
         self.epoll.close()
 
     def begin(self, phase: RunningPhase, since: float) -> None:
-        """Send a request on a connection of its own; `since`: where its latency begins."""
+        """Send a request on a connection of its own; `since`: when its latency starts."""
         phase.tally.sent += 1
         self._connect(phase, since)
 
@@ -93,7 +93,7 @@ class Sender:
         self.epoll.register(connection.fd, select.EPOLLOUT)
         result = sock.connect_ex(self._address)
         if result != errno.EINPROGRESS:
-            # epoll reports the socket at once. Failing here would begin the next request from within this one.
+            # epoll reports the socket at once. Failing here would start the next request from within this one.
             connection.error = result
 
     def send(self, connection: Connection, since: float) -> None:
@@ -113,7 +113,7 @@ class Sender:
             self.epoll.modify(connection.fd, select.EPOLLOUT)
 
     def ready(self, connection: Connection) -> None:
-        """Its socket can be written to or read from, or has an error."""
+        """Its socket is writable or readable, or has an error."""
         if connection.unsent or not connection.connected:
             self._continue_sending(connection)
             return
@@ -189,7 +189,7 @@ class Sender:
             phase.idle.append(connection)
 
     def _next(self, phase: RunningPhase, now: float) -> None:
-        """A connection is gone: begin what waits for its place."""
+        """A connection is gone: start what is waiting for its slot."""
         if phase.plan.clients is not None:
             if not phase.over:
                 self.begin(phase, now)
@@ -237,7 +237,7 @@ class Sender:
         connection.phase.connections.discard(connection)
         if connection in connection.phase.idle:
             connection.phase.idle.remove(connection)
-        connection.sock.close()  # leaves the epoll too: nobody else holds the descriptor
+        connection.sock.close()  # leaves the epoll set too: no one else holds the descriptor
 
 
 def _why(error: int) -> str:

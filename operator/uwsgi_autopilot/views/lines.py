@@ -1,4 +1,4 @@
-"""The view where there is no terminal: one line a decision, and one a minute to show that it lives."""
+"""The view without a terminal: one line per decision, and one per minute as a sign of life."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ STATUS_SECONDS = 60.0
 
 
 def _print(text: str, stream: TextIO) -> None:
-    """A reader that went away (`| head -1`) is no reason to stop serving: from then on nobody is told."""
+    """A reader that has gone away (`| head -1`) is no reason to stop serving: later lines are dropped."""
     try:
         print(text, file=stream, flush=True)
     except BrokenPipeError:
@@ -26,7 +26,7 @@ def _print(text: str, stream: TextIO) -> None:
 
 
 class LinesView:
-    """Ours go to standard output, what the application prints to standard error."""
+    """Our lines go to standard output, the application's output to standard error."""
 
     def __init__(self) -> None:
         self._next_status: float | None = None

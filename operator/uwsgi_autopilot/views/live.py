@@ -22,7 +22,7 @@ STYLES = {Kind.REFUSE: "magenta", Kind.RECOMMEND: "magenta", Kind.PROMOTE: "gree
 
 
 class LiveView:
-    """A context manager: afterwards the last panel stays where it is and the terminal is as it was."""
+    """A context manager: on exit the last panel stays in place and the terminal is restored."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False)
@@ -60,7 +60,7 @@ class LiveView:
 
 
 def draw(session: Session, autopilot: Autopilot, load: LoadProcess | None, last: Entry | None) -> RenderableType:
-    """The panel of this moment."""
+    """The current panel."""
     shape = session.shape
     table = Table.grid(padding=(0, 2))
     table.add_column(style="cyan", no_wrap=True)
@@ -87,7 +87,7 @@ def draw(session: Session, autopilot: Autopilot, load: LoadProcess | None, last:
 
 
 def sparkline(values: list[float]) -> str:
-    """One character a value, the greatest is a full block."""
+    """One character per value; the greatest is a full block."""
     top = max(values, default=0.0)
     if top <= 0:
         return ""

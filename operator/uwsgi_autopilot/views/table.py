@@ -1,4 +1,4 @@
-"""The demonstration's last words: the comparison, one sentence, and the two lines for a person's own ini."""
+"""The end of the demonstration: the comparison, one sentence, and the two lines for the user's own ini."""
 
 from rich.console import Console
 from rich.table import Table

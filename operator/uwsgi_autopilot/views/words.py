@@ -1,4 +1,4 @@
-"""How numbers and facts are said to a person. Pure; shared by the terminal view, the lines and the tables."""
+"""How numbers and facts are worded for people. Pure; shared by the terminal view, the lines and the tables."""
 
 from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.fleet.history import Entry, Kind
@@ -6,7 +6,7 @@ from uwsgi_autopilot.loadgen.process import LoadProcess
 from uwsgi_autopilot.local.report import latency_of
 from uwsgi_autopilot.report import histogram
 
-# What a person reads of an entry's kind, and the arrow between its two shapes.
+# The words for an entry's kind, and the arrow between its two shapes.
 VERBS = {
     Kind.TRY: ("changed", "→"),
     Kind.TRY_ALL: ("changed", "→"),
@@ -35,7 +35,7 @@ def rate(requests_per_second: float) -> str:
 
 
 def entry_line(entry: Entry) -> str:
-    """One decision on one line: when, from where to where, why."""
+    """One decision on one line: when, from which shape to which, and why."""
     verb, arrow = VERBS[entry.kind]
     before = f"{entry.from_shape} " if entry.from_shape else ""
     message = entry.message.removeprefix(f"{entry.from_shape} → {entry.to_shape} ")
