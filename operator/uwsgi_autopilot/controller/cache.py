@@ -5,7 +5,7 @@ A hint, never the truth: whoever acts on it reads the object again or names its 
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -37,13 +37,21 @@ class ChildSeen:
     mark: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodSeen:
+    """`owner`: the uid of its ReplicaSet."""
+
+    owner: str
+    info: PodInfo
+
+
 @dataclass(slots=True)
 class Cache:
     """specs: applications whose objects are to be brought to what the manifest asks for. statuses: those whose status
     is to be looked at; changed: of these, the ones whose objects have changed, so that they are read again first.
 
-    pods: those that a ReplicaSet of the application made, by uid. promoted: what NAME-promoted holds, with the uid of
-    its owner. listed: everything that exists was seen once. on_news: called with each application of
+    pods: by uid, those whose ReplicaSet is named like one of the application's (`made_for`); strange: uids of such
+    ReplicaSets that its Deployment does not control. promoted: what NAME-promoted holds, with the uid of its owner. listed: everything that exists was seen once. on_news: called with each application of
     which something was seen.
     """
 
@@ -51,7 +59,8 @@ class Cache:
     statuses: Workqueue = field(default_factory=Workqueue)
     changed: set[Key] = field(default_factory=set)
     apps: dict[Key, AppSeen] = field(default_factory=dict)
-    pods: dict[Key, dict[str, PodInfo]] = field(default_factory=dict)
+    pods: dict[Key, dict[str, PodSeen]] = field(default_factory=dict)
+    strange: dict[Key, frozenset[str]] = field(default_factory=dict)
     children: dict[Key, dict[tuple[str, str], ChildSeen]] = field(default_factory=dict)
     promoted: dict[Key, tuple[str, DesiredShape]] = field(default_factory=dict)
     listed: bool = False
@@ -83,12 +92,32 @@ class Cache:
         uid = body["metadata"]["uid"]
         before = pods.pop(uid, None)
         if not gone:
-            pods[uid] = pod_info(body)
+            pods[uid] = PodSeen(owner=owner_uid(body, "ReplicaSet"), info=pod_info(body))
         elif not pods:
-            del self.pods[key]
+            self._no_pods(key)
         if before != pods.get(uid):
             self.look_again(key, after=0.1)
             self.on_news(key)
+
+    def pods_of(self, key: Key) -> dict[str, PodInfo]:
+        """The application's pods, by uid."""
+        strange = self.strange.get(key, frozenset())
+        return {uid: seen.info for uid, seen in self.pods.get(key, {}).items() if seen.owner not in strange}
+
+    def owners_of(self, key: Key) -> frozenset[str]:
+        """The ReplicaSets of these pods, strange ones too."""
+        return frozenset(seen.owner for seen in self.pods.get(key, {}).values())
+
+    def controlled(self, key: Key, asked: frozenset[str], found: Set[str]) -> None:
+        """Of the ReplicaSets `asked` the application's Deployment controls those in `found`, which were read later."""
+        strange = asked - found
+        if strange != self.strange.get(key, frozenset()):
+            self.strange[key] = strange
+            self.on_news(key)
+
+    def _no_pods(self, key: Key) -> None:
+        del self.pods[key]
+        self.strange.pop(key, None)
 
     def child(self, body: Body, *, gone: bool = False) -> None:
         key = owner_key(body)
@@ -135,7 +164,7 @@ class Cache:
                 self.look_again(key)
                 self.on_news(key)
             if not pods:
-                del self.pods[key]
+                self._no_pods(key)
         for key, seen in list(self.apps.items()) if kind == "UwsgiApp" else ():
             if seen.uid in gone:
                 del self.apps[key]
@@ -160,7 +189,12 @@ def owner_uid(body: Body, kind: str = KIND) -> str:
 
 
 def made_for(body: Body, app: str) -> bool:
-    """The pod was made by a ReplicaSet of the application's Deployment, NAME-HASH. Anybody may write our labels."""
+    """By the name of its ReplicaSet, NAME-HASH, the pod is the application's. Anybody may write our labels.
+
+    ReplicaSets are not watched, so at first the name has to do. It is wrong about pods of a ReplicaSet of that name which
+    somebody else made, or which a deleted application of the same name has left. The status reads an application's
+    ReplicaSets a moment after each news of its pods; from then on their uids count (`Cache.controlled`).
+    """
     version = body["metadata"].get("labels", {}).get("pod-template-hash")
     owners = body["metadata"].get("ownerReferences", ())
     return any(
@@ -219,8 +253,8 @@ def seconds_of(text: str | None) -> float:
 def spec_of(body: Body) -> UwsgiApp | None:
     try:
         return app_of(completed(dict(body)), ignored=())
-    except (KeyError, TypeError, ValueError):
-        return None
+    except Exception:
+        return None  # the reconcile finds the same, and says so in the status
 
 
 def fingerprint(body: Body, *paths: str) -> str:

@@ -93,7 +93,7 @@ class Operator:
         chart = Chart(kube, self.options.namespace, self.options.template, self.options.skeletons)
         reconciler = Reconciler(
             kube=kube, cache=self.cache, runners=self.runners, chart=chart, children=Children(kube, self.cache),
-            statuses=StatusWriter(kube, self._tuning), settings=Settings(agent_image=self.options.agent_image),
+            statuses=StatusWriter(kube, self.cache, self._tuning), settings=Settings(agent_image=self.options.agent_image),
             counters=self.counters,
         )  # fmt: skip
         self.kube = kube

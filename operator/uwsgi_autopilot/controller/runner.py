@@ -159,7 +159,7 @@ class Runner:
 
     def _seen(self, state: FleetState, now: float) -> FleetState:
         """The state with what the watches have shown since."""
-        there = self.cache.pods.get(self.key, {})
+        there = self.cache.pods_of(self.key)
         running = {uid: info for uid, info in there.items() if info.ip and info.running}
         pods: dict[str, Pod] = {}
         for uid, info in running.items():

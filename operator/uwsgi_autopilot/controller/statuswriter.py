@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from uwsgi_autopilot.api.uwsgiapp import API_VERSION, KIND
-from uwsgi_autopilot.controller.cache import owner_uid
+from uwsgi_autopilot.controller.cache import Cache, owner_uid
 from uwsgi_autopilot.controller.children import NameTaken
 from uwsgi_autopilot.controller.kube import ApiError, Conflict, Kube, NotFound, Unreachable
 from uwsgi_autopilot.controller.workqueue import Key
@@ -67,6 +67,7 @@ class StatusWriter:
     """tuning: what the fleet says of an application."""
 
     kube: Kube
+    cache: Cache
     tuning: Callable[[Key], TuningStatus]
     known: dict[Key, Known] = field(default_factory=dict)
     _next_slot: float = 0.0
@@ -123,17 +124,23 @@ class StatusWriter:
             deployment: Body | None = await self.kube.get("Deployment", key.namespace, key.name)
         except NotFound:
             deployment = None
-        if deployment is None or owner_uid(deployment) != done.uid:
+        if deployment is not None and owner_uid(deployment) != done.uid:
+            self.cache.controlled(key, self.cache.owners_of(key), frozenset())
+            deployment = None
+        if deployment is None:
             return Seen(deployment=None, problem=cause)
         labels, uid = selector_text(key.name), deployment["metadata"]["uid"]
+        # Each is older than its first pod, so whatever the list lacks is not one of ours.
+        asked = self.cache.owners_of(key)
         # Anybody may write our labels on anything.
         listed = self.kube.list("ReplicaSet", key.namespace, labels)
         replicasets = [each async for each in listed if owner_uid(each, "Deployment") == uid]
+        own = {each["metadata"]["uid"] for each in replicasets}
+        self.cache.controlled(key, asked, own)
         seen = Seen(deployment=deployment, replicasets=replicasets, problem=cause)
         rollout = rollout_of(seen)
         if rollout is not None and rollout.done:
             return seen  # nothing is asked of its pods
-        own = {each["metadata"]["uid"] for each in replicasets}
         pods: list[Body] = []
         async for each in self.kube.list("Pod", key.namespace, labels):
             if owner_uid(each, "ReplicaSet") in own and len(pods) < PODS_READ:

@@ -43,7 +43,7 @@ class Scene:
         self.reconciler = Reconciler(
             kube=self.kube, cache=self.cache, runners=self.runners,
             chart=Chart(self.kube, "system", "template", "skeletons"), children=Children(self.kube, self.cache),
-            statuses=StatusWriter(self.kube, lambda key: self.tuning), settings=SETTINGS, counters=self.counters,
+            statuses=StatusWriter(self.kube, self.cache, lambda key: self.tuning), settings=SETTINGS, counters=self.counters,
         )  # fmt: skip
 
     async def reconcile(self) -> str:
@@ -287,6 +287,42 @@ def test_pods_and_replicasets_of_others_say_nothing_about_an_application() -> No
         scene.cache.look_again(SHOP)
         await scene.refresh()
         assert scene.conditions["Ready"] == ("False", "RollingOut"), "no cause is seen in a pod of its own"
+
+    asyncio.run(story())
+
+
+def test_a_pod_is_of_the_application_whose_deployment_controls_its_replicaset_whatever_that_is_called() -> None:
+    async def story() -> None:
+        scene = Scene()
+        await served(scene)
+        named = {"kind": "ReplicaSet", "name": "shop-a", "controller": True}
+        for name, uid in (("own", "shop-a"), ("strange", "made-by-hand"), ("dangling", "nowhere")):
+            scene.cache.pod(pod_body(name, ownerReferences=[{**named, "uid": uid}]))
+        by_hand = scene.kube.put(replicaset("made-by-hand", "another", available=1))
+        assert set(scene.cache.pods_of(SHOP)) == {"own", "strange", "dangling"}, "as far as names tell"
+        await scene.refresh()
+        assert set(scene.cache.pods_of(SHOP)) == {"own"}
+        # A Deployment adopts the ReplicaSets that its selector finds.
+        by_hand["metadata"]["ownerReferences"][0]["uid"] = scene.kube.objects["Deployment", "web", "shop"]["metadata"][
+            "uid"
+        ]
+        scene.kube.put(by_hand)
+        scene.cache.look_again(SHOP)
+        await scene.refresh()
+        assert set(scene.cache.pods_of(SHOP)) == {"own", "strange"}
+
+    asyncio.run(story())
+
+
+def test_a_deployment_of_somebody_else_brings_no_pods() -> None:
+    async def story() -> None:
+        scene = Scene()
+        scene.kube.put({"kind": "Deployment", "metadata": {"name": "shop", "namespace": "web"}, "spec": {}})
+        await scene.reconcile()
+        scene.cache.pod(pod_body("theirs"))
+        await scene.refresh()
+        assert scene.conditions["Ready"] == ("False", "NameTaken")
+        assert scene.cache.pods_of(SHOP) == {}
 
     asyncio.run(story())
 
