@@ -51,8 +51,8 @@ class Cache:
     is to be looked at; changed: of these, the ones whose objects have changed, so that they are read again first.
 
     pods: by uid, those whose ReplicaSet is named like one of the application's (`made_for`); strange: uids of such
-    ReplicaSets that its Deployment does not control. promoted: what NAME-promoted holds, with the uid of its owner. listed: everything that exists was seen once. on_news: called with each application of
-    which something was seen.
+    ReplicaSets that its Deployment does not control. promoted: what NAME-promoted holds, with the uid of its owner.
+    listed: everything that exists was seen once. on_news: called with each application of which something was seen.
     """
 
     specs: Workqueue = field(default_factory=Workqueue)
@@ -191,9 +191,9 @@ def owner_uid(body: Body, kind: str = KIND) -> str:
 def made_for(body: Body, app: str) -> bool:
     """By the name of its ReplicaSet, NAME-HASH, the pod is the application's. Anybody may write our labels.
 
-    ReplicaSets are not watched, so at first the name has to do. It is wrong about pods of a ReplicaSet of that name which
-    somebody else made, or which a deleted application of the same name has left. The status reads an application's
-    ReplicaSets a moment after each news of its pods; from then on their uids count (`Cache.controlled`).
+    ReplicaSets are not watched, so at first the name has to do. It is wrong about pods of a ReplicaSet of that name
+    which somebody else made, or which a deleted application of the same name has left. The status reads an
+    application's ReplicaSets a moment after each news of its pods; from then on their uids count (`Cache.controlled`).
     """
     version = body["metadata"].get("labels", {}).get("pod-template-hash")
     owners = body["metadata"].get("ownerReferences", ())

@@ -14,6 +14,7 @@ import aiohttp
 from kubernetes.aio import client, config
 
 from uwsgi_autopilot.api.uwsgiapp import API_VERSION
+from uwsgi_autopilot.controller.deepjson import Shallow
 from uwsgi_autopilot.errors import AutopilotError
 from uwsgi_autopilot.resources.labels import FIELD_MANAGER
 from uwsgi_autopilot.resources.objects import CHILDREN
@@ -64,7 +65,7 @@ class Conflict(ApiError):
 
 
 class Unreachable(AutopilotError):
-    """No answer: the API server is away, or the way to it."""
+    """No answer, or not the API server's: it is away, or the way to it."""
 
 
 class Kube:
@@ -173,12 +174,14 @@ class Kube:
         except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
             raise Unreachable(f"{method} {path}: {type(error).__name__} {error}".rstrip()) from None
         try:
-            data = json.loads(text)
-        except RecursionError:
-            raise Unreachable(f"{method} {path}: the answer is nested too deep to be read") from None
+            data = json.loads(text, cls=Shallow)
         except ValueError:
+            data = None
+        if not isinstance(data, dict):
+            if 200 <= answer.status < 300:
+                raise Unreachable(f"{method} {path}: expected a JSON object, and something else answers")
             data = {"message": text[:LONGEST_MESSAGE].decode(errors="replace")}
-        return answer.status, answer.headers, data if isinstance(data, dict) else {}
+        return answer.status, answer.headers, data
 
 
 def resource_of(kind: str) -> tuple[str, str, str]:

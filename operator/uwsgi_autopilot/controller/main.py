@@ -8,7 +8,6 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Any
 import kopf
 from aiohttp import web
 
-from uwsgi_autopilot.controller import counters, handlers
+from uwsgi_autopilot.controller import counters, deepjson, handlers
 from uwsgi_autopilot.controller.cache import Cache, made_for, owner_key
 from uwsgi_autopilot.controller.children import Children
 from uwsgi_autopilot.controller.events import Events
@@ -36,10 +35,6 @@ from uwsgi_autopilot.resources.tuned import TuningStatus
 log = logging.getLogger(__name__)
 
 RELIST_SECONDS = 300.0
-# The API server takes objects that are nested 10,000 deep, and one answer of it holds many applications: with Python's
-# own 1,000, one UwsgiApp with a deep `spec.template` would leave the watch deaf and end the operator. 10,000 levels of
-# JSON need less than 2 MiB of stack (measured with 3.11).
-RECURSION = 25_000
 # An own check of the loop, and what the kubelet's probe asks for.
 LOOP_SECONDS = 30.0
 # Objects that the watch has not shown for two whole lists: it is dead, whatever it says of itself.
@@ -66,7 +61,7 @@ class MaskedFormatter(logging.Formatter):
 
 
 def run_operator(options: Options) -> int:
-    sys.setrecursionlimit(RECURSION)
+    deepjson.install()
     handler = logging.StreamHandler()
     handler.setFormatter(MaskedFormatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
@@ -93,8 +88,8 @@ class Operator:
         chart = Chart(kube, self.options.namespace, self.options.template, self.options.skeletons)
         reconciler = Reconciler(
             kube=kube, cache=self.cache, runners=self.runners, chart=chart, children=Children(kube, self.cache),
-            statuses=StatusWriter(kube, self.cache, self._tuning), settings=Settings(agent_image=self.options.agent_image),
-            counters=self.counters,
+            statuses=StatusWriter(kube, self.cache, self._tuning), counters=self.counters,
+            settings=Settings(agent_image=self.options.agent_image),
         )  # fmt: skip
         self.kube = kube
         server = await self._serve()

@@ -54,7 +54,7 @@ def problems_of(overlay: Mapping[str, Any]) -> list[Problem]:
 
 
 def _too_much(overlay: Mapping[str, Any]) -> Problem | None:
-    """Without recursion: the API server takes objects that are nested 10,000 deep."""
+    """Without recursion: whoever calls this need not bound the depth first."""
     waiting: list[tuple[Any, Path]] = [(overlay, ())]
     values = 0
     while waiting:

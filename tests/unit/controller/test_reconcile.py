@@ -1,6 +1,7 @@
 """The two lanes: what a turn for an application's objects leaves in its status, and what a look at that costs."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,7 @@ from uwsgi_autopilot.api.desired import parse_desired
 from uwsgi_autopilot.controller.cache import Cache
 from uwsgi_autopilot.controller.children import Children
 from uwsgi_autopilot.controller.counters import Counters
+from uwsgi_autopilot.controller.deepjson import Shallow
 from uwsgi_autopilot.controller.events import Events
 from uwsgi_autopilot.controller.kube import ApiError, Conflict, Unreachable
 from uwsgi_autopilot.controller.reconcile import TRIES_UNTOLD, Chart, Reconciler
@@ -43,7 +45,8 @@ class Scene:
         self.reconciler = Reconciler(
             kube=self.kube, cache=self.cache, runners=self.runners,
             chart=Chart(self.kube, "system", "template", "skeletons"), children=Children(self.kube, self.cache),
-            statuses=StatusWriter(self.kube, self.cache, lambda key: self.tuning), settings=SETTINGS, counters=self.counters,
+            statuses=StatusWriter(self.kube, self.cache, lambda key: self.tuning), counters=self.counters,
+            settings=SETTINGS,
         )  # fmt: skip
 
     async def reconcile(self) -> str:
@@ -59,6 +62,11 @@ class Scene:
     @property
     def conditions(self) -> dict[str, tuple[str, str]]:
         return {each["type"]: (each["status"], each["reason"]) for each in self.app["status"]["conditions"]}
+
+
+def deep_overlay(scene: Scene) -> None:
+    text = json.dumps({**scene.app, "spec": {**scene.app["spec"], "template": "DEEP"}})
+    scene.kube.put(json.loads(text.replace('"DEEP"', '{"a": ' * 9_000 + "1" + "}" * 9_000), cls=Shallow))
 
 
 def nothing(scene: Scene) -> None:
@@ -93,6 +101,7 @@ def failing(error: Exception) -> Callable[[Scene], None]:
         pytest.param(nothing, "ok", "RollingOut", id="all is well"),
         pytest.param(foreign_service, "refused", "NameTaken", id="a Service of somebody else has the name"),
         pytest.param(own_fields, "refused", "SpecInvalid", id="a manifest that cannot be served"),
+        pytest.param(deep_overlay, "refused", "OverlayRefused", id="an overlay as deep as the API server allows"),
         pytest.param(no_template, "refused", "TemplateUnusable", id="the chart's template is gone"),
         pytest.param(failing(ApiError(403, "Forbidden", "no")), "refused", "ApplyRefused", id="a right is missing"),
         pytest.param(failing(KeyError("x")), "failed", "InternalError", id="a mistake of ours"),
