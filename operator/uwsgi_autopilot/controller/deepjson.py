@@ -2,8 +2,8 @@
 
 The API server takes objects that are nested 10,000 deep, and `spec.template` of a UwsgiApp may hold anything: without a
 bound one such object ends the watch for all applications, because one answer holds many. How deep an interpreter can
-parse differs: 3.11 obeys sys.setrecursionlimit, 3.12 and newer have a limit of their own for C code, which cannot be set.
-So whatever is deeper than MOST_DEEP becomes null before anybody reads it. An overlay may have half as many levels
+parse differs: 3.11 obeys sys.setrecursionlimit, 3.12 and newer have a limit of their own for C code, which cannot be
+set. So whatever is deeper than MOST_DEEP becomes null before anybody reads it. An overlay may have half as many levels
 (resources/overlay.py:MOST_DEEP), so such an object is refused with a sentence, never used in part.
 """
 

@@ -5,7 +5,6 @@ figures, and a status never behind a slow apply.
 """
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -117,18 +116,18 @@ class Reconciler:
         """
         try:
             body = await self.kube.get("UwsgiApp", key.namespace, key.name)
+            meta = body["metadata"]
         except NotFound:
             self._forget(key)
             return "ok"
         except Exception as error:
-            # Without the object there is nobody to tell.
+            # Its status could not be read and written either.
             return self._again(key, error)
-        if body["metadata"].get("deletionTimestamp"):
+        if meta.get("deletionTimestamp"):
             return "ok"  # its children follow it by their owner references
         app, problem = await self._ensure(key, body)
         before = self.failures.get(key)
         if not is_passing(problem) or (before is not None and before.tries >= TRIES_UNTOLD):
-            meta = body["metadata"]
             self.done[key] = Reconciled(uid=meta["uid"], generation=meta["generation"], app=app, problem=problem)
             self.cache.look_again(key)
         if problem is not None and not lasting(problem):
@@ -190,13 +189,20 @@ class Reconciler:
         self.cache.statuses.mark(key, after=again)
 
     async def _status_failed(self, key: Key, done: Reconciled, error: Exception) -> None:
-        ours = not isinstance(error, ApiError | Unreachable)
-        if key not in self.unwritten:
-            log.warning("status will be written again app=%s error=%s", key, error, exc_info=error if ours else None)
+        again = key in self.unwritten
+        if not again:
+            fault = None if isinstance(error, ApiError | Unreachable) else error
+            log.warning("status will be written again app=%s error=%s", key, error, exc_info=fault)
         self.unwritten.add(key)
-        if ours:
-            with contextlib.suppress(ApiError, Unreachable):
-                await self.statuses.tell_fault(key, done.uid, error)
+        if is_passing(error) and not again:
+            return
+        try:
+            await self.statuses.tell_failure(key, done.uid, error)
+        except (ApiError, Unreachable):
+            return  # it cannot be told as long as the API server takes no status
+        except Exception as another:
+            if not again:
+                log.error("nor can that be told app=%s", key, exc_info=another)
 
 
 def is_passing(problem: Exception | None) -> bool:

@@ -24,7 +24,8 @@ from uwsgi_autopilot.controller.events import Events
 from uwsgi_autopilot.controller.kube import ApiError, Conflict, Kube, NotFound, Unreachable
 from uwsgi_autopilot.controller.poller import Poller
 from uwsgi_autopilot.controller.store import Store, decided, learnt
-from uwsgi_autopilot.controller.tuningstatus import Figures, figures_of, moved, status_of, words_of
+from uwsgi_autopilot.controller.told import Told
+from uwsgi_autopilot.controller.tuningstatus import status_of
 from uwsgi_autopilot.controller.workqueue import Key
 from uwsgi_autopilot.fleet import delivery
 from uwsgi_autopilot.fleet.actions import Action, Record, StorePromoted, WarnLate, WriteDesired
@@ -44,8 +45,6 @@ VERIFY_SECONDS = 10.0  # a watch has shown our write long before
 LONGEST_PAUSE_SECONDS = 60.0
 CONFLICTS_UNTOLD = 2  # in a row
 LEARNT_SECONDS = 60.0  # what was learnt is kept no more often; what was decided, at once
-FIGURES_SECONDS = 5.0
-CALM_FIGURES_SECONDS = 60.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,15 +53,6 @@ class Kept:
 
     decided: str = ""
     learnt: str = ""
-    at: float = float("-inf")
-
-
-@dataclass(slots=True, kw_only=True)
-class Told:
-    """What the status was last asked to show."""
-
-    words: object = None
-    figures: Figures = field(default_factory=Figures)
     at: float = float("-inf")
 
 
@@ -117,8 +107,9 @@ class Runner:
 
     async def step(self) -> None:
         """Nothing that happens here ends the runner, but being cancelled."""
+        now = self.clock()
         try:
-            await self._step(self.clock())
+            news = self.told.news(await self._step(now), self.refused.keys(), now)
         except NotFound as error:
             # Of NAME-promoted: the reconcile makes it.
             self.cache.specs.mark(self.key)
@@ -136,7 +127,11 @@ class Runner:
             if self.failures:
                 log.info("tuned again app=%s", self.key)
             self.failures, self.trouble = 0, None
-        self._tell_status(self.clock())
+            if news:
+                self.cache.statuses.mark(self.key)
+            return
+        if self.trouble is not None and self.told.trouble(self.trouble, now):
+            self.cache.statuses.mark(self.key)
 
     def status(self) -> TuningStatus:
         if self.state is None:
@@ -145,7 +140,7 @@ class Runner:
 
     # --- one step
 
-    async def _step(self, now: float) -> None:
+    async def _step(self, now: float) -> FleetState:
         if self.state is None:
             self.state = (await self.store.load(self.key, self.uid)).state(self.app)
             self.kept = Kept(decided=decided(self.state), learnt=learnt(self.state), at=now)
@@ -156,6 +151,7 @@ class Runner:
         for pod in self.state.pods.values():
             self.poller.attend(pod.uid, is_hot(self.state, pod))
         await self._keep(self.state, now)
+        return self.state
 
     def _seen(self, state: FleetState, now: float) -> FleetState:
         """The state with what the watches have shown since."""
@@ -241,18 +237,3 @@ class Runner:
         self.trouble = ("InternalError", cause_of_fault(error).message)
         if self.state is not None:
             self.state = self.state.reset()
-
-    # --- what the status is to show
-
-    def _tell_status(self, now: float) -> None:
-        """Ask for a look at the status: at once for words, for figures when they are worth it."""
-        state, since = self.state, now - self.told.at
-        figures, hot = self.told.figures, False
-        words = words_of(state, now) if state is not None else ()
-        if state is not None and since >= FIGURES_SECONDS:
-            figures = figures_of(state, now)
-            hot = any(is_hot(state, pod) for pod in state.pods.values())
-        news = (self.trouble, words, set(self.refused)) != self.told.words or moved(self.told.figures, figures, hot=hot)
-        if news or since >= CALM_FIGURES_SECONDS:
-            self.told = Told(words=(self.trouble, words, set(self.refused)), figures=figures, at=now)
-            self.cache.statuses.mark(self.key)

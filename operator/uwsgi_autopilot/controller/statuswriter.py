@@ -21,7 +21,7 @@ from uwsgi_autopilot.resources.app import App
 from uwsgi_autopilot.resources.causes import Cause, cause_of_failure, cause_of_fault, cause_of_server, cause_of_spec
 from uwsgi_autopilot.resources.conditions import Seen, rollout_of
 from uwsgi_autopilot.resources.labels import selector_text
-from uwsgi_autopilot.resources.status import of_objects, status_of_fault, with_tuning, worth_writing
+from uwsgi_autopilot.resources.status import of_objects, status_of_failure, with_tuning, worth_writing
 from uwsgi_autopilot.resources.tuned import TuningStatus
 
 Body = dict[str, Any]
@@ -89,12 +89,13 @@ class StatusWriter:
             known.written, known.at = status, time.monotonic()
         return max(0.0, known.again - time.monotonic())
 
-    async def tell_fault(self, key: Key, uid: str, error: Exception) -> None:
-        """The look at the objects itself failed, and not for want of an API server. Raises ApiError, Unreachable."""
+    async def tell_failure(self, key: Key, uid: str, error: Exception) -> None:
+        """The look at the objects itself failed. Raises ApiError, Unreachable."""
         body = await self.kube.get("UwsgiApp", key.namespace, key.name)
         if body["metadata"]["uid"] != uid:
             return
-        status = status_of_fault(body, cause_of_fault(error), now=datetime.now(timezone.utc))
+        cause = cause_of_problem(None, error) or cause_of_fault(error)
+        status = status_of_failure(body, cause, now=datetime.now(timezone.utc))
         if worth_writing(body.get("status") or {}, status):
             await self._write(key, uid, status)
 

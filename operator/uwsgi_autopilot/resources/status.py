@@ -77,10 +77,11 @@ def with_tuning(objects: Status, before: Body, app: App | None, tuning: TuningSt
     return _fitting(status)
 
 
-def status_of_fault(body: Body, cause: Cause, *, now: datetime) -> Status:
+def status_of_failure(body: Body, cause: Cause, *, now: datetime) -> Status:
     """When the look at the live objects itself fails: Ready says so, everything else stays as it was told last."""
     name, generation, old = body["metadata"]["name"], body["metadata"]["generation"], body.get("status") or {}
-    told = {each["type"]: (each["status"], each["reason"], each["message"]) for each in old.get("conditions") or ()}
+    known = [each for each in old.get("conditions") or () if {"type", "status", "reason", "message"} <= each.keys()]
+    told = {each["type"]: (each["status"], each["reason"], each["message"]) for each in known}
     answers = {kind: told.get(kind, ("Unknown", cause.reason, "see the condition Ready")) for kind in CONDITIONS}
     answers["Ready"] = ("False", cause.reason, cause.message)
     return {

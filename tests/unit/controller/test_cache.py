@@ -46,6 +46,16 @@ def test_what_is_to_be_done_about_it(before: dict | None, after: dict, expected:
     assert work(cache) == expected
 
 
+def test_whatever_a_manifest_holds_its_application_is_worked_on() -> None:
+    """The reconcile says in the status what is wrong with it. An object can be older than the CRD."""
+    cache = Cache()
+    body = app_body()
+    body["spec"]["nginx"] = {"static": [{"path": 7, "dir": "static"}]}
+    cache.app(body)
+    assert work(cache) == (True, False)
+    assert cache.apps[SHOP].spec is None
+
+
 @pytest.mark.parametrize(
     "owners",
     [

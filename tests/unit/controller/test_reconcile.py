@@ -277,6 +277,54 @@ def test_a_mistake_in_the_look_at_the_live_objects_leaves_the_other_conditions_a
     asyncio.run(story())
 
 
+@pytest.mark.parametrize(
+    ("error", "looks", "ready"),
+    [
+        pytest.param(ApiError(403, "Forbidden", "no"), 1, "ApplyRefused", id="a right is missing, which lasts"),
+        pytest.param(ApiError(500, "InternalError", "etcd"), 1, "RolledOut", id="a server that fails once"),
+        pytest.param(ApiError(500, "InternalError", "etcd"), 2, "ApiServerFails", id="a server that fails again"),
+    ],
+)
+def test_live_objects_that_cannot_be_read_are_told_in_the_status(error: Exception, looks: int, ready: str) -> None:
+    async def story() -> None:
+        scene = Scene()
+        await served(scene)
+        read = scene.kube.list
+
+        def failing(kind: str, *where: Any) -> Any:
+            if kind == "ReplicaSet":
+                raise error
+            return read(kind, *where)
+
+        scene.kube.list = failing  # type: ignore[method-assign, assignment]
+        for _ in range(looks):
+            scene.cache.look_again(SHOP)
+            await scene.refresh()
+        assert scene.conditions["Ready"][1] == ready
+        scene.kube.list = read  # type: ignore[method-assign]
+        scene.cache.look_again(SHOP)
+        await scene.refresh()
+        assert scene.conditions["Ready"] == ("True", "RolledOut")
+
+    asyncio.run(story())
+
+
+def test_conditions_that_somebody_else_wrote_in_part_keep_nothing_from_being_told() -> None:
+    """An exception here would end the operator, for every application."""
+
+    async def story() -> None:
+        scene = Scene()
+        await served(scene)
+        scene.app["status"]["conditions"] = [{"type": "Available"}]
+        scene.kube.objects["Deployment", "web", "shop"]["status"]["conditions"] = "none"
+        scene.cache.look_again(SHOP)
+        await scene.refresh()
+        assert scene.conditions["Ready"] == ("False", "InternalError")
+        assert scene.conditions["Available"] == ("Unknown", "InternalError")
+
+    asyncio.run(story())
+
+
 def test_pods_and_replicasets_of_others_say_nothing_about_an_application() -> None:
     """Whoever may make pods in the namespace may give them our labels."""
 

@@ -10,6 +10,7 @@ from tests.unit.controller.making import PROMOTED, SHOP, answer, config_map, pod
 from tests.unit.controller.world import START, Quiet, World
 from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape, Version, parse_desired
 from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.controller import told
 from uwsgi_autopilot.controller.kube import ApiError, Conflict, Unreachable
 
 IO = workload.IO
@@ -204,6 +205,22 @@ def test_a_mistake_of_ours_is_said_once_counted_and_over_when_it_is_over(caplog:
     scene.step()
     assert (scene.runner.status().trouble, scene.runner.failures) == (None, 0)
     assert scene.runner.state.promoted == PROMOTED
+
+
+def test_a_mistake_in_what_is_to_be_shown_is_told_and_the_shape_is_looked_after_all_the_same(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Quiet(promoted_map(PROMOTED))
+    scene.step()
+    with monkeypatch.context() as patch, caplog.at_level(logging.INFO):
+        patch.setattr(told, "words_of", lambda state, now: 1 / 0)  # no state that we know of leads to one
+        scene.cache.statuses.forget(SHOP)
+        scene.step(3)
+    assert scene.runner.status().trouble[0] == "InternalError"
+    assert SHOP in scene.cache.statuses._at
+    assert [each.levelname for each in caplog.records] == ["ERROR"]
+    scene.step()
+    assert scene.runner.status().trouble is None
 
 
 @pytest.mark.parametrize("error", [Unreachable("no route"), ApiError(500, "InternalError", "etcd is away")])
