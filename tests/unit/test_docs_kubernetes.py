@@ -32,7 +32,7 @@ def test_every_metric_of_the_operator_is_described_and_no_other() -> None:
     [
         ("### Rollout reasons", ["resources/conditions.py"], ANSWERS),
         ("### Tuning reasons", ["resources/tuned.py", "resources/status.py", "controller/runner.py"], ANSWERS),
-        ("### Causes", ["resources/causes.py", "controller/statuswriter.py"], CAUSES),
+        ("### Causes", ["resources/causes.py", "resources/unwritten.py", "controller/statuswriter.py"], CAUSES),
     ],
 )
 def test_every_reason_of_a_condition_is_explained_and_no_other(heading: str, files: list[str], pattern: str) -> None:

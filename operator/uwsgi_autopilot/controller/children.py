@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from uwsgi_autopilot.controller.cache import Cache, ChildSeen, child_seen, owner_uid
+from uwsgi_autopilot.controller.cache import Cache
 from uwsgi_autopilot.controller.kube import Conflict, Kube, NotFound
 from uwsgi_autopilot.controller.managedfields import migrated
+from uwsgi_autopilot.controller.seen import ChildSeen, child_seen, owner_uid
 from uwsgi_autopilot.controller.workqueue import Key
 from uwsgi_autopilot.errors import AutopilotError
 from uwsgi_autopilot.resources.app import App

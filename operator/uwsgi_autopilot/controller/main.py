@@ -17,13 +17,14 @@ import kopf
 from aiohttp import web
 
 from uwsgi_autopilot.controller import counters, deepjson, handlers
-from uwsgi_autopilot.controller.cache import Cache, made_for, owner_key
+from uwsgi_autopilot.controller.cache import Cache
 from uwsgi_autopilot.controller.children import Children
 from uwsgi_autopilot.controller.events import Events
 from uwsgi_autopilot.controller.kube import ApiError, Kube, NotFound, Unreachable
 from uwsgi_autopilot.controller.poller import Poller
 from uwsgi_autopilot.controller.reconcile import Chart, Reconciler
 from uwsgi_autopilot.controller.runners import Runners
+from uwsgi_autopilot.controller.seen import made_for, owner_key
 from uwsgi_autopilot.controller.statuswriter import StatusWriter
 from uwsgi_autopilot.controller.workqueue import Key
 from uwsgi_autopilot.errors import UsageError

@@ -33,9 +33,9 @@ from uwsgi_autopilot.fleet.attention import is_hot
 from uwsgi_autopilot.fleet.plan import plan
 from uwsgi_autopilot.fleet.pod import Pod
 from uwsgi_autopilot.fleet.state import FleetState
-from uwsgi_autopilot.resources.causes import cause_of_fault
 from uwsgi_autopilot.resources.labels import DESIRED
 from uwsgi_autopilot.resources.tuned import TuningStatus
+from uwsgi_autopilot.resources.unwritten import cause_of_fault
 
 log = logging.getLogger(__name__)
 

@@ -12,17 +12,19 @@ from datetime import datetime, timezone
 from typing import Any
 
 from uwsgi_autopilot.api.uwsgiapp import API_VERSION, KIND
-from uwsgi_autopilot.controller.cache import Cache, owner_uid
+from uwsgi_autopilot.controller.cache import Cache
 from uwsgi_autopilot.controller.children import NameTaken
 from uwsgi_autopilot.controller.kube import ApiError, Conflict, Kube, NotFound, Unreachable
+from uwsgi_autopilot.controller.seen import owner_uid
 from uwsgi_autopilot.controller.workqueue import Key
 from uwsgi_autopilot.errors import SpecError, TemplateError
 from uwsgi_autopilot.resources.app import App
-from uwsgi_autopilot.resources.causes import Cause, cause_of_failure, cause_of_fault, cause_of_server, cause_of_spec
+from uwsgi_autopilot.resources.causes import Cause
 from uwsgi_autopilot.resources.conditions import Seen, rollout_of
 from uwsgi_autopilot.resources.labels import selector_text
 from uwsgi_autopilot.resources.status import of_objects, status_of_failure, with_tuning, worth_writing
 from uwsgi_autopilot.resources.tuned import TuningStatus
+from uwsgi_autopilot.resources.unwritten import cause_of_failure, cause_of_fault, cause_of_server, cause_of_spec
 
 Body = dict[str, Any]
 

@@ -13,9 +13,9 @@ from typing import Any
 from uwsgi_autopilot.api.desired import MAX_NUMBER, UNVERSIONED, DesiredShape, Version, version_of
 from uwsgi_autopilot.api.uwsgiapp import UwsgiApp
 from uwsgi_autopilot.controller import entries
-from uwsgi_autopilot.controller.cache import desired_in, owner_uid
 from uwsgi_autopilot.controller.children import NameTaken
 from uwsgi_autopilot.controller.kube import Kube, NotFound
+from uwsgi_autopilot.controller.seen import desired_in, owner_uid
 from uwsgi_autopilot.controller.workqueue import Key
 from uwsgi_autopilot.fleet.change import Change
 from uwsgi_autopilot.fleet.history import HISTORY, Entry

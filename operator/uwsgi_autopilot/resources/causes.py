@@ -1,5 +1,5 @@
 """Why an application is not served, or not by its newest version: one reason and one sentence from what the API server
-shows of its Deployment, ReplicaSets and pods.
+shows of its Deployment, ReplicaSets and pods. Why nothing was written at all is in unwritten.py.
 
 A new cause is one function that takes a container's or a pod's status and answers a Cause or None, and its place in the
 list below.
@@ -9,12 +9,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from traceback import walk_tb
 from typing import Any
 
-from uwsgi_autopilot.errors import SpecError
 from uwsgi_autopilot.report.text import safe
-from uwsgi_autopilot.resources.app import App
 from uwsgi_autopilot.resources.text import last_lines
 
 Body = Mapping[str, Any]
@@ -30,12 +27,6 @@ _NO_PROGRAM = re.compile(r'exec: "([^"]+)": (?:executable file not found|stat [^
 _NOT_IMPORTED = ("Traceback (most recent call last)", "unable to load app")
 # The agent's own.
 _NO_UWSGI = re.compile(r"could not be started: \[Errno 2\] No such file or directory: '(?:[^']*/)?uwsgi'")
-
-# The API server's, before it comes to the point: of a create, and of an apply.
-_PREAMBLE = re.compile(
-    r"^(?:\w+ in version \S+ cannot be handled as a \w+: (?:strict decoding error: |json: )?"
-    r"|failed to create typed patch object \([^)]*\): \.?)"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,48 +55,6 @@ class Container:
         """How it ended: this time, or before it was started again."""
         now = (self.status.get("state") or {}).get("terminated")
         return now or (self.status.get("lastState") or {}).get("terminated") or {}
-
-
-# --- causes that need no look at a pod
-
-
-def cause_of_spec(error: SpecError) -> Cause:
-    """The manifest cannot be served as it is."""
-    path, sentence = error.problems[0]
-    more = f" (and {len(error.problems) - 1} more)" if len(error.problems) > 1 else ""
-    if path == "spec.image":
-        return Cause(reason="ImageMissing", message=safe(f"spec.image: {sentence}{more}"))
-    reason = "OverlayRefused" if f"{path}.".startswith("spec.template.") else "SpecInvalid"
-    return Cause(reason=reason, message=safe(f"{path}: {sentence}{more}"))
-
-
-def cause_of_server(app: App | None, written: str, message: str) -> Cause:
-    """The API server refused an object of the kind `written`, or something else when it is empty, with this message."""
-    told = _PREAMBLE.sub("", message)
-    if written == "Deployment" and app is not None and app.spec["template"]:
-        return Cause(reason="OverlayRefused", message=safe(f"spec.template: the API server refused the pod: {told}"))
-    what = f"the {written}" if written else "a request of the operator"
-    return Cause(reason="ApplyRefused", message=safe(f"the API server refused {what}: {told}"))
-
-
-def cause_of_failure(message: str) -> Cause:
-    """The API server fails, or does not answer, several times in a row."""
-    return Cause(reason="ApiServerFails", message=safe(f"what serves stays as it is, it is tried again: {message}"))
-
-
-def cause_of_fault(error: BaseException) -> Cause:
-    """A mistake of ours. Its own words may hold values of the manifest: they are for the log alone."""
-    told = f"{type(error).__name__} at {place_of(error)}: this is a fault of the operator, not of the manifest"
-    return Cause(
-        reason="InternalError", message=f"{told}; what serves stays as it is, it is tried again, and its log says more"
-    )
-
-
-def place_of(error: BaseException) -> str:
-    """The innermost line of ours that it came through, such as merge.py:71."""
-    places = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
-    ours = [(file.rpartition("/")[2], line) for file, line in places if "/uwsgi_autopilot/" in file]
-    return "{}:{}".format(*ours[-1]) if ours else "an unknown place"
 
 
 # --- one container

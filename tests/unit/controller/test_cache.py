@@ -5,7 +5,8 @@ import pytest
 from tests.unit.controller.making import PROMOTED, SHOP, app_body, config_map, pod_body, promoted_map
 from uwsgi_autopilot.api.desired import DesiredShape, Version
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.controller.cache import Cache, pod_info
+from uwsgi_autopilot.controller.cache import Cache
+from uwsgi_autopilot.controller.seen import pod_info
 from uwsgi_autopilot.resources.labels import DESIRED
 
 

@@ -11,9 +11,9 @@ from tests.unit.controller.fakes import FakeKube
 from tests.unit.controller.making import PROMOTED, SHOP, app_body, config_map, promoted_map
 from uwsgi_autopilot.api.desired import MAX_NUMBER, UNVERSIONED, DesiredShape, Version, parse_desired
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.controller.cache import spec_of
 from uwsgi_autopilot.controller.children import NameTaken
 from uwsgi_autopilot.controller.kube import Conflict, NotFound
+from uwsgi_autopilot.controller.seen import spec_of
 from uwsgi_autopilot.controller.store import MOST_BYTES, Store, Stored, decided, learnt, stored_in, text_of
 from uwsgi_autopilot.fleet.change import Change, Stage
 from uwsgi_autopilot.fleet.history import HISTORY, Kind

@@ -10,15 +10,9 @@ import yaml
 
 from tests.unit.resources.making import app
 from uwsgi_autopilot.errors import SpecError
-from uwsgi_autopilot.resources.causes import (
-    Cause,
-    cause_of_failure,
-    cause_of_fault,
-    cause_of_pod,
-    cause_of_server,
-    cause_of_spec,
-)
+from uwsgi_autopilot.resources.causes import Cause, cause_of_pod
 from uwsgi_autopilot.resources.conditions import Seen, cause_of, conditions_of
+from uwsgi_autopilot.resources.unwritten import cause_of_failure, cause_of_fault, cause_of_server, cause_of_spec
 
 AILING = yaml.safe_load((Path(__file__).parent / "ailing.yaml").read_text(encoding="utf-8"))
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)

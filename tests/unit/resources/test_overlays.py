@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tests.unit.resources.making import SETTINGS, SKELETONS, TEMPLATE, app, named, objects, pod_of
 from uwsgi_autopilot.errors import SpecError, TemplateError
-from uwsgi_autopilot.resources.causes import cause_of_spec
 from uwsgi_autopilot.resources.objects import desired
+from uwsgi_autopilot.resources.unwritten import cause_of_spec
 
 
 def test_an_overlay_changes_the_pod():
