@@ -30,9 +30,6 @@ class Workqueue:
         self._at[key] = min(self._at.get(key, at), at)
         self._news.set()
 
-    def forget(self, key: Key) -> None:
-        self._at.pop(key, None)
-
     def __len__(self) -> int:
         """Those whose moment has come."""
         now = time.monotonic()

@@ -1,7 +1,7 @@
 """One UwsgiApp as it lies in the cluster: checked, complete, frozen."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from uwsgi_autopilot.api import schema
@@ -23,9 +23,6 @@ class App:
     name: str
     namespace: str
     uid: str
-    generation: int
-    labels: Mapping[str, str] = field(default_factory=dict)
-    annotations: Mapping[str, str] = field(default_factory=dict)
     spec: Mapping[str, Any]
     settings: UwsgiApp
 
@@ -50,9 +47,6 @@ class App:
             name=metadata["name"],
             namespace=metadata["namespace"],
             uid=metadata["uid"],
-            generation=metadata["generation"],
-            labels=dict(metadata.get("labels") or {}),
-            annotations=dict(metadata.get("annotations") or {}),
             spec=complete["spec"],
             settings=app_of(complete, ignored=()),
         )

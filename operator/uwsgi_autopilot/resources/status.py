@@ -25,21 +25,12 @@ CONDITIONS = (*OF_OBJECTS, "Tuned")
 NUMBERS = ("rps", "p99")
 
 
-def status_of(
-    body: Body, app: App | None, seen: Seen, tuning: TuningStatus, *, now: datetime, generation: int | None = None
-) -> Status:
-    """Return the status to write. `body`: the UwsgiApp as it was read; of its status only the times are taken over.
+def of_objects(body: Body, seen: Seen, *, now: datetime, generation: int) -> Status:
+    """The part that says what became of the objects, as fresh as what was read for it.
 
-    `app` None: its manifest cannot be read, and seen.problem says why. generation: of the manifest that was last worked
-    on; None: the body's.
+    `body`: the UwsgiApp as it was read; of its status only the times are taken over. generation: of the manifest that
+    was last worked on.
     """
-    objects = of_objects(body, seen, now=now, generation=generation)
-    return with_tuning(objects, body.get("status") or {}, app, tuning, now=now)
-
-
-def of_objects(body: Body, seen: Seen, *, now: datetime, generation: int | None = None) -> Status:
-    """The part that says what became of the objects: as good as what was read for it."""
-    generation = body["metadata"]["generation"] if generation is None else generation
     live = (seen.deployment or {}).get("status") or {}
     wanted = seen.deployment["spec"].get("replicas", 1) if seen.deployment else 0
     answers, before = conditions_of(seen, now=now), body.get("status") or {}
@@ -57,7 +48,8 @@ def of_objects(body: Body, seen: Seen, *, now: datetime, generation: int | None 
 
 
 def with_tuning(objects: Status, before: Body, app: App | None, tuning: TuningStatus, *, now: datetime) -> Status:
-    """The whole status: `objects` is of_objects(). before: the last one, whose times are taken over."""
+    """The whole status. `objects`: of_objects(). before: the last one, whose times are taken over. app None: the
+    manifest cannot be read, and the condition Ready says why."""
     answer: Answer = (
         tuned(app.settings.tuning, tuning) if app else ("Unknown", "SpecInvalid", "see the condition Ready")
     )

@@ -10,6 +10,7 @@ import pytest
 
 from tests.unit.controller.making import PROMOTED, answer, app_body, promoted_map
 from tests.unit.controller.world import Quiet
+from tests.unit.resources.making import status_of
 from uwsgi_autopilot.api.desired import Version
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.controller.main import MaskedFormatter
@@ -17,7 +18,6 @@ from uwsgi_autopilot.fleet.change import Change, Stage
 from uwsgi_autopilot.report.reasons import RefusalReason
 from uwsgi_autopilot.resources.app import App
 from uwsgi_autopilot.resources.conditions import Seen
-from uwsgi_autopilot.resources.status import status_of
 
 TRIED, TRIAL = Shape(2, 16), Version(2, 1)
 MESSAGE = """the new generation ended with status 22 before it accepted requests: Traceback (most recent call last):

@@ -13,8 +13,8 @@ from uwsgi_autopilot.resources.labels import DESIRED
 def work(cache: Cache) -> tuple[bool, bool]:
     """Are its objects, and is its status to be looked at? Forgets both."""
     found = SHOP in cache.specs._at, SHOP in cache.statuses._at
-    cache.specs.forget(SHOP)
-    cache.statuses.forget(SHOP)
+    cache.specs._at.pop(SHOP, None)
+    cache.statuses._at.pop(SHOP, None)
     return found
 
 

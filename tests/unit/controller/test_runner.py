@@ -214,7 +214,7 @@ def test_a_mistake_in_what_is_to_be_shown_is_told_and_the_shape_is_looked_after_
     scene.step()
     with monkeypatch.context() as patch, caplog.at_level(logging.INFO):
         patch.setattr(told, "words_of", lambda state, now: 1 / 0)  # no state that we know of leads to one
-        scene.cache.statuses.forget(SHOP)
+        scene.cache.statuses._at.pop(SHOP, None)
         scene.step(3)
     assert scene.runner.status().trouble[0] == "InternalError"
     assert SHOP in scene.cache.statuses._at

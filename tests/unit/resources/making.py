@@ -1,5 +1,6 @@
 """What the tests of resources/ start from: a chart's template and skeletons, and applications."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,11 @@ import yaml
 
 from uwsgi_autopilot.api.desired import DesiredShape
 from uwsgi_autopilot.resources.app import App
+from uwsgi_autopilot.resources.conditions import Seen
 from uwsgi_autopilot.resources.configmaps import promoted_map
 from uwsgi_autopilot.resources.objects import Settings, desired
+from uwsgi_autopilot.resources.status import of_objects, with_tuning
+from uwsgi_autopilot.resources.tuned import TuningStatus
 
 HERE = Path(__file__).parent
 TEMPLATE: dict[str, Any] = yaml.safe_load((HERE / "template.yaml").read_text(encoding="utf-8"))
@@ -37,6 +41,14 @@ def body(**spec: Any) -> dict[str, Any]:
 
 def app(**spec: Any) -> App:
     return App.from_body(body(**spec))
+
+
+def status_of(
+    body: dict[str, Any], app: App | None, seen: Seen, tuning: TuningStatus, *, now: datetime
+) -> dict[str, Any]:
+    """The whole status, of the manifest's own generation."""
+    found = of_objects(body, seen, now=now, generation=body["metadata"]["generation"])
+    return with_tuning(found, body.get("status") or {}, app, tuning, now=now)
 
 
 def objects(promoted: DesiredShape | None = None, *, chart: dict[str, Any] = TEMPLATE, **spec: Any) -> dict[str, Any]:

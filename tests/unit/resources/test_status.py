@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from tests.unit.resources.making import app, body
+from tests.unit.resources.making import app, body, status_of
 from uwsgi_autopilot.api.desired import DesiredShape, Version
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import Reason
@@ -15,7 +15,6 @@ from uwsgi_autopilot.resources.status import (
     MAX_BYTES,
     in_milliseconds,
     of_objects,
-    status_of,
     two_digits,
     with_tuning,
     worth_writing,
@@ -230,7 +229,7 @@ def test_a_condition_keeps_its_time_until_its_status_flips():
 
 
 def test_figures_alone_are_renewed_without_another_look_at_the_objects():
-    objects = of_objects(body(), Seen(**rolled(new=2, old=1)), now=NOW)
+    objects = of_objects(body(), Seen(**rolled(new=2, old=1)), now=NOW, generation=1)
     before = with_tuning(objects, {}, app(), TuningStatus(**AGENTS, rps=10.0, p99_s=3.2), now=NOW)
     after = with_tuning(objects, before, app(), TuningStatus(**AGENTS, rps=10.0), now=NOW + timedelta(seconds=5))
     assert before["display"] == {**after["display"], "p99": "3.2 s"}, "without fresh samples the column is empty"
