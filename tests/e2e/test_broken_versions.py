@@ -29,7 +29,7 @@ def test_a_broken_version_says_why_and_the_old_one_serves(front: Place, figures:
             assert words in front.condition("Ready")["message"]
             available = front.condition("Available")
             assert (available["status"], available["reason"]) == ("True", "PreviousVersionServes")
-            assert "2 of 2 pods of the previous version serve" in available["message"]
+            assert "2 of 2 pods of the previous version are serving" in available["message"]
 
             before = _serving(front, old)
             front.kubectl("delete", "pod", min(before))

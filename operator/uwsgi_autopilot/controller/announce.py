@@ -29,6 +29,8 @@ def tell(events: Events, counters: Counters, key: Key, uid: str, entry: Entry) -
 
 
 def tell_late(events: Events, key: Key, uid: str, pod: Pod, desired: DesiredShape) -> None:
-    note = f"pod {pod.name} has not reported {desired.shape}, which was written to it: the agent's log says what it has"
+    note = (
+        f"pod {pod.name} has not reported {desired.shape}, which was written to it: see the agent's log for what it has"
+    )
     log.warning("shape not delivered app=%s version=%s: %s", key, desired.version, note)
     events.tell(key, uid, reason=Reason.SHAPE_NOT_DELIVERED.value, note=note, action="change", warning=True)

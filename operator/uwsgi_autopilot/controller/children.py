@@ -101,7 +101,7 @@ class Children:
         kind, name = name_of(body)
         found = await self.kube.get(kind, app.namespace, name)
         if owner_uid(found) != app.uid:
-            raise NameTaken(f"{kind} {name} exists already and does not belong to this application: it stays as it is")
+            raise NameTaken(f"{kind} {name} already exists and does not belong to this application: it is left alone")
         return found
 
     async def _scale(self, app: App) -> None:

@@ -135,7 +135,7 @@ class Operator:
         for task in done:
             if task is not waiting:
                 task.result()
-                raise RuntimeError("a part of the operator has ended by itself")
+                raise RuntimeError("a part of the operator ended unexpectedly")
 
     async def _wait_for_crd(self, kube: Kube) -> None:
         """kopf looks for the resource once, at its start. Raises UsageError when it is not there."""
@@ -161,7 +161,7 @@ class Operator:
             try:
                 await self.compare()
             except (ApiError, Unreachable) as error:
-                log.warning("the lists could not be read: %s", error)
+                log.warning("objects could not be listed: %s", error)
 
     async def compare(self) -> None:
         """Raises ApiError, Unreachable."""
@@ -201,7 +201,7 @@ class Operator:
         if late > LOOP_SECONDS:
             return web.Response(status=503, text=f"the event loop has stood still for {late:.0f} s\n")
         if self.misses >= MISSED_LISTS:
-            return web.Response(status=503, text="a watch misses objects that the lists have\n")
+            return web.Response(status=503, text="a watch is missing objects that the lists have\n")
         return web.Response(text="ok\n")
 
     async def _ready(self, request: web.Request) -> web.Response:

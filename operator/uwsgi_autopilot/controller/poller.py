@@ -179,7 +179,7 @@ class Poller:
         except WrongPod:
             raise
         except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
-            raise NoState(f"port {self._port} answers something that is not JSON") from None
+            raise NoState(f"port {self._port} answered with something that is not JSON") from None
         except ValueError as error:
             raise NoState(safe(str(error), 256)) from None
 
@@ -200,12 +200,12 @@ class Poller:
         most = FIRST_BYTES if pod.cursor < 0 or pod.failed_since is not None else MOST_BYTES
         async with self._session.get(url, allow_redirects=False) as answer:
             if answer.status != 200:
-                raise NoState(f"port {self._port} answers with status {answer.status}, expected 200 and a state")
+                raise NoState(f"port {self._port} answered with status {answer.status}, expected 200 and a state")
             text = bytearray()
             async for chunk in answer.content.iter_any():
                 text += chunk
                 if len(text) > most:
-                    raise NoState(f"port {self._port} answers with more than {most} bytes")
+                    raise NoState(f"port {self._port} answered with more than {most} bytes")
             return bytes(text)
 
 

@@ -159,7 +159,7 @@ class Reconciler:
         self.failures[key] = Failure(tries, words)
         if before is None or before.words != words:
             fault = None if isinstance(error, ApiError | Unreachable) else error
-            log.warning("reconcile will be tried again app=%s error=%s", key, words, exc_info=fault)
+            log.warning("reconcile failed, will be retried app=%s error=%s", key, words, exc_info=fault)
         self.cache.specs.mark(key, after=min(RETRY_SECONDS * 2 ** min(tries - 1, 10), LONGEST_RETRY_SECONDS))
         return "failed"
 
@@ -192,7 +192,7 @@ class Reconciler:
         again = key in self.unwritten
         if not again:
             fault = None if isinstance(error, ApiError | Unreachable) else error
-            log.warning("status will be written again app=%s error=%s", key, error, exc_info=fault)
+            log.warning("status not written, will be retried app=%s error=%s", key, error, exc_info=fault)
         self.unwritten.add(key)
         if is_passing(error) and not again:
             return

@@ -118,7 +118,7 @@ class Runner:
             # Two writers at once: gone the next time, and no news for a condition.
             self.failures += 1
             if self.failures > CONFLICTS_UNTOLD:
-                self._failed("ShapeNotWritten", f"somebody else writes it at the same time, again and again: {error}")
+                self._failed("ShapeNotWritten", f"something else keeps writing it at the same time: {error}")
         except (ApiError, Unreachable, NameTaken) as error:
             self._failed("ShapeNotWritten", f"a shape could not be read or written: {error}")
         except Exception as error:
@@ -203,7 +203,7 @@ class Runner:
             return  # another pod of that name, or none: the watch will say so
         except ApiError as error:
             if pod.uid not in self.refused:
-                log.warning("annotation refused, tried again app=%s pod=%s: %s", self.key, pod.name, error)
+                log.warning("annotation refused, retrying app=%s pod=%s: %s", self.key, pod.name, error)
             self.refused[pod.uid] = f"pod {pod.name}: the API server refuses its annotation {DESIRED}: {error}"
         else:
             self.refused.pop(pod.uid, None)
@@ -217,14 +217,14 @@ class Runner:
             await self.store.save_tuning(self.key, self.uid, state)
         except NameTaken as error:
             # It serves and is tuned all the same; a restart of ours will learn it again.
-            log.warning("what was learnt is not kept app=%s: %s", self.key, error)
+            log.warning("what was learnt is not saved app=%s: %s", self.key, error)
         self.kept = new
 
     # --- what goes wrong
 
     def _failed(self, reason: str, sentence: str) -> None:
         if self.trouble is None or self.trouble[0] != reason:
-            log.warning("the shape is not looked after, tried again with pauses app=%s: %s", self.key, sentence)
+            log.warning("the shape is not being managed, retrying with a backoff app=%s: %s", self.key, sentence)
         self.failures += 1
         self.trouble = (reason, sentence)
 

@@ -117,7 +117,7 @@ class Store:
 
 def _taken(found: Body) -> NameTaken:
     name = found["metadata"]["name"]
-    return NameTaken(f"ConfigMap {name} exists already and does not belong to this application: it stays as it is")
+    return NameTaken(f"ConfigMap {name} already exists and does not belong to this application: it is left alone")
 
 
 def stored_in(promoted: Body, tuning: Body) -> Stored:

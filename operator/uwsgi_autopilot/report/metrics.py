@@ -11,17 +11,17 @@ EXPOSED_LAST = 180
 
 # name: (type, help). The one list: a name that is not here cannot be written.
 METRICS: dict[str, tuple[str, str]] = {
-    "up": ("gauge", "1 when a generation of uWSGI serves, else 0."),
-    "ready": ("gauge", "1 when requests are answered, else 0."),
+    "up": ("gauge", "1 while a generation of uWSGI is serving, else 0."),
+    "ready": ("gauge", "1 while requests are answered, else 0."),
     "processes": ("gauge", "Live uWSGI workers."),
     "threads": ("gauge", "Threads of each worker."),
     "processes_ceiling": ("gauge", "Workers that the generation may have without being replaced."),
-    "target_processes": ("gauge", "Processes of the shape that should serve."),
-    "target_threads": ("gauge", "Threads of the shape that should serve."),
-    "queue_requests": ("gauge", "Requests that wait in the kernel for a worker: the true accept queue."),
+    "target_processes": ("gauge", "Processes of the shape that should be serving."),
+    "target_threads": ("gauge", "Threads of the shape that should be serving."),
+    "queue_requests": ("gauge", "Requests waiting in the kernel for a worker: the true accept queue."),
     "in_service_requests": ("gauge", "Requests in service: busy threads."),
     "requests_total": ("counter", "Requests that uWSGI finished."),
-    "errors_total": ("counter", "Answers with status 500 and above, by nginx's log."),
+    "errors_total": ("counter", "Answers with status 500 and above, from nginx's log."),
     "service_seconds_total": ("counter", "Time spent in service by finished requests."),
     "cpu_seconds_total": ("counter", "CPU time of the workers."),
     "memory_bytes": ("gauge", "Memory in use that counts towards the limit."),

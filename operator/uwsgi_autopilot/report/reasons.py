@@ -50,7 +50,7 @@ class Reason(str, Enum):
     LOAD_CHANGING = "LoadChanging"
     """The load is growing or shrinking right now: figures would be those of the past."""
     NO_READINGS = "NoReadings"
-    """Nothing was measured yet."""
+    """Nothing has been measured yet."""
     STALE_READINGS = "StaleReadings"
     """The newest readings are too old, or have gaps."""
     TOO_FEW_REQUESTS = "TooFewRequests"

@@ -107,7 +107,7 @@ def not_imported(each: Container) -> Cause | None:
     told = each.ended.get("message", "")
     if each.name != "app" or not any(mark in told for mark in _NOT_IMPORTED):
         return None
-    return Cause(reason="ImportFailed", message=f"the application does not import: {last_lines(told, TAIL_BYTES)}")
+    return Cause(reason="ImportFailed", message=f"the application cannot be imported: {last_lines(told, TAIL_BYTES)}")
 
 
 def out_of_memory(each: Container) -> Cause | None:
@@ -143,7 +143,7 @@ def crashed(each: Container) -> Cause | None:
     if not each.ended.get("exitCode") or not (each.init or each.waiting or each.status.get("restartCount")):
         return None
     code = each.ended["exitCode"]
-    how = f"was ended by signal {code - 128}" if code > 128 else f"ended with status {code}"
+    how = f"was killed by signal {code - 128}" if code > 128 else f"exited with status {code}"
     if each.init:
         return Cause(reason="InitFailed", message=f"init container {each.name} {how}{_restarts(each)}")
     return Cause(reason="Crashed", message=f"container {each.name} {how}{_restarts(each)}: see its log")
@@ -202,7 +202,7 @@ def cause_of_replica_failure(deployment: Body, replicasets: Iterable[Body]) -> C
             ("usage per Pod", "LimitRangeRefused"),
         )
         reason = next((reason for mark, reason in kinds if mark in message), "PodRefused")
-        return Cause(reason=reason, message=safe(f"pods cannot be made: {message}"))
+        return Cause(reason=reason, message=safe(f"pods cannot be created: {message}"))
     return None
 
 
@@ -228,8 +228,10 @@ def _never_ready(pod: Body, now: datetime) -> Cause | None:
         return None
     if now - datetime.fromisoformat(since.replace("Z", "+00:00")) < NEVER_READY:
         return None
-    what = f"pod {pod['metadata']['name']} runs for more than {NEVER_READY.seconds} s and serves no answer"
-    return Cause(reason="NeverReady", message=safe(f"{what}: spec.health.path must give a status below 500"))
+    what = (
+        f"pod {pod['metadata']['name']} has been running for more than {NEVER_READY.seconds} s and has not answered yet"
+    )
+    return Cause(reason="NeverReady", message=safe(f"{what}: spec.health.path must return a status below 500"))
 
 
 def _condition(body: Body, kind: str) -> Body:

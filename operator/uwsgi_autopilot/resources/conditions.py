@@ -105,7 +105,7 @@ def cause_of(seen: Seen, *, now: datetime) -> Cause | None:
         return found
     rollout = rollout_of(seen)
     if rollout is not None and rollout.overdue:
-        return Cause(reason="ProgressDeadlineExceeded", message="the rollout has not moved for its whole deadline")
+        return Cause(reason="ProgressDeadlineExceeded", message="the rollout has made no progress within its deadline")
     return _of_pods(seen.pods, now)
 
 
@@ -122,26 +122,27 @@ def conditions_of(seen: Seen, *, now: datetime) -> dict[str, Answer]:
 
 def _available(seen: Seen, rollout: Rollout | None, cause: Cause | None) -> Answer:
     if rollout is None:
-        reason, message = (cause.reason, cause.message) if cause else ("NotCreated", "no pod was made yet")
+        reason, message = (cause.reason, cause.message) if cause else ("NotCreated", "no pod has been created yet")
         return "False", reason, message
     if rollout.wanted == 0 and rollout.serving == 0:
-        return "False", "ScaledToZero", "no pods are asked for"
+        return "False", "ScaledToZero", "no pods are requested"
     if rollout.serving == 0:
         why = "; the condition Ready says why" if cause else ""
-        return "False", cause.reason if cause else "NotServing", f"{_of(0, rollout.wanted)} serve{why}"
+        return "False", cause.reason if cause else "NotServing", f"{_serve(0, rollout)}{why}"
     refused = seen.problem is not None and seen.problem.reason not in NOT_ITS_FAULT
     if refused or (rollout.serving_old and not rollout.serving_new):
-        return "True", "PreviousVersionServes", f"{_of(rollout.serving, rollout.wanted)} of the previous version serve"
-    return "True", "Serving", f"{_of(rollout.serving, rollout.wanted)} serve"
+        return "True", "PreviousVersionServes", _serve(rollout.serving, rollout, " of the previous version")
+    return "True", "Serving", _serve(rollout.serving, rollout)
 
 
 def _ready(seen: Seen, rollout: Rollout | None, cause: Cause | None) -> Answer:
     if seen.problem is not None or rollout is None:
-        return "False", cause.reason if cause else "NotCreated", cause.message if cause else "no pod was made yet"
+        reason, message = (cause.reason, cause.message) if cause else ("NotCreated", "no pod has been created yet")
+        return "False", reason, message
     if rollout.done and rollout.wanted == 0:
-        return "True", "ScaledToZero", "no pods are asked for"
+        return "True", "ScaledToZero", "no pods are requested"
     if rollout.done:
-        return "True", "RolledOut", f"{_of(rollout.serving_new, rollout.wanted)} of this version serve"
+        return "True", "RolledOut", _serve(rollout.serving_new, rollout, " of this version")
     if cause is not None:
         return "False", cause.reason, cause.message
     return "False", "RollingOut", _how_far(rollout)
@@ -149,15 +150,15 @@ def _ready(seen: Seen, rollout: Rollout | None, cause: Cause | None) -> Answer:
 
 def _progressing(seen: Seen, rollout: Rollout | None, cause: Cause | None) -> Answer:
     if seen.problem is not None:
-        return "False", seen.problem.reason, "nothing is rolled out: see the condition Ready"
+        return "False", seen.problem.reason, "nothing is being rolled out: see the condition Ready"
     if rollout is None:
-        return "True", "Creating", "the objects are being made"
+        return "True", "Creating", "the objects are being created"
     if rollout.done:
-        return "False", "RolledOut", "no rollout runs"
+        return "False", "RolledOut", "no rollout is in progress"
     if rollout.overdue:
         return "False", "ProgressDeadlineExceeded", f"stuck: {_how_far(rollout)}"
     if cause is not None:
-        return "True", cause.reason, f"{_how_far(rollout)}: it goes on when the cause in Ready is gone"
+        return "True", cause.reason, f"{_how_far(rollout)}: it continues once the cause in Ready is gone"
     return "True", "RollingOut", _how_far(rollout)
 
 
@@ -165,7 +166,7 @@ def _how_far(rollout: Rollout) -> str:
     if not rollout.known:
         return "the new version is about to be rolled out"
     old = f", {rollout.serving_old} of the previous one" if rollout.serving_old else ""
-    return f"{_of(rollout.serving_new, rollout.wanted)} of this version serve{old}"
+    return _serve(rollout.serving_new, rollout, " of this version") + old
 
 
 def _of_pods(pods: Iterable[Body], now: datetime) -> Cause | None:
@@ -175,5 +176,5 @@ def _of_pods(pods: Iterable[Body], now: datetime) -> Cause | None:
     return next((cause for pod in youngest if (cause := cause_of_pod(pod, now=now)) is not None), None)
 
 
-def _of(number: int, total: int) -> str:
-    return f"{number} of {total} pods"
+def _serve(number: int, rollout: Rollout, version: str = "") -> str:
+    return f"{number} of {rollout.wanted} pods{version} are serving"

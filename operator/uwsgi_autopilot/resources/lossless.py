@@ -37,7 +37,7 @@ def of_container(before: Container, after: Container, where: str) -> Iterator[Pr
             )
             yield (
                 f"{where}.{probe}",
-                f"what it asks cannot be changed, or pods get requests they cannot answer: {instead}",
+                f"what it checks cannot be changed, or pods would get requests that they cannot answer: {instead}",
             )
 
 
@@ -54,7 +54,7 @@ def ports_taken(before: Mapping[str, Container], after: Mapping[str, Container],
                 if port.get(field) in taken:
                     yield (
                         f"{where}[{name}].ports[{number}].{field}",
-                        f"expected another than {found(port[field])}: the autopilot's own containers have it",
+                        f"expected something other than {found(port[field])}: the autopilot's own containers use it",
                     )
 
 
@@ -66,18 +66,18 @@ def _stopping(before: Container, after: Container, where: str) -> Iterator[Probl
     if signal not in (was.get("stopSignal"), known):
         yield (
             f"{where}.stopSignal",
-            f"expected {known}, by which it ends without losing a request, found {found(signal)}",
+            f"expected {known}, on which it stops without losing a request, found {found(signal)}",
         )
 
 
 def _about_pre_stop(before: Container, after: Container) -> str | None:
     if before["name"] == "app":
-        return "it cannot be changed: the agent must hear at once that the pod stops"
+        return "it cannot be changed: the agent must learn at once that the pod is stopping"
     least, asked = stop_delay(before) or 0, stop_delay(after)
     if asked is not None and asked >= least:
         return None
     said = f"one of {asked}" if asked is not None else "none"
-    why = "for so long other nodes go on sending requests to a pod that stops"
+    why = "that is how long other nodes may keep sending requests to a pod that is stopping"
     return f"expected a sleep of at least {least} seconds and nothing else, found {said}: {why}"
 
 

@@ -91,7 +91,7 @@ def _first_port(skeleton: Mapping[str, Any]) -> Mapping[str, Any]:
         {"name": "http", "targetPort": "http", "protocol": "TCP"}
     ]
     if not isinstance(ports, list) or not isinstance(ports[0], dict):
-        raise TemplateError("the chart's skeleton service has something else than a list of mappings at spec.ports")
+        raise TemplateError("the chart's skeleton service must have a list of mappings at spec.ports")
     return ports[0]
 
 

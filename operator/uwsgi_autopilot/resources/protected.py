@@ -21,7 +21,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
     "app": {
         "image": "set spec.image",
         "command": "it is the agent's, which starts uWSGI; set spec.module and spec.uwsgi.options",
-        "args": "the agent takes no further ones; set spec.uwsgi.options",
+        "args": "the agent takes no other arguments; set spec.uwsgi.options",
         "restartPolicy": ONCE,
     },
     "nginx": {

@@ -73,7 +73,7 @@ def tuned(spec: TuningSpec, seen: TuningStatus) -> Answer:
     if seen.late:
         return "False", "ShapeNotDelivered", _listed(seen.late)
     if spec.pin is not None:
-        found = f"{seen.shape} serves" if seen.shape else "no agent has told its shape"
+        found = f"{seen.shape} is serving" if seen.shape else "no agent has reported its shape"
         return "False", "Pinned", f"spec.tuning.pin asks for {spec.pin}, {found} so far"
     if spec.mode is Mode.RECOMMEND:
         return "Unknown", "Recommending", _recommending(seen)
@@ -83,7 +83,7 @@ def tuned(spec: TuningSpec, seen: TuningStatus) -> Answer:
 def _searched(seen: TuningStatus) -> Answer:
     if seen.reason is None:
         why = f": {seen.message}" if seen.message else ""
-        return "Unknown", "NoLoad", f"nothing was measured yet{why}{_serving(seen)}"
+        return "Unknown", "NoLoad", f"nothing has been measured yet{why}{_serving(seen)}"
     if seen.limited is Reason.MEMORY_LIMIT:
         return "False", "LimitedByMemory", seen.message
     if seen.limited in (Reason.BOUNDS_REACHED, Reason.CONNECTION_LIMIT):
@@ -99,12 +99,12 @@ def _searched(seen: TuningStatus) -> Answer:
 
 def _recommending(seen: TuningStatus) -> str:
     if seen.recommendation is None:
-        return f"nothing to recommend{_serving(seen)}: {seen.message or 'nothing was measured yet'}"
+        return f"nothing to recommend{_serving(seen)}: {seen.message or 'nothing has been measured yet'}"
     return f"{seen.recommendation} instead of {_named(seen)}: {seen.recommendation_message}"
 
 
 def _serving(seen: TuningStatus) -> str:
-    return f"; {seen.shape} serves" if seen.shape else ""
+    return f"; {seen.shape} is serving" if seen.shape else ""
 
 
 def _named(seen: TuningStatus) -> str:

@@ -36,14 +36,18 @@ def cause_of_server(app: App | None, written: str, message: str) -> Cause:
 
 def cause_of_failure(message: str) -> Cause:
     """The API server fails, or does not answer, several times in a row."""
-    return Cause(reason="ApiServerFails", message=safe(f"what serves stays as it is, it is tried again: {message}"))
+    return Cause(
+        reason="ApiServerFails",
+        message=safe(f"what is serving stays as it is, and the operator keeps trying: {message}"),
+    )
 
 
 def cause_of_fault(error: BaseException) -> Cause:
     """A mistake of ours. Its own words may hold values of the manifest: they are for the log alone."""
-    told = f"{type(error).__name__} at {place_of(error)}: this is a fault of the operator, not of the manifest"
+    told = f"{type(error).__name__} at {place_of(error)}: this is a bug in the operator, not in the manifest"
     return Cause(
-        reason="InternalError", message=f"{told}; what serves stays as it is, it is tried again, and its log says more"
+        reason="InternalError",
+        message=f"{told}; what is serving stays as it is, the operator keeps trying, and its log says more",
     )
 
 

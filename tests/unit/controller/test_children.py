@@ -94,7 +94,7 @@ def test_a_foreign_object_of_that_name_is_left_alone() -> None:
     scene = Scene()
     foreign = {"kind": "Service", "metadata": {"name": "shop", "namespace": "web"}, "spec": {"theirs": True}}
     scene.kube.put(foreign)
-    with pytest.raises(NameTaken, match="Service shop exists already"):
+    with pytest.raises(NameTaken, match="Service shop already exists"):
         scene.ensure(desired())
     assert scene.kube.objects["Service", "web", "shop"]["spec"] == {"theirs": True}
 

@@ -147,7 +147,7 @@ def test_a_foreign_promoted_map_stays_as_it_is_and_nothing_is_given_out() -> Non
     status = scene.runner.status()
     assert status.trouble is not None
     assert status.trouble[0] == "ShapeNotWritten"
-    assert "shop-promoted exists already and does not belong" in status.trouble[1]
+    assert "shop-promoted already exists and does not belong" in status.trouble[1]
 
 
 def test_a_foreign_tuning_map_stays_as_it_is_and_is_named_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -158,7 +158,7 @@ def test_a_foreign_map_of_that_name_stays_as_it_is(name: str) -> None:
         "shop-promoted": lambda store: store.save_promoted(SHOP, "app-shop", NEWER),
         "shop-tuning": lambda store: store.save_tuning(SHOP, "app-shop", a_state()),
     }[name]
-    with pytest.raises(NameTaken, match=f"ConfigMap {name} exists already"):
+    with pytest.raises(NameTaken, match=f"ConfigMap {name} already exists"):
         played(kube, call)
     if name == "shop-promoted":
         with pytest.raises(NameTaken, match=name):

@@ -113,7 +113,7 @@ def test_a_late_pod_is_named_in_a_sentence_that_stays_the_same() -> None:
 def test_pods_that_were_never_asked_have_not_failed() -> None:
     pod = a_pod("a")
     pod.state = pod.heard_at = None
-    assert condition(pod).startswith("NoLoad: nothing was measured yet")
+    assert condition(pod).startswith("NoLoad: nothing has been measured yet")
 
 
 # --- the shape that is desired

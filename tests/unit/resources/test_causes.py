@@ -19,7 +19,7 @@ NOW = datetime(2026, 11, 23, 9, 30, tzinfo=timezone.utc)
 
 RECORDED = [
     ("bad-image", "ImageNotPulled", ["image nope:1 of container app", "registry.example.com"]),
-    ("import-fails", "ImportFailed", ["does not import: ModuleNotFoundError: No module named 'nope'"]),
+    ("import-fails", "ImportFailed", ["cannot be imported: ModuleNotFoundError: No module named 'nope'"]),
     ("no-python", "NoPython", ["has no python3", "Python 3.10 or newer and uWSGI", "spec.python"]),
     ("no-uwsgi", "NoUwsgi", ["uwsgi-autopilot:dev has no uwsgi", "install the package uwsgi or pyuwsgi"]),
     ("bad-option", "StartFailed", ["unknown config directive: nonsense"]),
@@ -30,7 +30,7 @@ RECORDED = [
     ("as-root", "RunsAsRoot", ["uwsgi-autopilot-app:dev would run as root", "numeric USER"]),
     ("too-small", "OOMKilled", ["container app was killed at its memory limit", "spec.resources.limits.memory"]),
     ("over-quota", "QuotaRefused", ["exceeded quota: q"]),
-    ("privileged", "PodSecurityRefused", ["pods cannot be made", "securityContext.privileged=true"]),
+    ("privileged", "PodSecurityRefused", ["pods cannot be created", "securityContext.privileged=true"]),
 ]
 
 
@@ -68,7 +68,7 @@ def test_one_that_serves():
 
 def test_a_bad_image_while_the_version_before_serves():
     answers = conditions_of(seen("old-serves"), now=NOW)
-    assert answers["Available"] == ("True", "PreviousVersionServes", "1 of 1 pods of the previous version serve")
+    assert answers["Available"] == ("True", "PreviousVersionServes", "1 of 1 pods of the previous version are serving")
     assert answers["Ready"][:2] == ("False", "ImageNotPulled")
     assert "image nope:2 of container app" in answers["Ready"][2]
     assert answers["Progressing"][:2] == ("True", "ImageNotPulled")
@@ -139,12 +139,16 @@ MADE = [
         "OOMKilled",
         ["container app was killed at its memory limit (restarted 4 times)", "spec.resources.limits.memory"],
     ),
-    (pod(**waiting("CrashLoopBackOff"), **ended(139), restarts=1), "Crashed", ["ended by signal 11", "restarted once"]),
+    (
+        pod(**waiting("CrashLoopBackOff"), **ended(139), restarts=1),
+        "Crashed",
+        ["killed by signal 11", "restarted once"],
+    ),
     (
         pod(**waiting("CrashLoopBackOff"), **ended(1, TRACEBACK), restarts=1),
         "ImportFailed",
         [
-            "does not import: ConnectionError: could not connect (",
+            "cannot be imported: ConnectionError: could not connect (",
             'File "/app/database.py", line 9, in <module> / engine = connect("postgresql://shop:***@db/shop")',
         ],
     ),
@@ -167,7 +171,7 @@ MADE = [
     (
         pod("nginx", **waiting("CrashLoopBackOff"), **ended(1), restarts=2),
         "Crashed",
-        ["container nginx ended with status 1 (restarted 2 times)"],
+        ["container nginx exited with status 1 (restarted 2 times)"],
     ),
 ]
 
@@ -213,7 +217,7 @@ def test_pods_that_cannot_be_made(message, reason):
     failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}
     deployment = {"metadata": {"generation": 1}, "status": {"observedGeneration": 1, "conditions": [failure]}}
     assert cause_of(Seen(deployment=deployment), now=NOW) == Cause(
-        reason=reason, message=f"pods cannot be made: {message}"
+        reason=reason, message=f"pods cannot be created: {message}"
     )
 
 
@@ -269,5 +273,5 @@ def test_a_mistake_of_ours_is_told_without_the_values_that_it_met():
     except SpecError as error:
         fault = cause_of_fault(error)
     assert fault.reason == "InternalError"
-    assert re.match(r"SpecError at app\.py:\d+: this is a fault of the operator", fault.message)
+    assert re.match(r"SpecError at app\.py:\d+: this is a bug in the operator", fault.message)
     assert "module" not in fault.message

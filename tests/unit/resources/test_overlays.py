@@ -175,7 +175,7 @@ LOSES = [
     pytest.param(
         of_container("app", lifecycle={"preStop": {"sleep": {"seconds": 5}}}),
         "spec.template.spec.containers[app].lifecycle.preStop",
-        "the agent must hear at once",
+        "the agent must learn at once",
         id="the agent hears of the stop too late",
     ),
     pytest.param(
@@ -211,7 +211,7 @@ LOSES = [
     pytest.param(
         of_container("exporter", image="e:1", ports=[{"name": "http", "containerPort": 9100}]),
         "spec.template.spec.containers[exporter].ports[0].name",
-        'expected another than "http"',
+        'expected something other than "http"',
         id="the Service would find the port of another container",
     ),
     pytest.param(
@@ -219,7 +219,7 @@ LOSES = [
             "exporter", "initContainers", image="e:1", restartPolicy="Always", ports=[{"containerPort": 8080}]
         ),
         "spec.template.spec.initContainers[exporter].ports[0].containerPort",
-        "expected another than 8080",
+        "expected something other than 8080",
         id="a sidecar with nginx' port",
     ),
 ]

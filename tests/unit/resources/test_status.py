@@ -97,7 +97,7 @@ def test_how_far_a_rollout_is(seen, available, ready, progressing):
 
 def test_a_failed_new_version_is_explained_while_the_old_one_serves():
     found = conditions(Seen(**rolled(new=0, old=3), pods=[failing("two", "no such host"), failing("one", "old news")]))
-    assert found["Available"] == ("True", "PreviousVersionServes", "3 of 3 pods of the previous version serve")
+    assert found["Available"] == ("True", "PreviousVersionServes", "3 of 3 pods of the previous version are serving")
     assert found["Ready"][:2] == ("False", "ImageNotPulled")
     assert "pod shop-two" in found["Ready"][2]
     assert found["Progressing"][:2] == ("True", "ImageNotPulled")
@@ -106,7 +106,7 @@ def test_a_failed_new_version_is_explained_while_the_old_one_serves():
 def test_what_was_refused_before_any_pod_leaves_the_previous_version_serving():
     refused = Cause(reason="OverlayRefused", message="spec.template.spec.x: no")
     found = conditions(Seen(**rolled(), problem=refused))
-    assert found["Available"] == ("True", "PreviousVersionServes", "3 of 3 pods of the previous version serve")
+    assert found["Available"] == ("True", "PreviousVersionServes", "3 of 3 pods of the previous version are serving")
     assert found["Ready"] == ("False", "OverlayRefused", "spec.template.spec.x: no")
     assert found["Progressing"][:2] == ("False", "OverlayRefused")
 
