@@ -1,4 +1,4 @@
-{{/* All names begin with the chart's own: an umbrella chart shares this space with others. */}}
+{{/* All names begin with the chart's own: in an umbrella chart other charts share the same names. */}}
 
 {{- define "uwsgi-autopilot.fullname" -}}
 {{- .Values.fullnameOverride | default .Release.Name | trunc 46 | trimSuffix "-" -}}
@@ -11,7 +11,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
-{{/* A Deployment's selector can never be changed: neither may these. */}}
+{{/* A Deployment's selector is immutable, so these must never change. */}}
 {{- define "uwsgi-autopilot.selectorLabels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -31,7 +31,7 @@ app.kubernetes.io/component: operator
 {{- if .digest -}}{{ .repository }}@{{ .digest }}{{- else -}}{{ .repository }}:{{ .tag }}{{- end -}}
 {{- end -}}
 
-{{/* The pod template is named by its content: the operator follows a name, and pods know what they were made from. */}}
+{{/* The pod template is named by its content: the operator follows the name, and pods tell what they were made from. */}}
 {{- define "uwsgi-autopilot.podTemplateName" -}}
 {{ include "uwsgi-autopilot.fullname" . }}-pod-{{ include "uwsgi-autopilot.podTemplate" . | sha256sum | trunc 10 }}
 {{- end -}}

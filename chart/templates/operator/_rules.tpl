@@ -6,7 +6,7 @@
 - apiGroups: [uwsgi-autopilot.dev]
   resources: [uwsgiapps/status]
   verbs: [patch]
-# To be named as the owner that its children wait for.
+# To set blockOwnerDeletion in the children's owner references.
 - apiGroups: [uwsgi-autopilot.dev]
   resources: [uwsgiapps/finalizers]
   verbs: [update]

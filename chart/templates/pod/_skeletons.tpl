@@ -17,8 +17,8 @@ service: |
       - {name: http, port: 80, targetPort: http, protocol: TCP}
 poddisruptionbudget: |
   spec:
-    # Never minAvailable: with one pod it would block a node's maintenance forever.
+    # Never minAvailable: with one pod it would block the draining of a node forever.
     maxUnavailable: {{ .Values.disruption.maxUnavailable }}
-    # A pod that is broken anyway may always be evicted.
+    # A pod that is not ready anyway may always be evicted.
     unhealthyPodEvictionPolicy: AlwaysAllow
 {{- end -}}

@@ -14,14 +14,14 @@ metadata:
     {{- toYaml . | nindent 4 }}
     {{- end }}
 spec:
-  # The application's code needs no access to the API server, and no environment full of other Services.
+  # The application's code needs neither access to the API server nor environment variables for every Service.
   automountServiceAccountToken: false
   enableServiceLinks: false
   # Computed by the operator: the delay of nginx, its read timeout and 15 seconds.
   terminationGracePeriodSeconds: 85
   securityContext: {{- toYaml .Values.pod.securityContext | nindent 4 }}
   initContainers:
-    # Brings the agent, one file, to the application's image.
+    # Copies the agent, a single file, to where the application's container finds it.
     - name: agent
       image: {{ include "uwsgi-autopilot.image" .Values.pod.agent.image | quote }}
       imagePullPolicy: {{ .Values.pod.agent.image.pullPolicy }}
@@ -53,14 +53,14 @@ spec:
           valueFrom: {fieldRef: {apiVersion: v1, fieldPath: metadata.uid}}
       ports:
         - {name: agent, containerPort: 9117, protocol: TCP}
-      # The whole way through nginx and uWSGI to spec.health.path. Until it was seen to answer, no other probe runs.
-      # A number: the name belongs to nginx's container.
+      # All the way through nginx and uWSGI to spec.health.path. Until it has answered, no other probe runs.
+      # A number, because the port's name belongs to nginx's container.
       startupProbe:
         httpGet: {path: /_autopilot/startup, port: 9118}
         periodSeconds: 2
         timeoutSeconds: 5
         failureThreshold: {{ ceil (divf .Values.pod.app.startupSeconds 2) }}
-      # The agent, never the application: a probe that waits behind requests kills pods when they are needed most. Not
+      # The agent, never the application: a probe that queues behind requests kills pods when they are needed most. Not
       # through nginx: one that is dead would take the application along, whose requests in service can still be finished.
       # Strangers reach this port too, but one thread serves it, reads a question as it accepts its connection, and
       # bounds connections in all and of one address: beside 300 half-open ones a probe takes as long as without.
@@ -70,7 +70,7 @@ spec:
         timeoutSeconds: 5
         failureThreshold: 6
       securityContext: {{- toYaml .Values.pod.app.securityContext | nindent 8 }}
-      # An import that fails leaves its traceback there, which the condition shows.
+      # A failed import leaves its traceback there, and the condition shows it.
       terminationMessagePath: /dev/termination-log
       terminationMessagePolicy: File
       volumeMounts:
@@ -81,14 +81,14 @@ spec:
         - {name: desired, mountPath: /etc/uwsgi-autopilot/desired, readOnly: true}
         - {name: promoted, mountPath: /etc/uwsgi-autopilot/promoted, readOnly: true}
         - {name: tmp, mountPath: /tmp}
-    # An ordinary container, no native sidecar: those stop last, and the agent waits for nginx before it stops.
+    # An ordinary container, not a native sidecar: sidecars stop last, and the agent waits for nginx before it stops.
     - name: nginx
       image: {{ include "uwsgi-autopilot.image" .Values.pod.nginx.image | quote }}
       imagePullPolicy: {{ .Values.pod.nginx.image.pullPolicy }}
       command: [nginx, -e, stderr, -c, /etc/uwsgi-autopilot/config/nginx.conf]
       ports:
         - {name: http, containerPort: 8080, protocol: TCP}
-        # The kubelet's alone: no Service leads there.
+        # For the kubelet alone: no Service leads there.
         - {name: probes, containerPort: 9118, protocol: TCP}
       # nginx asks the agent, over a unix socket: a generation accepts, and the application was seen to answer and does
       # not hang. Load, answers with 5xx and a change never make it false.
@@ -103,7 +103,7 @@ spec:
         timeoutSeconds: 5
         failureThreshold: 6
       lifecycle:
-        # Other nodes go on sending for a while. Then SIGQUIT, the image's stop signal: requests in flight are answered.
+        # Other nodes keep sending requests for a while. Then SIGQUIT, the image's stop signal: requests in flight are answered.
         preStop: {sleep: {seconds: {{ .Values.pod.nginx.stopDelaySeconds }}}}
       securityContext: {{- toYaml .Values.pod.nginx.securityContext | nindent 8 }}
       resources: {{- toYaml .Values.pod.nginx.resources | nindent 8 }}
@@ -121,7 +121,7 @@ spec:
     # Names of both ConfigMaps: the operator.
     - {name: config, configMap: {name: set-by-the-operator, defaultMode: 0444}}
     - {name: promoted, configMap: {name: set-by-the-operator, defaultMode: 0444}}
-    # The operator asks for a shape by an annotation; the kubelet makes this file of it.
+    # The operator asks for a shape through an annotation; the kubelet turns it into this file.
     - name: desired
       downwardAPI:
         defaultMode: 0444
@@ -131,7 +131,7 @@ spec:
     - {name: static, emptyDir: {sizeLimit: {{ .Values.pod.volumes.staticSize }}}}
     - {name: nginx-tmp, emptyDir: {sizeLimit: {{ .Values.pod.volumes.nginxTmpSize }}}}
     - {name: tmp, emptyDir: {sizeLimit: {{ .Values.pod.volumes.tmpSize }}}}
-  # Spread over nodes as far as possible. matchLabelKeys tells applications and versions apart without naming one.
+  # Spread over nodes as far as possible. matchLabelKeys keeps applications and versions apart without naming any.
   topologySpreadConstraints:
     - maxSkew: 1
       topologyKey: kubernetes.io/hostname

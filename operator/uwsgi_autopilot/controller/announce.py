@@ -1,4 +1,4 @@
-"""Pass on what happened to an application's shape: a log line, a metric, an Event, all with the same words."""
+"""Report what happened to an application's shape: a log line, a metric and an Event with the same words."""
 
 import logging
 

@@ -1,6 +1,6 @@
 """What the watches have shown, a few fields of each object, and which applications have work waiting.
 
-A hint, never the truth: whoever acts on it reads the object again or names its uid in the write.
+A hint, never the truth: whoever acts on it reads the object again, or names its uid in the write.
 """
 
 from collections.abc import Callable, Set
@@ -48,7 +48,7 @@ class Cache:
     on_news: Callable[[Key], None] = lambda key: None
 
     def look_again(self, key: Key, after: float = 0.0) -> None:
-        """The status of this application may be another one, by what its objects say."""
+        """The objects of this application have changed, so its status may have, too."""
         self.changed.add(key)
         self.statuses.mark(key, after)
 
@@ -116,7 +116,7 @@ class Cache:
         if before != children.get(name):
             self.specs.mark(key, after=0.1)
         if body["kind"] == "Deployment":
-            # Its status says how a rollout goes.
+            # Its status tells how a rollout is going.
             self.look_again(key, after=0.1)
 
     def _promoted(self, key: Key, body: Body, gone: bool) -> None:
@@ -138,7 +138,7 @@ class Cache:
         return {seen.uid for each in self.children.values() for (is_a, _), seen in each.items() if is_a == kind}
 
     def forget(self, kind: str, gone: set[str]) -> None:
-        """Drop what a complete list no longer has: the watch has missed its end."""
+        """Drop what a complete list no longer has: the watch missed its deletion."""
         for key, pods in list(self.pods.items()) if kind == "Pod" else ():
             for uid in gone & set(pods):
                 del pods[uid]

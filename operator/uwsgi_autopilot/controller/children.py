@@ -27,7 +27,10 @@ AT_ONCE = 8
 
 
 class NameTaken(AutopilotError):
-    """An object with the name that we need belongs to somebody else."""
+    """An object with a name that we need belongs to somebody else."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"{kind} {name} already exists and does not belong to this application: it is left alone")
 
 
 @dataclass(slots=True)
@@ -78,7 +81,7 @@ class Children:
         try:
             return await self.kube.apply({**body, "metadata": metadata})
         except (Conflict, NotFound):
-            # It went in between, or the watch has missed its end: the next turn makes it.
+            # It was deleted in between, or the watch missed its deletion: the next turn creates it.
             self.cache.children.get(Key(app.namespace, app.name), {}).pop(name_of(body), None)
             self.cache.specs.mark(Key(app.namespace, app.name), after=1.0)
             raise
@@ -95,17 +98,17 @@ class Children:
                 **await self.kube.merge(body["kind"], meta["namespace"], meta["name"], {"metadata": change}),
             }
         except Conflict:
-            return body  # somebody was quicker: the next write sees to it
+            return body  # somebody was faster: the next write takes care of it
 
     async def _ours(self, app: App, body: Body) -> Body:
         kind, name = name_of(body)
         found = await self.kube.get(kind, app.namespace, name)
         if owner_uid(found) != app.uid:
-            raise NameTaken(f"{kind} {name} already exists and does not belong to this application: it is left alone")
+            raise NameTaken(kind, name)
         return found
 
     async def _scale(self, app: App) -> None:
-        """The apply never contains replicas, so that whoever scales the Deployment keeps what he set."""
+        """The apply never contains replicas, so that whoever scales the Deployment keeps the number they set."""
         if app.replicas is None:
             return
         live = await self.kube.get("Deployment", app.namespace, app.name)
@@ -114,8 +117,8 @@ class Children:
             await self.kube.merge("Deployment", app.namespace, app.name, body, subresource="scale")
 
     async def _prune(self, key: Key, app: App, desired: set[Name]) -> None:
-        """What we made and nobody needs. A pod's configuration stays while a ReplicaSet names it, else no rollback
-        and no replacement of an old pod could start."""
+        """Delete what we made and nobody needs. A pod's configuration stays while a ReplicaSet refers to it: otherwise
+        no rollback and no replacement of an old pod could start."""
         keep = desired | {("ConfigMap", name) for name in (promoted_name(app.name), tuning_name(app.name))}
         old = {
             name: seen
@@ -150,7 +153,7 @@ def hash_of(body: Body) -> str:
 
 
 def _first(body: Body, app: App) -> Body:
-    """The one write that says how many pods there are at first."""
+    """The only write that sets the initial number of pods."""
     if body["kind"] != "Deployment":
         return body
     return {**body, "spec": {**body["spec"], "replicas": 1 if app.replicas is None else app.replicas}}

@@ -12,7 +12,7 @@ PAGE_BYTES = 4096
 
 @dataclass(slots=True)
 class Counters:
-    """Written by the parts as they work. loop_lag: of the last turn of the runners."""
+    """Updated by the parts as they work. loop_lag: of the runners' last turn, seconds."""
 
     reconciles: dict[str, int] = field(default_factory=dict)
     reconcile_seconds: float = 0.0
@@ -30,7 +30,7 @@ class Counters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """What others count or hold, at the moment of the page."""
+    """What other parts count or hold at the moment of the page."""
 
     applications: int
     pods: int

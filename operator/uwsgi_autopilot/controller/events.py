@@ -1,6 +1,6 @@
 """Events on the UwsgiApp (events.k8s.io/v1): one for each decision; a repeated refusal counts up in one Event.
 
-Written by one task from a short queue: an API server that is away costs Events, never a decision.
+Written by one task from a short queue: while the API server is unreachable Events are lost, never a decision.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ class Events:
         what = (key, body["regarding"]["uid"], body["reason"])
         if body["type"] == "Warning" and what in self._last:
             name, count, since = self._last[what]
-            # The note can never be changed: the API server refuses such a write.
+            # A note cannot be changed: the API server refuses that.
             series = {"series": {"count": count + 1, "lastObservedTime": micro_time(now)}}
             try:
                 await self._kube.merge("Event", key.namespace, name, series)

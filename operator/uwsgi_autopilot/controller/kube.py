@@ -1,7 +1,7 @@
 """The API server, as plain dicts: the only file that imports the Kubernetes client.
 
-Every call is one request with a timeout; 429 is obeyed here, everything else is the caller's to answer. A write that
-is meant for one object carries its `metadata.uid`, so that another object of the same name gives a Conflict.
+Every call is one request with a timeout; 429 is handled here, every other error is the caller's. A write that
+is meant for one object carries its `metadata.uid`, so that another object of the same name causes a Conflict.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ from uwsgi_autopilot.resources.objects import CHILDREN
 
 REQUEST_SECONDS = 30.0
 CHUNK = 100
-# 429 says when to come again; more often than this in a row is an outage.
+# 429 says when to retry; more of them in a row than this is an outage.
 MOST_PAUSES = 5
 LONGEST_PAUSE = 30.0
 LONGEST_MESSAGE = 1024
-# What a server-side apply says to a field of a wrong type or name, whatever fieldValidation is. The API server calls
-# that an error of its own: status 500 and no reason (seen in 1.34).
+# What a server-side apply answers to a field of the wrong type or name, whatever fieldValidation is. The API server
+# calls that an error of its own: status 500 and no reason (seen in 1.34).
 NOT_TYPED = "failed to create typed patch object"
 
 Body = dict[str, Any]
@@ -61,11 +61,11 @@ class NotFound(ApiError):
 
 
 class Conflict(ApiError):
-    """409: it exists already, another one of that name, or other fields' owner."""
+    """409: the object already exists, another one has its name, or another manager owns the fields."""
 
 
 class Unreachable(AutopilotError):
-    """No answer, or not the API server's: it is away, or the way to it."""
+    """No answer, or one that is not the API server's: it cannot be reached."""
 
 
 class Kube:
@@ -77,7 +77,7 @@ class Kube:
 
     @classmethod
     async def connect(cls) -> "Kube":
-        """In a pod with its service account, else as kubectl would. Raises Unreachable when neither is there."""
+        """In a pod with its service account, elsewhere as kubectl would. Raises Unreachable without either."""
         settings = client.Configuration()
         try:
             if os.environ.get("KUBERNETES_SERVICE_HOST"):

@@ -1,6 +1,6 @@
 """`uwsgi-autopilot operator`: kopf's watches, reconciles, poller, runners and one HTTP port, in one event loop.
 
-Ends with a traceback when any of them does: a restart begins from what the cluster says, and the applications go on
+Exits with a traceback when any of them fails: a restart begins with what the cluster says, and the applications go on
 without an operator meanwhile.
 """
 
@@ -36,9 +36,9 @@ from uwsgi_autopilot.resources.tuned import TuningStatus
 log = logging.getLogger(__name__)
 
 RELIST_SECONDS = 300.0
-# An own check of the loop, and what the kubelet's probe asks for.
+# How late the event loop may be before the kubelet's probe fails.
 LOOP_SECONDS = 30.0
-# Objects that the watch has not shown for two whole lists: it is dead, whatever it says of itself.
+# A watch that misses the same objects in two complete lists is dead, whatever it reports.
 MISSED_LISTS = 2
 
 
@@ -55,7 +55,7 @@ class Options:
 
 
 class MaskedFormatter(logging.Formatter):
-    """The API server's words repeat values of manifests, and a traceback whatever was being read."""
+    """The API server's messages repeat values of manifests, and a traceback may show anything that was being read."""
 
     def format(self, record: logging.LogRecord) -> str:
         return masked(super().format(record))
@@ -66,7 +66,7 @@ def run_operator(options: Options) -> int:
     handler = logging.StreamHandler()
     handler.setFormatter(MaskedFormatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    # kopf tells of each event and each watch; what goes wrong there still comes through.
+    # kopf logs every event and every watch; its warnings still come through.
     logging.getLogger("kopf").setLevel(logging.WARNING)
     asyncio.run(Operator(options).run())
     return 0
@@ -119,11 +119,11 @@ class Operator:
         return runner.status() if runner is not None else TuningStatus()
 
     async def _all_until_stopped(self, *parts: Coroutine[Any, Any, None]) -> None:
-        """Until SIGTERM, or until one of them ends: then that one's error, if it has one, is ours."""
+        """Run until SIGTERM, or until one of them ends; its error, if any, is raised."""
         stop = asyncio.Event()
         tasks = [asyncio.create_task(each) for each in parts]
         waiting = asyncio.create_task(stop.wait())
-        # After kopf has set its own handlers, which would end only kopf.
+        # After kopf has installed its own handlers, which would stop only kopf.
         await asyncio.sleep(0.5)
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
@@ -155,7 +155,7 @@ class Operator:
     # --- the cache against whole lists
 
     async def _relist(self) -> None:
-        """A watch that lost an end, or died without a word, shows here."""
+        """Find a watch that missed a deletion, or died silently."""
         while True:
             await asyncio.sleep(5.0 if not self.cache.listed else RELIST_SECONDS)
             try:
@@ -196,10 +196,10 @@ class Operator:
         return runner
 
     async def _healthz(self, request: web.Request) -> web.Response:
-        """An API server that is away is no reason to die; a loop that stands still, or a deaf watch, is."""
+        """An unreachable API server is no reason to restart; a stalled event loop or a dead watch is."""
         late = time.monotonic() - self.runners.turned_at
         if late > LOOP_SECONDS:
-            return web.Response(status=503, text=f"the event loop has stood still for {late:.0f} s\n")
+            return web.Response(status=503, text=f"the event loop has been stalled for {late:.0f} s\n")
         if self.misses >= MISSED_LISTS:
             return web.Response(status=503, text="a watch is missing objects that the lists have\n")
         return web.Response(text="ok\n")
@@ -226,6 +226,6 @@ class Operator:
 
 
 def _is_ours(body: dict[str, Any]) -> bool:
-    """Anybody may write our labels on anything: what the cache would not take, it cannot miss."""
+    """Anybody may put our labels on anything: what the cache would not take, it cannot miss."""
     key = owner_key(body)
     return key is not None and (body["kind"] != "Pod" or made_for(body, key.name))

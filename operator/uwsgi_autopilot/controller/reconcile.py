@@ -1,6 +1,6 @@
-"""One application, level-triggered and idempotent: read → desired (pure) → apply; and beside it its status.
+"""Reconcile one application, level-triggered and idempotent: read → desired (pure) → apply; and write its status.
 
-Whatever happened, everything is compared. Two lanes with workers of their own: a new manifest never waits behind
+Whatever happened, everything is compared. Each of the two lanes has its own workers: a new manifest never waits behind
 figures, and a status never behind a slow apply.
 """
 
@@ -32,7 +32,7 @@ LONGEST_RETRY_SECONDS = 300.0
 # Even when nothing seems to have happened.
 AGAIN_SECONDS = 300.0
 TEMPLATE_SECONDS = 30.0
-# Two writers at once, or a server that is busy, are gone the next time: no news for a condition.
+# Two writers at once, or a busy server, are usually gone by the next try: nothing to report in a condition.
 TRIES_UNTOLD = 1
 
 
@@ -112,7 +112,7 @@ class Reconciler:
     async def reconcile(self, key: Key) -> str:
         """ok; refused: the objects cannot be what is desired, and the status says why; failed: it is tried again.
 
-        One application's trouble is no reason to leave the others alone, whatever it is.
+        One application's trouble, whatever it is, must not keep the others from being reconciled.
         """
         try:
             body = await self.kube.get("UwsgiApp", key.namespace, key.name)
@@ -153,7 +153,7 @@ class Reconciler:
         return app, None
 
     def _again(self, key: Key, error: Exception) -> str:
-        """Later and later, and the same fault is logged once."""
+        """With growing delays; the same error is logged once."""
         before, words = self.failures.get(key), f"{type(error).__name__}: {error}"
         tries = before.tries + 1 if before is not None else 1
         self.failures[key] = Failure(tries, words)
@@ -199,10 +199,10 @@ class Reconciler:
         try:
             await self.statuses.tell_failure(key, done.uid, error)
         except (ApiError, Unreachable):
-            return  # it cannot be told as long as the API server takes no status
+            return  # it cannot be reported while the API server accepts no status
         except Exception as another:
             if not again:
-                log.error("nor can that be told app=%s", key, exc_info=another)
+                log.error("nor can that be reported app=%s", key, exc_info=another)
 
 
 def is_passing(problem: Exception | None) -> bool:

@@ -1,10 +1,10 @@
-"""One application's shape: load what is stored, then once a second plan, carry out, keep, tell.
+"""One application's shape: load what is stored, then once a second plan, carry out, save, report.
 
     cache ─► pods ─► fleet.plan ─► ConfigMap NAME-promoted, then pod annotations ─► NAME-tuning
                        ▲    └────► Events, log, metrics, a look at the status
     poller ─► Pod ─────┘
 
-Whatever goes wrong here concerns this application alone.
+Whatever goes wrong here affects this application alone.
 """
 
 import asyncio
@@ -40,8 +40,8 @@ from uwsgi_autopilot.resources.unwritten import cause_of_fault
 log = logging.getLogger(__name__)
 
 STEP_SECONDS = 1.0
-TOGETHER_SECONDS = 0.1  # news of several pods comes at once
-VERIFY_SECONDS = 10.0  # a watch has shown our write long before
+TOGETHER_SECONDS = 0.1  # news of several pods comes together
+VERIFY_SECONDS = 10.0  # by then a watch has long shown our write
 LONGEST_PAUSE_SECONDS = 60.0
 CONFLICTS_UNTOLD = 2  # in a row
 LEARNT_SECONDS = 60.0  # what was learnt is kept no more often; what was decided, at once
@@ -96,7 +96,7 @@ class Runner:
 
     async def _pause(self) -> None:
         if self.failures:
-            # News is no reason to try in haste what has just failed.
+            # News is no reason to hurry a retry of what has just failed.
             await asyncio.sleep(min(STEP_SECONDS * 2.0 ** min(self.failures, 10), LONGEST_PAUSE_SECONDS))
             return
         # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the news.
@@ -106,16 +106,16 @@ class Runner:
         await asyncio.sleep(TOGETHER_SECONDS)
 
     async def step(self) -> None:
-        """Nothing that happens here ends the runner, but being cancelled."""
+        """Nothing that happens here ends the runner except cancellation."""
         now = self.clock()
         try:
             news = self.told.news(await self._step(now), self.refused.keys(), now)
         except NotFound as error:
-            # Of NAME-promoted: the reconcile makes it.
+            # Of NAME-promoted: the reconcile creates it.
             self.cache.specs.mark(self.key)
             self._failed("ShapeNotWritten", f"not written yet: {error}")
         except Conflict as error:
-            # Two writers at once: gone the next time, and no news for a condition.
+            # Two writers at once: usually gone by the next try, and nothing to report in a condition.
             self.failures += 1
             if self.failures > CONFLICTS_UNTOLD:
                 self._failed("ShapeNotWritten", f"something else keeps writing it at the same time: {error}")
@@ -154,7 +154,7 @@ class Runner:
         return self.state
 
     def _seen(self, state: FleetState, now: float) -> FleetState:
-        """The state with what the watches have shown since."""
+        """The state, with what the watches have shown since."""
         there = self.cache.pods_of(self.key)
         running = {uid: info for uid, info in there.items() if info.ip and info.running}
         pods: dict[str, Pod] = {}
@@ -175,7 +175,7 @@ class Runner:
         return replace(state, app=self.app, pods=pods, coming=coming, stored=stored)
 
     def _still_stored(self, state: FleetState) -> bool:
-        """As far as the watch has shown: somebody else may have changed or removed it."""
+        """Is NAME-promoted as we wrote it, as far as the watch shows? Somebody else may have changed or removed it."""
         if self.key not in self.cache.promoted:
             return not self.cache.listed
         return self.cache.promoted[self.key] == (self.uid, state.promoted)
@@ -195,12 +195,12 @@ class Runner:
             self.state = delivery.warned(self.state, action.uid)
 
     async def _annotate(self, pod: Pod, desired: DesiredShape) -> None:
-        """What is refused for one pod is no reason to leave the others: it is late then, and written again."""
+        """A refusal for one pod must not hold up the others: the pod counts as late, and is written again."""
         body = {"metadata": {"uid": pod.uid, "annotations": {DESIRED: desired.to_text()}}}
         try:
             await self.kube.merge("Pod", self.key.namespace, pod.name, body)
         except (NotFound, Conflict):
-            return  # another pod of that name, or none: the watch will say so
+            return  # another pod has that name, or none: the watch will show it
         except ApiError as error:
             if pod.uid not in self.refused:
                 log.warning("annotation refused, retrying app=%s pod=%s: %s", self.key, pod.name, error)
@@ -216,7 +216,7 @@ class Runner:
         try:
             await self.store.save_tuning(self.key, self.uid, state)
         except NameTaken as error:
-            # It serves and is tuned all the same; a restart of ours will learn it again.
+            # It is served and tuned all the same; after a restart the operator learns it again.
             log.warning("what was learnt is not saved app=%s: %s", self.key, error)
         self.kept = new
 
@@ -229,7 +229,7 @@ class Runner:
         self.trouble = (reason, sentence)
 
     def _broken(self, error: Exception) -> None:
-        """A mistake of ours. Said once with its traceback; what may have led to it is dropped."""
+        """A bug of ours. Logged once with its traceback; what may have led to it is dropped."""
         if self.trouble is None or self.trouble[0] != "InternalError":
             log.error("planning failed, what was learnt is dropped app=%s", self.key, exc_info=error)
         self.counters.tuning_errors += 1

@@ -1,4 +1,4 @@
-"""Start and stop one runner for each application that the cache has."""
+"""Start and stop one runner for each application in the cache."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ from uwsgi_autopilot.controller.runner import Runner
 from uwsgi_autopilot.controller.workqueue import Key
 
 TURN_SECONDS = 0.5
-# Of applications whose ConfigMaps are read in one turn.
+# How many applications' ConfigMaps are read in one turn.
 BEGIN_AT_ONCE = 20
 
 
@@ -47,7 +47,7 @@ class Runners:
             await self._end(list(self.running))
 
     def turn(self) -> None:
-        """Bring the runners up to the applications that there are."""
+        """Start and stop runners so that they match the applications that exist."""
         gone = [key for key, runner in self.running.items() if self._app(key, runner.uid) is None]
         for key in gone:
             self._tasks.pop(key).cancel()
@@ -58,7 +58,7 @@ class Runners:
                 runner.app = app
         begun = 0
         for key, seen in self.cache.apps.items():
-            # Before everything was listed an application without pods may have some.
+            # Until everything has been listed, an application without pods may still have some.
             there = self.cache.listed or self.cache.pods.get(key)
             if key in self.running or seen.spec is None or not there or begun >= BEGIN_AT_ONCE:
                 continue

@@ -54,7 +54,7 @@ def owner_uid(body: Body, kind: str = KIND) -> str:
 
 
 def made_for(body: Body, app: str) -> bool:
-    """By the name of its ReplicaSet, NAME-HASH, the pod is the application's. Anybody may write our labels.
+    """By the name of its ReplicaSet, NAME-HASH, the pod is the application's. Anybody may set our labels.
 
     ReplicaSets are not watched, so at first the name has to do. It is wrong about pods of a ReplicaSet of that name
     which somebody else made, or which a deleted application of the same name has left. The status reads an
@@ -78,7 +78,7 @@ def desired_in(texts: Mapping[str, str], name: str) -> DesiredShape | None:
 
 def child_seen(body: Body) -> ChildSeen:
     if body["kind"] == "Deployment":
-        # Whoever scales it changes nothing of what we apply.
+        # Scaling it changes nothing that we apply.
         body = {**body, "spec": {name: value for name, value in body["spec"].items() if name != "replicas"}}
     return ChildSeen(
         uid=body["metadata"]["uid"],
@@ -108,7 +108,7 @@ def pod_info(body: Body) -> PodInfo:
 
 
 def seconds_of(text: str | None) -> float:
-    """`2025-01-31T12:00:00Z` in seconds since 1970; 0 for what is no time."""
+    """`2025-01-31T12:00:00Z` in seconds since 1970; 0 for anything that is not a time."""
     try:
         return datetime.fromisoformat(text or "").timestamp()
     except ValueError:

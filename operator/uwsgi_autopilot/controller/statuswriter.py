@@ -1,4 +1,4 @@
-"""Write an application's status: read what is there, let resources/ say what that means, write what is worth it.
+"""Write an application's status: read what exists, let resources/ interpret it, write what is worth writing.
 
 Of two kinds: after something happened to the objects they are read again; for figures and words of the tuner nothing
 is read, and what was last found of the objects stands.
@@ -33,12 +33,12 @@ HEAD = {"apiVersion": API_VERSION, "kind": KIND}
 MOST_PER_SECOND = 20
 # Figures alone, with the words of the moment.
 FIGURES_SECONDS = 4.5
-# Some causes are told by time alone: a pod that is never ready.
+# Some causes show only with time, such as a pod that never becomes ready.
 LOOK_AGAIN_SECONDS = 20.0
 LOOK_AGAIN_CALM_SECONDS = 300.0
-# The same again tomorrow, unless somebody changes something.
+# These last until somebody changes something.
 REFUSALS = (400, 403, 422)
-PODS_READ = 50  # of a large application; the causes of the rest are the same
+PODS_READ = 50  # of a large application; the rest have the same causes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +135,7 @@ class StatusWriter:
         labels, uid = selector_text(key.name), deployment["metadata"]["uid"]
         # Each is older than its first pod, so whatever the list lacks is not one of ours.
         asked = self.cache.owners_of(key)
-        # Anybody may write our labels on anything.
+        # Anybody may put our labels on anything.
         listed = self.kube.list("ReplicaSet", key.namespace, labels)
         replicasets = [each async for each in listed if owner_uid(each, "Deployment") == uid]
         own = {each["metadata"]["uid"] for each in replicasets}
@@ -158,7 +158,7 @@ class StatusWriter:
         try:
             await self.kube.apply({**HEAD, "metadata": meta, "status": status}, subresource="status")
         except (NotFound, Conflict):
-            return  # it went, or another one has its name: nobody to tell
+            return  # it is gone, or another one has its name: there is nobody to tell
 
 
 def cause_of_problem(app: App | None, problem: Exception | None) -> Cause | None:
@@ -178,7 +178,7 @@ def cause_of_problem(app: App | None, problem: Exception | None) -> Cause | None
 
 
 def lasting(problem: Exception) -> bool:
-    """Does it end only when somebody changes something? Else it is tried again, later and later."""
+    """Does it last until somebody changes something? Anything else is retried with growing delays."""
     if isinstance(problem, ApiError):
         return problem.status in REFUSALS
     return isinstance(problem, SpecError | TemplateError | NameTaken)

@@ -1,9 +1,9 @@
-"""What outlives the operator: two ConfigMaps of each application.
+"""What outlives the operator: two ConfigMaps for each application.
 
 NAME-promoted holds the shape that every pod is to have and new ones start with: the truth. NAME-tuning holds the
-pending change, what the tuner remembers and the history; never mounted, and lost without harm.
+pending change, what the tuner remembers and the history; it is never mounted, and losing it does no harm.
 
-Nothing is written over that is not the application's own, or that was changed since it was read.
+Nothing is overwritten that is not the application's own, or that has changed since it was read.
 """
 
 import json
@@ -28,7 +28,7 @@ from uwsgi_autopilot.tuner.memory import MAX_JSON_BYTES, Memory
 Body = dict[str, Any]
 
 MOST_BYTES = 3 * MAX_JSON_BYTES
-# Of what the tuner remembers: moves with every second that is looked at, though nothing is learnt.
+# Of what the tuner remembers: changes with every second that is observed, although nothing is learnt.
 _VOLATILE = ("points", "reference", "at")
 
 
@@ -55,7 +55,7 @@ class Store:
     kube: Kube
 
     async def load(self, key: Key, uid: str) -> Stored:
-        """What the ConfigMaps of this very application say; nothing where they are missing or not readable."""
+        """What this application's own ConfigMaps say; nothing where they are missing or unreadable."""
         promoted = await self._own(key, uid, promoted_name(key.name))
         tuning = await self._own(key, uid, tuning_name(key.name))
         return stored_in(promoted.get("data") or {}, tuning.get("data") or {})
@@ -94,7 +94,7 @@ class Store:
         if desired is None or desired.version == UNVERSIONED:
             await self._write(found, app.uid, made["data"])
         elif owner_uid(found) != app.uid:
-            raise _taken(found)
+            raise NameTaken("ConfigMap", found["metadata"]["name"])
 
     async def _own(self, key: Key, uid: str, name: str) -> Body:
         try:
@@ -106,18 +106,13 @@ class Store:
     async def _write(self, found: Body, uid: str, data: dict[str, str]) -> None:
         """Compare and swap."""
         if owner_uid(found) != uid:
-            raise _taken(found)
+            raise NameTaken("ConfigMap", found["metadata"]["name"])
         known = found.get("data") or {}
         if all(known.get(name) == text for name, text in data.items()):
             return
         meta = found["metadata"]
         seen = {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]}
         await self.kube.merge("ConfigMap", meta["namespace"], meta["name"], {"metadata": seen, "data": data})
-
-
-def _taken(found: Body) -> NameTaken:
-    name = found["metadata"]["name"]
-    return NameTaken(f"ConfigMap {name} already exists and does not belong to this application: it is left alone")
 
 
 def stored_in(promoted: Body, tuning: Body) -> Stored:
@@ -139,7 +134,7 @@ def stored_in(promoted: Body, tuning: Body) -> Stored:
 
 
 def _sane(version: Version) -> bool:
-    """It leaves numbers for those that come after it."""
+    """It leaves numbers for later versions."""
     return max(version) < MAX_NUMBER // 2
 
 
@@ -157,12 +152,12 @@ def text_of(state: FleetState) -> str:
 
 
 def decided(state: FleetState) -> str:
-    """Changes with each version that is given out and each entry: to be kept at once."""
+    """Changes with each version that is given out and each entry; such a change is saved at once."""
     told = [entries.to_json(each) for each in state.history]
     return json.dumps([state.change.to_json() if state.change else None, told, state.last])
 
 
 def learnt(state: FleetState) -> str:
-    """Changes when the tuner has learnt something, not with every second that was looked at."""
+    """Changes when the tuner has learnt something, not with every second that was observed."""
     known = state.memory.to_json()
     return json.dumps({name: value for name, value in known.items() if name not in _VOLATILE})

@@ -19,7 +19,7 @@ from uwsgi_autopilot.resources.tuned import TuningStatus
 FRESH_S = 10.0
 # The agents' own requests to idle applications, one in 10 s, are no load.
 LEAST_RPS = 0.5
-# Of a figure that is shown: more is news even while nothing is tuned.
+# A shown figure that has changed by more than this factor is news even while nothing is tuned.
 MUCH = 1.5
 
 
@@ -40,7 +40,7 @@ def figures_of(state: FleetState, now: float) -> Figures:
 
 
 def moved(shown: Figures, found: Figures, *, hot: bool) -> bool:
-    """Is it worth showing the new ones? hot: somebody may be watching."""
+    """Are the new figures worth showing? hot: somebody may be watching."""
     pairs = ((shown.rps, found.rps), (shown.p99_s, found.p99_s))
     return (hot and shown != found) or any(_moved(*pair) for pair in pairs)
 
@@ -52,7 +52,7 @@ def _moved(shown: float | None, found: float | None) -> bool:
 
 
 def words_of(state: FleetState, now: float) -> tuple[object, ...]:
-    """Another value when something has happened that a person waits for; sentences with figures are not in it."""
+    """Differs when something has happened that a person waits for; sentences with figures are left out."""
     word = state.hold or state.word
     return (
         word.reason if word else None,
@@ -73,7 +73,7 @@ def status_of(
     """trouble: see TuningStatus. refused: sentences of pods whose annotation could not be written, by uid."""
     pods = list(state.pods.values())
     answering = [pod for pod in pods if not pod.silent(now)]
-    # One that was never asked has not failed.
+    # A pod that was never polled has not failed.
     failing = [pod for pod in pods if pod.problem is not None and pod.silent(now)]
     shapes = Counter(pod.shape for pod in answering if pod.shape is not None)
     limited, message = _limited(state)
@@ -109,7 +109,7 @@ def status_of(
 def _limited(state: FleetState) -> tuple[Reason | None, str]:
     """The limit that forbids a better shape, and the sentence to show."""
     word = state.hold or state.word
-    # The trial that was refused may end undecided in the same second.
+    # A refused trial may end undecided in the same second.
     decided = _last(state, lambda entry: entry.kind is not Kind.UNDECIDED)
     if decided and decided.kind is Kind.REFUSE and decided.reason == RefusalReason.MEMORY_LIMIT.value:
         return Reason.MEMORY_LIMIT, f"the agent refused {decided.to_shape}: {decided.message}"
@@ -121,7 +121,7 @@ def _last(state: FleetState, is_one: Callable[[Entry], bool]) -> Entry | None:
 
 
 def _desired(state: FleetState) -> DesiredShape:
-    """Of a single pod its own, a trial's too: nobody else is to have another one."""
+    """For a single pod its own, even a trial's: no other pod is to have another one."""
     if len(state.pods) == 1:
         return delivery.desired_for(state, next(iter(state.pods.values())))
     return state.promoted
@@ -136,7 +136,7 @@ def _given_up(state: FleetState) -> list[str]:
 
 
 def _late(state: FleetState, now: float, refused: Mapping[str, str]) -> list[str]:
-    """Without its seconds: it would be another sentence each time."""
+    """Without the seconds, which would change the sentence each time."""
     late = [pod for pod in delivery.late_pods(state, now) if pod.uid not in refused]
     return [*refused.values(), *(f"pod {pod.name} {_not_reported(state, pod)}" for pod in late)]
 

@@ -1,4 +1,4 @@
-"""Applications that wait for work: each at most once at a time, some of them not before a moment."""
+"""Applications with work waiting: each is in work at most once at a time, some not before a given moment."""
 
 import asyncio
 import contextlib
@@ -25,13 +25,13 @@ class Workqueue:
         self._news = asyncio.Event()
 
     def mark(self, key: Key, after: float = 0.0) -> None:
-        """Of several moments for one application the earliest counts."""
+        """If an application has several moments, the earliest counts."""
         at = time.monotonic() + after
         self._at[key] = min(self._at.get(key, at), at)
         self._news.set()
 
     def __len__(self) -> int:
-        """Those whose moment has come."""
+        """How many are due now."""
         now = time.monotonic()
         return sum(at <= now for at in self._at.values())
 

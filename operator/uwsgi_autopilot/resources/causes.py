@@ -1,7 +1,7 @@
 """Why an application is not served, or not by its newest version: one reason and one sentence from what the API server
 shows of its Deployment, ReplicaSets and pods. Why nothing was written at all is in unwritten.py.
 
-A new cause is one function that takes a container's or a pod's status and answers a Cause or None, and its place in the
+To add a cause, write one function from a container's status to a Cause or None, and give it a place in the
 list below.
 """
 
@@ -18,10 +18,10 @@ Body = Mapping[str, Any]
 
 # A traceback leaves room for the sentence around it.
 TAIL_BYTES = 700
-# A pod that runs and has not answered for so long is worth naming; importing takes seconds.
+# A pod that has been running for this long without an answer is worth naming; importing takes seconds.
 NEVER_READY = timedelta(seconds=60)
 
-# The container runtime's words for a program that the image lacks.
+# What the container runtime says when the image lacks a program.
 _NO_PROGRAM = re.compile(r'exec: "([^"]+)": (?:executable file not found|stat [^:]*: no such file)')
 # uWSGI's: without a frame of the application there is no traceback.
 _NOT_IMPORTED = ("Traceback (most recent call last)", "unable to load app")
@@ -52,7 +52,7 @@ class Container:
 
     @property
     def ended(self) -> Body:
-        """How it ended: this time, or before it was started again."""
+        """How it ended: this time, or the time before."""
         now = (self.status.get("state") or {}).get("terminated")
         return now or (self.status.get("lastState") or {}).get("terminated") or {}
 
@@ -64,7 +64,7 @@ def image_not_pulled(each: Container) -> Cause | None:
     reasons = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
     if each.waiting.get("reason") not in reasons:
         return None
-    # Two messages alternate: the reason itself, and the back-off, which repeats it or only the image's name.
+    # Two messages alternate: the reason itself, and the back-off, which repeats it or names only the image.
     why = each.waiting.get("message", "").rpartition("ErrImagePull: ")[2]
     told = "" if not why or why.startswith("Back-off pulling image") else f": {why}"
     what = f"the image {each.image} of container {each.name} cannot be pulled"
@@ -121,7 +121,7 @@ def out_of_memory(each: Container) -> Cause | None:
 
 
 def not_started(each: Container) -> Cause | None:
-    """The agent, or an init container, says by itself why it ended."""
+    """The agent, or an init container, has said why it ended."""
     told = each.ended.get("message", "")
     if not told or not each.ended.get("exitCode"):
         return None
@@ -130,7 +130,7 @@ def not_started(each: Container) -> Cause | None:
 
 
 def container_error(each: Container) -> Cause | None:
-    """What the container runtime says when it cannot even begin."""
+    """What the container runtime says when it cannot even start the container."""
     waits = each.waiting.get("reason") in ("CreateContainerError", "RunContainerError")
     ended = each.ended.get("reason") in ("StartError", "ContainerCannotRun")
     if not waits and not ended:
@@ -149,7 +149,7 @@ def crashed(each: Container) -> Cause | None:
     return Cause(reason="Crashed", message=f"container {each.name} {how}{_restarts(each)}: see its log")
 
 
-# Asked top to bottom; the first answer wins: the more it says, the earlier.
+# Asked from top to bottom, the first answer wins; the more specific come first.
 OF_CONTAINER: Sequence[Callable[[Container], Cause | None]] = (
     image_not_pulled,
     runs_as_root,
@@ -168,7 +168,7 @@ OF_CONTAINER: Sequence[Callable[[Container], Cause | None]] = (
 
 
 def cause_of_pod(pod: Body, *, now: datetime) -> Cause | None:
-    """Why the pod does not serve; None when it does, or still may."""
+    """Why the pod is not serving; None when it is, or still may be soon."""
     if _condition(pod, "Ready").get("status") == "True":
         return None
     name, status = pod["metadata"]["name"], pod.get("status") or {}
@@ -187,7 +187,7 @@ def cause_of_pod(pod: Body, *, now: datetime) -> Cause | None:
 
 
 def cause_of_replica_failure(deployment: Body, replicasets: Iterable[Body]) -> Cause | None:
-    """Pods that could not even be made: quota, LimitRange, Pod Security, an admission webhook."""
+    """Pods that could not even be created: quota, LimitRange, Pod Security, an admission webhook."""
     for each in (*replicasets, deployment):
         failure = _condition(each, "ReplicaFailure")
         if failure.get("status") != "True":

@@ -18,7 +18,7 @@ Answer = tuple[str, str, str]
 
 REVISION = "deployment.kubernetes.io/revision"
 HASH = "pod-template-hash"
-# Not the manifest's fault: nothing is changed, and what runs is what it asks for, as far as anyone knows.
+# Not the manifest's fault: nothing has changed, and as far as anyone knows what runs is what it asks for.
 NOT_ITS_FAULT = frozenset({"TemplateUnusable", "ApiServerFails", "InternalError"})
 
 
@@ -34,7 +34,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """How far a Deployment is. wanted: pods that it should have; there: that exist; updated: of this version.
+    """How far a rollout is. wanted: pods that the Deployment should have; there: that exist; updated: of this version.
 
     serving: pods that clients are sent to, of any version; serving_old: those of an earlier one. known: the Deployment
     controller has looked at the newest version. overdue: for longer than progressDeadlineSeconds nothing has moved.
@@ -79,7 +79,7 @@ def rollout_of(seen: Seen) -> Rollout | None:
 
 
 def newest_replicaset(seen: Seen) -> Body | None:
-    """The one of the Deployment's present version; None as long as it was not made."""
+    """The ReplicaSet of the Deployment's current version; None until it exists."""
     if seen.deployment is None:
         return None
     meta, status = seen.deployment["metadata"], seen.deployment.get("status") or {}
@@ -91,7 +91,7 @@ def newest_replicaset(seen: Seen) -> Body | None:
 
 
 def cause_of(seen: Seen, *, now: datetime) -> Cause | None:
-    """The one thing to be told: what kept us from writing, what keeps pods from being made, what ails the newest."""
+    """The one thing to report: what kept us from writing, what keeps pods from being created, what ails the newest."""
     if seen.problem is not None:
         return seen.problem
     if seen.deployment is None:
@@ -170,7 +170,7 @@ def _how_far(rollout: Rollout) -> str:
 
 
 def _of_pods(pods: Iterable[Body], now: datetime) -> Cause | None:
-    """That of the youngest pod that has one: what an older one suffered from may be mended."""
+    """The cause of the youngest pod that has one: what an older pod suffered from may have been fixed."""
     staying = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
     youngest = sorted(staying, key=lambda pod: pod["metadata"].get("creationTimestamp", ""), reverse=True)
     return next((cause for pod in youngest if (cause := cause_of_pod(pod, now=now)) is not None), None)

@@ -16,7 +16,7 @@ Problem = tuple[str, str]
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 # The other fields of a probe are numbers, which may be changed.
 HANDLERS = ("httpGet", "tcpSocket", "exec", "grpc")
-# By name of the container: nginx finishes its requests then, the agent begins to drain.
+# By container: on it nginx finishes its requests, and the agent begins to drain.
 STOP_SIGNALS = {"nginx": "SIGQUIT", "app": "SIGTERM"}
 
 

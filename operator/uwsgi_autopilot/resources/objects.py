@@ -102,11 +102,11 @@ def disruption_budget(app: App, skeletons: Mapping[str, str]) -> Object:
 
 
 def merge_skeleton(skeletons: Mapping[str, str], name: str, made: Object) -> Object:
-    """What we fill in wins over the skeleton."""
+    """What we fill in overrides the skeleton."""
     try:
         merged = merge(skeleton_of(skeletons, name), made, path=made["kind"])
     except MergeError as error:
-        # The sentence is about our part, which is laid over the skeleton.
+        # The error's own sentence is about our part, which is laid over the skeleton.
         raise TemplateError(
             f"the chart's skeleton {name} is of another type at {error.path} than a {made['kind']}"
         ) from None
@@ -121,7 +121,7 @@ def skeleton_of(skeletons: Mapping[str, str], name: str) -> Object:
 
 @lru_cache(maxsize=16)
 def _parsed(name: str, text: str) -> Object:
-    """Never changed by anybody: merge copies."""
+    """Shared, and never modified: merge copies."""
     try:
         skeleton = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:

@@ -1,6 +1,6 @@
 """Can this overlay be laid over a pod? Its size, and the types of what the operator itself reads of it.
 
-All other types are the API server's to know: it refuses the Deployment with its own words.
+All other types are left to the API server, which refuses the Deployment in its own words.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ Problem = tuple[str, str]
 MOST_DEEP = 32
 # Chosen: the chart's own pod has about 200, and a merge of a list compares each entry with each.
 MOST_VALUES = 5_000
-# Of a path that is too deep to be shown.
+# Of a path that is too deep to be shown in full.
 KEYS_SHOWN = 4
 
 TEXT, WHOLE = "a text", "a whole number"

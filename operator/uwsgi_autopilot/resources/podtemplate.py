@@ -24,9 +24,9 @@ from uwsgi_autopilot.resources.staticfiles import copy_command
 PATH = "Deployment.spec.template"
 WHERE = "spec.template"
 AGENT_ZIPAPP = "/opt/uwsgi-autopilot/agent.pyz"
-# Of the termination grace: what uWSGI needs beyond the longest request, and to be killed when it does not end.
+# Part of the grace period: what uWSGI needs beyond the longest request, and to be killed if it does not exit.
 GRACE_MARGIN_SECONDS = 15
-# The agent's own deadline lies so long before the kubelet's.
+# The agent's own deadline comes this long before the kubelet's.
 DEADLINE_MARGIN_SECONDS = 5
 
 
@@ -118,7 +118,7 @@ def _overlaid(app: App, ours: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_grace(app: App, pod: dict[str, Any]) -> dict[str, Any]:
-    """Time for clients to leave, for the longest request, and to end; more when the overlay asks for it.
+    """Time for clients to leave, for the longest request and for the shutdown; more if the overlay asks for it.
 
     The template's own value does not count: it cannot know the application's readTimeout.
     """

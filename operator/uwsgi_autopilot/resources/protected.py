@@ -12,7 +12,7 @@ CONTAINERS = ("app", "nginx")
 INIT_CONTAINERS = ("agent", "static")
 VOLUMES = ("run", "private", "agent", "desired", "promoted", "config", "static")
 
-# Where they are set, uWSGI or the agent reads them instead of the manifest.
+# Where these are set, uWSGI or the agent reads them instead of the manifest.
 VARIABLES = ("AUTOPILOT_", "UWSGI_")
 ONCE = "init containers end before the others begin, and those are restarted by the pod's policy"
 
@@ -104,7 +104,7 @@ def _containers(ours: Mapping[str, Any], pod: Mapping[str, Any]) -> Iterator[Pro
                 yield from _container(before[name], after[name], where)
                 if name in CONTAINERS:
                     yield from lossless.of_container(before[name], after[name], where)
-        # Init containers of others have no port of ours either: some of them never end.
+        # Other init containers may not have a port of ours either: some of them never end.
         yield from lossless.ports_taken(_by_name(ours, "containers"), after, f"spec.{field}")
 
 
@@ -128,7 +128,7 @@ def _container(before: Mapping[str, Any], after: Mapping[str, Any], where: str) 
 
 
 def _mounts(before: Mapping[str, Any], after: Mapping[str, Any], where: str) -> Iterator[Problem]:
-    """Ours stay, and nothing covers them: `/run/x/` and `/run/x` are one path and two merge keys."""
+    """Our mounts stay, and nothing hides them: `/run/x/` and `/run/x` are one path and two merge keys."""
     sentence = "it cannot be changed: the autopilot's files lie there"
     were, are = _by(before, "volumeMounts", "mountPath"), _by(after, "volumeMounts", "mountPath")
     ours = [path for path, mount in were.items() if mount["name"] in VOLUMES]
@@ -151,5 +151,5 @@ def _by_name(pod: Mapping[str, Any], field: str) -> dict[str, Any]:
 
 
 def _by(body: Mapping[str, Any], field: str, key: str) -> dict[Any, Any]:
-    """Without a merge key an entry is the API server's to refuse."""
+    """An entry without its merge key is left for the API server to refuse."""
     return {each.get(key): each for each in body.get(field) or ()}

@@ -18,10 +18,10 @@ Status = dict[str, Any]
 
 MAX_BYTES = 6 * 1024
 MAX_DECISIONS = 10
-# Then Tuned.
+# The condition Tuned comes after these.
 OF_OBJECTS = ("Available", "Ready", "Progressing")
 CONDITIONS = (*OF_OBJECTS, "Tuned")
-# Figures that move all the time: a change of nothing else may wait.
+# Figures that move all the time: if only they change, the write may wait.
 NUMBERS = ("rps", "p99")
 
 
@@ -132,7 +132,7 @@ def _entry(decision: Body) -> dict[str, Any]:
 
 
 def _condition(before_status: Body, kind: str, answer: Answer, generation: int, now: datetime) -> dict[str, Any]:
-    """lastTransitionTime moves only when the status does."""
+    """lastTransitionTime changes only when the status does."""
     status, reason, message = answer
     known = before_status.get("conditions") or ()
     before: Body = next((each for each in known if each.get("type") == kind), {})

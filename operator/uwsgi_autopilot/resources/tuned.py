@@ -9,9 +9,9 @@ from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode, TuningSpec
 from uwsgi_autopilot.report.reasons import Reason
 
-# Without these there is nothing to judge a shape by.
+# Under these there is nothing to judge a shape by.
 NO_LOAD = frozenset({Reason.NO_READINGS, Reason.TOO_FEW_REQUESTS, Reason.STALE_READINGS, Reason.APPLICATION_LIMITED})
-# So many pods are named in a sentence.
+# At most this many pods are named in a sentence.
 MOST_NAMED = 3
 
 Answer = tuple[str, str, str]
@@ -57,7 +57,7 @@ class TuningStatus:
 
 
 def tuned(spec: TuningSpec, seen: TuningStatus) -> Answer:
-    """A person's word outranks the data, and missing data outranks what was once concluded from it."""
+    """What a person asked for outranks the data, and missing data outranks what was once concluded from it."""
     if seen.trouble is not None:
         return "Unknown", *seen.trouble
     if spec.pin is not None and seen.shape == spec.pin and not seen.given_up and not seen.late:
@@ -112,7 +112,7 @@ def _named(seen: TuningStatus) -> str:
 
 
 def _listed(sentences: Sequence[str]) -> str:
-    """In an order that does not depend on who was asked first."""
+    """In an order that does not depend on which pod was polled first."""
     told = sorted(sentences)
     more = f" (and {len(told) - MOST_NAMED} more pods)" if len(told) > MOST_NAMED else ""
     return "; ".join(told[:MOST_NAMED]) + more

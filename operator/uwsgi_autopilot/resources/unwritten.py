@@ -8,7 +8,7 @@ from uwsgi_autopilot.report.text import safe
 from uwsgi_autopilot.resources.app import App
 from uwsgi_autopilot.resources.causes import Cause
 
-# The API server's, before it comes to the point: of a create, and of an apply.
+# The API server's words before it comes to the point: for a create, and for an apply.
 _PREAMBLE = re.compile(
     r"^(?:\w+ in version \S+ cannot be handled as a \w+: (?:strict decoding error: |json: )?"
     r"|failed to create typed patch object \([^)]*\): \.?)"
@@ -43,7 +43,7 @@ def cause_of_failure(message: str) -> Cause:
 
 
 def cause_of_fault(error: BaseException) -> Cause:
-    """A mistake of ours. Its own words may hold values of the manifest: they are for the log alone."""
+    """A bug of ours. Its own message may hold values of the manifest, so it goes to the log alone."""
     told = f"{type(error).__name__} at {place_of(error)}: this is a bug in the operator, not in the manifest"
     return Cause(
         reason="InternalError",
@@ -52,7 +52,7 @@ def cause_of_fault(error: BaseException) -> Cause:
 
 
 def place_of(error: BaseException) -> str:
-    """The innermost line of ours that it came through, such as merge.py:71."""
+    """The innermost line of our code on its way, such as merge.py:71."""
     places = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
     ours = [(file.rpartition("/")[2], line) for file, line in places if "/uwsgi_autopilot/" in file]
     return "{}:{}".format(*ours[-1]) if ours else "an unknown place"
