@@ -62,17 +62,18 @@ class Load(Protocol):
     def stop(self) -> None: ...
 
 
-def load_for(workload: Workload, url: str, socket: str) -> Load:
-    """`socket`: path of the unix socket where the application's queue can be seen."""
+def load_for(workload: Workload, url: str, *, socket: str, record: int | None) -> Load:
+    """socket: path of the unix socket where the application's queue can be seen. record: see kernel/spawn.py:spawn."""
     if path := shutil.which("wrk"):
-        return Wrk(path, workload, url, socket)
-    return BuiltIn(workload, url)
+        return Wrk(path, workload, url, socket, record=record)
+    return BuiltIn(workload, url, record=record)
 
 
 @dataclass
 class BuiltIn:
     workload: Workload
     url: str
+    record: int | None = None
     name: str = "built-in"
     sent: int = 0
     failed: int = 0
@@ -87,7 +88,7 @@ class BuiltIn:
         load = f"clients={self.workload.clients},path={self.workload.path}"
         command = [sys.executable, "-I", "-m", "uwsgi_autopilot.loadgen", "--url", self.url, "--load", load]
         command += ["--every", f"{LINE_S}", "--seconds", f"{AT_MOST_S}"]
-        self._process = spawn(command, when_parent_dies=signal.SIGTERM, stdout=subprocess.PIPE)
+        self._process = spawn(command, when_parent_dies=signal.SIGTERM, record=self.record, stdout=subprocess.PIPE)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -153,6 +154,7 @@ class Wrk:
     workload: Workload
     url: str
     socket: str
+    record: int | None = None
     name: str = "wrk"
     sent: int = 0
     failed: int = 0
@@ -186,7 +188,7 @@ class Wrk:
         # wrk counts in whole seconds
         command = [self.program, "-t1", f"-c{self.workload.clients}", f"-d{max(1, round(seconds))}s", "--latency"]
         command += ["--timeout", "30s", self.url + self.workload.path]
-        return spawn(command, when_parent_dies=signal.SIGINT, stdout=subprocess.PIPE)
+        return spawn(command, when_parent_dies=signal.SIGINT, record=self.record, stdout=subprocess.PIPE)
 
     def _drain(self, idle: Idle) -> None:
         """Until nothing that an earlier wrk asked for is waiting or being served, or for DRAIN_S."""

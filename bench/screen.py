@@ -147,7 +147,7 @@ def run_screen(
     )
     with Session(app, folder=workload.folder, port=_free_port(), programs=programs, sink=said.append) as session:
         session.wait_ready()
-        load = load_for(workload, session.url, str(session.run / "app.sock"))
+        load = load_for(workload, session.url, socket=str(session.run / "app.sock"), record=session.children.lifeline)
         try:
             screen = _Screen(workload, session, load, random.Random(seed), say, pace)
             result = screen.run()

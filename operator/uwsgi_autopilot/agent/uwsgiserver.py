@@ -24,7 +24,7 @@ from uwsgi_autopilot.agent.statsreader import Reading, StatsReader
 from uwsgi_autopilot.agent.uwsgiresize import FifoResize
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.kernel.process import parent_of, start_ticks
+from uwsgi_autopilot.kernel.process import parent_of
 from uwsgi_autopilot.kernel.spawn import clean_environment, kill_group, spawn
 from uwsgi_autopilot.uwsgi.fifo import MasterFifo
 from uwsgi_autopilot.uwsgi.ini import ATEXIT_SHIM, ATEXIT_SHIM_NAME, generation_ini, most_workers
@@ -67,10 +67,6 @@ class UwsgiInstance:
         self._ini.write_text(text, encoding="utf-8")
         self.fifo = MasterFifo(str(fifo))
         self._process, output = _start(config, self._ini, listener_fd)
-        # For the janitor of local mode, which may outlive us. Without the file the parent-death signal still comes.
-        self._record = private / f"g{number}.process"
-        with suppress(OSError):
-            self._record.write_text(f"{self.pid} {start_ticks(self.pid)}\n", encoding="ascii")
         self._log = LogTail(output, relay_to(OUT))
         self.reader = StatsReader(str(self._stats_path))
         self._quits = False
@@ -182,7 +178,7 @@ class UwsgiInstance:
 
     def close(self) -> None:
         self.reader.close()
-        for path in (self._ini, Path(self.fifo.path), self._stats_path, self._record):
+        for path in (self._ini, Path(self.fifo.path), self._stats_path):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
 
@@ -195,7 +191,10 @@ class UwsgiInstance:
 def _start(config: AgentConfig, ini: Path, listener_fd: int) -> tuple["subprocess.Popen[bytes]", int]:
     """The master, and the descriptor to read its output from. Raises OSError."""
     out, into = os.pipe()
+    record = None
     try:
+        if config.record:
+            record = os.open(config.record, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         # SIGINT makes the master end its workers too, should the agent be killed.
         process = spawn(
             [*config.uwsgi, "--ini", str(ini)],
@@ -203,6 +202,7 @@ def _start(config: AgentConfig, ini: Path, listener_fd: int) -> tuple["subproces
             env=clean_environment(os.environ, dict(config.env)),
             pass_fds=[listener_fd],
             cwd=config.chdir,
+            record=record,
             stdout=into,
             stderr=into,
         )
@@ -211,6 +211,8 @@ def _start(config: AgentConfig, ini: Path, listener_fd: int) -> tuple["subproces
         raise
     finally:
         os.close(into)
+        if record is not None:
+            os.close(record)
     return process, out
 
 

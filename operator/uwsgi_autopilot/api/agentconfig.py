@@ -31,6 +31,7 @@ class AgentConfig:
     drain_seconds: the agent's own deadline after SIGTERM.
     start_seconds: a generation that does not accept requests by then is given up.
     request_seconds: the longest request to wait for when a generation retires.
+    record: a file to which each uWSGI's pid and start time are appended before it runs; None: nobody reads it.
     hang_seconds: an application without a sign of life for this long is no longer ready.
     """
 
@@ -55,6 +56,7 @@ class AgentConfig:
     backlog: int = 2048
     log_socket: str | None = None
     draining: str | None = None
+    record: str | None = None
     nginx_port: int | None = None
     health_path: str = "/"
     health_host: str = ""

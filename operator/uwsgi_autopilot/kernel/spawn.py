@@ -8,7 +8,10 @@ import os
 import signal
 import subprocess
 from collections.abc import Container, Mapping, Sequence
+from contextlib import suppress
 from typing import IO, Any
+
+from uwsgi_autopilot.kernel.process import start_ticks
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -44,17 +47,23 @@ def spawn(
     env: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
     cwd: str | None = None,
+    record: int | None = None,
     stdout: int | IO[Any] | None = None,
     stderr: int | IO[Any] | None = None,
 ) -> "subprocess.Popen[bytes]":
     """Start `command` in a session of its own: a terminal's Ctrl-C does not reach it, its process group is its pid.
 
+    record: a descriptor to which the child writes the line `PID START` (kernel/process.py:start_ticks) before it
+    becomes the program, so that no program runs unrecorded, whenever its parent is killed.
     Raises OSError when the program cannot be started.
     """
     parent = os.getpid()
 
     def in_child() -> None:
         _libc.prctl(PR_SET_PDEATHSIG, int(when_parent_dies), 0, 0, 0)
+        if record is not None:
+            with suppress(OSError):  # a full disk or pipe must not keep the program from starting
+                os.write(record, f"{os.getpid()} {start_ticks(os.getpid())}\n".encode("ascii"))
         # The parent may have died between fork and prctl: then nobody would ever signal us.
         if os.getppid() != parent:
             os._exit(1)

@@ -36,12 +36,12 @@ class LoadProcess:
     _reader: threading.Thread | None = None
 
     @classmethod
-    def start(cls, url: str, loads: Sequence[str], seconds: float) -> "LoadProcess":
-        """`loads`: texts as after --load. It ends by itself after `seconds`, and when we die."""
+    def start(cls, url: str, loads: Sequence[str], seconds: float, *, record: int | None = None) -> "LoadProcess":
+        """loads: texts as after --load. It ends by itself after `seconds`, and when we die. record: see spawn."""
         command = [sys.executable, "-I", "-m", "uwsgi_autopilot.loadgen", "--url", url, "--seconds", f"{seconds:g}"]
         for load in loads:
             command += ["--load", load]
-        child = spawn(command, when_parent_dies=signal.SIGTERM, stdout=subprocess.PIPE)
+        child = spawn(command, when_parent_dies=signal.SIGTERM, record=record, stdout=subprocess.PIPE)
         load_process = cls(child)
         load_process._reader = threading.Thread(target=load_process._read, daemon=True)
         load_process._reader.start()

@@ -18,7 +18,7 @@ from typing import IO
 
 from uwsgi_autopilot.kernel.process import children_of, start_ticks
 from uwsgi_autopilot.kernel.spawn import become_subreaper, clean_environment, spawn
-from uwsgi_autopilot.local.janitor import Process
+from uwsgi_autopilot.local.janitor import Process, recorded
 from uwsgi_autopilot.local.programs import Programs
 
 RESTART_SECONDS = 0.3
@@ -29,7 +29,8 @@ Sink = Callable[[str], None]
 
 
 class Children:
-    """last_lines: the end of their output. restarts: how often one was restarted."""
+    """last_lines: the end of their output. restarts: how often one was restarted. lifeline: the pipe to the janitor, to
+    be given to `spawn` as `record` for whatever else is started: without it that may outlive us."""
 
     def __init__(self, run: Path, programs: Programs, sink: Sink) -> None:
         self.run, self.programs, self.sink = run, programs, sink
@@ -40,7 +41,7 @@ class Children:
         self._known: set[Process] = set()  # what the last look found
         self._adopted: set[int] = set()
         self._next_restart = 0.0
-        self._lifeline: int | None = None
+        self.lifeline: int | None = None
         become_subreaper()
 
     def __getitem__(self, name: str) -> "subprocess.Popen[bytes]":
@@ -48,8 +49,8 @@ class Children:
 
     def start_janitor(self) -> None:
         """Its standard input is a pipe that only we hold open: its end tells it that we are gone."""
-        reading, self._lifeline = os.pipe()
-        os.set_blocking(self._lifeline, False)  # a janitor that somebody stopped must not stop us
+        reading, self.lifeline = os.pipe()
+        os.set_blocking(self.lifeline, False)  # a janitor that somebody stopped must not stop us
         self._processes["janitor"] = subprocess.Popen(
             [sys.executable, "-I", "-m", "uwsgi_autopilot.local.janitor", str(self.run)],
             stdin=reading,
@@ -69,11 +70,6 @@ class Children:
         # stderr on the command line too: before it has read the file nginx would open a log of its own.
         command = [self.programs.nginx, "-p", run, "-c", f"{run}/nginx.conf", "-e", "stderr"]
         self._start("nginx", command, signal.SIGQUIT)
-
-    def add_load(self, process: "subprocess.Popen[bytes]") -> None:
-        """End this load generator with the rest, by the janitor if need be. It replaces an earlier one."""
-        self._processes["load"] = process
-        self.note_processes()
 
     def revive(self) -> None:
         """Restart what died, and reap processes that became our children because their parent was killed."""
@@ -98,19 +94,21 @@ class Children:
             start()
 
     def note_processes(self) -> None:
-        """Find this run's processes (nginx, agent, load, those below them) and report new ones to the janitor."""
+        """Find this run's processes (nginx, the agent, those below them) and report new ones to the janitor."""
         started = [child.pid for name, child in self._processes.items() if name != "janitor"]
         # Those whose parent was killed are our children now, and must be reaped.
-        self._adopted |= {pid for pid, _ in self._known}.intersection(children_of(os.getpid())).difference(started)
+        orphans = set(children_of(os.getpid())).difference(started)
+        known = self._known | recorded(self.run)
+        self._adopted |= {pid for pid, start in known if pid in orphans and start_ticks(pid) == start}
         top = [*started, *self._adopted]
         below = [child for pid in top for child in children_of(pid)]
         pids = [*top, *below, *(worker for pid in below for worker in children_of(pid))]
         seen = {(pid, start) for pid in pids if (start := start_ticks(pid)) is not None}
         fresh = "".join(f"{pid} {start}\n" for pid, start in seen - self._known)
         self._known = seen
-        if fresh and self._lifeline is not None:
+        if fresh and self.lifeline is not None:
             with suppress(OSError):
-                os.write(self._lifeline, fresh.encode("ascii"))
+                os.write(self.lifeline, fresh.encode("ascii"))
 
     def end(self, name: str, signum: signal.Signals, timeout: float) -> None:
         """Signal and wait; after `timeout` seconds kill."""
@@ -136,9 +134,9 @@ class Children:
             if name != "janitor":
                 _wait_or_kill(child, 6.0)
         janitor = self._processes.pop("janitor", None)
-        if janitor is None or self._lifeline is None:
+        if janitor is None or self.lifeline is None:
             return
-        os.close(self._lifeline)
+        os.close(self.lifeline)
         try:
             janitor.wait(20.0)
         except subprocess.TimeoutExpired:
@@ -156,6 +154,7 @@ class Children:
             when_parent_dies=when_we_die,
             env=clean_environment(os.environ, {"PATH": path}),
             cwd=str(self.run),
+            record=self.lifeline,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import UwsgiApp
+from uwsgi_autopilot.local.janitor import RECORD
 from uwsgi_autopilot.resources import layout
 from uwsgi_autopilot.resources.nginx import NginxSite
 
@@ -45,7 +46,11 @@ def agent_config(app: UwsgiApp, where: layout.Layout, *, folder: Path, uwsgi: st
     # As many slots as may ever be wanted, so that more workers never need a new generation: an unused slot costs
     # 52 KiB a thread of memory that is touched only when used, and no process.
     return replace(
-        config, max_processes=processes, max_threads=max(tuning.threads.max, start.threads), ceiling=processes
+        config,
+        max_processes=processes,
+        max_threads=max(tuning.threads.max, start.threads),
+        ceiling=processes,
+        record=f"{where.run}/{RECORD}",
     )
 
 

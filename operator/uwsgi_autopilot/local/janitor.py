@@ -3,9 +3,10 @@
     python -m uwsgi_autopilot.local.janitor RUN_DIRECTORY
 
 Standard input is a pipe that only the command holds open, so end of file means that the command is gone, even by
-SIGKILL. Until then the command writes a line for each process of the run, `PID START`; the start time comes from /proc,
-and the pair still identifies the process after its pid has been reused. The agent records each uWSGI master in the same
-way, in private/gN.process, because it may start one after the command's last look. The recorded processes and their
+SIGKILL. Until then each process of the run is recorded there as a line `PID START`; the start time comes from /proc,
+and the pair still identifies the process after its pid has been reused. What the command starts records itself before
+it becomes nginx, the agent or the load. Each uWSGI master does the same in the file RECORD of the run directory, since
+the agent may start one when the command no longer runs. The recorded processes and their
 descendants are ours; a process that merely works in the run directory is not. Each has had a parent-death signal of its
 own and finishes what is in flight; whatever is still running after FINISH_SECONDS is killed.
 """
@@ -23,6 +24,8 @@ from uwsgi_autopilot.kernel.process import children_of, start_ticks, state_of
 FINISH_SECONDS = 15.0
 # A process that cannot be killed (blocked on a lost disk, or running as another user by now) must not keep the files.
 KILL_SECONDS = 5.0
+# In the run directory; lines as above.
+RECORD = "private/record"
 # A pid and its start time (start_ticks).
 Process = tuple[int, int]
 
@@ -35,13 +38,12 @@ def read_processes(fd: int) -> set[Process]:
     return _parse(text)
 
 
-def recorded(run: str) -> set[Process]:
-    """The uWSGI masters that the agent has recorded."""
-    found: set[Process] = set()
-    for path in Path(run, "private").glob("g*.process"):
-        with contextlib.suppress(OSError):  # the agent removed it meanwhile
-            found |= _parse(path.read_bytes())
-    return found
+def recorded(run: str | Path) -> set[Process]:
+    """Every uWSGI master that an agent of this run has started."""
+    try:
+        return _parse(Path(run, RECORD).read_bytes())
+    except OSError:  # none yet
+        return set()
 
 
 def _parse(text: bytes) -> set[Process]:

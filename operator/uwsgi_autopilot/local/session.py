@@ -153,9 +153,7 @@ class Session:
 
     def start_load(self, loads: Sequence[str], seconds: float) -> LoadProcess:
         """Send requests to this session from a process of its own; see LoadProcess.start."""
-        load = LoadProcess.start(self.url, loads, seconds)
-        self.children.add_load(load.process)
-        return load
+        return LoadProcess.start(self.url, loads, seconds, record=self.children.lifeline)
 
     def write_desired(self, desired: DesiredShape) -> None:
         """Ask the agent for a shape. Raises OSError when the file cannot be written."""

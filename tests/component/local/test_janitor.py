@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.component.local.running import wait_for
-from uwsgi_autopilot.kernel.process import children_of, start_ticks
+from tests.component.local.running import Local, wait_for
+from uwsgi_autopilot.kernel.process import children_of, start_ticks, state_of
 
 pytestmark = pytest.mark.component
 
@@ -75,21 +75,24 @@ def test_a_generation_that_came_later_is_known_too(local, tmp_path):
 
 
 def test_a_uwsgi_that_the_command_never_saw_is_known_too(local):
-    """The command looks twice a second; stopped, it does not look at all while the agent replaces uWSGI."""
     run = local()
-    run.served()
-    agent = _agent_of(run.process.pid)
-    (first,) = children_of(agent)
-    run.process.send_signal(signal.SIGSTOP)
-    os.killpg(first, signal.SIGKILL)
-    # Until it has a worker: a worker of the first, ended, may for a moment be the agent's child beside the new master.
-    wait_for(lambda: any(children_of(master) for master in children_of(agent) if master != first))
-    for pid in _below(agent):
-        os.kill(pid, signal.SIGSTOP)
+    agent = _with_an_unseen_uwsgi(run)
     os.kill(agent, signal.SIGKILL)  # before the command: a living agent would lead the janitor to its children
     run.process.kill()
     run.process.wait()
     wait_for(lambda: not run.processes() and not run.files())
+
+
+def test_a_uwsgi_that_the_command_never_saw_is_reaped(local):
+    """Only the agent is killed: its uWSGI becomes the command's child."""
+    run = local()
+    agent = _with_an_unseen_uwsgi(run)
+    unseen = _below(agent)
+    os.kill(agent, signal.SIGKILL)
+    wait_for(lambda: state_of(agent) == "Z")
+    for pid in (*unseen, run.process.pid):
+        os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: all(state_of(pid) is None for pid in unseen))
 
 
 def test_a_stopped_load_is_killed(local):
@@ -124,6 +127,20 @@ def test_a_line_that_was_cut_short_names_nobody(tmp_path, sleeping):
 def _janitor(run: Path, told: str) -> None:
     command = [sys.executable, "-m", "uwsgi_autopilot.local.janitor", str(run)]
     subprocess.run(command, input=told, text=True, check=True, timeout=120)
+
+
+def _with_an_unseen_uwsgi(run: Local) -> int:
+    """The agent's pid. The command, which looks twice a second, is stopped, and so is the uWSGI that came then."""
+    run.served()
+    agent = _agent_of(run.process.pid)
+    (first,) = children_of(agent)
+    run.process.send_signal(signal.SIGSTOP)
+    os.killpg(first, signal.SIGKILL)
+    # Known by its worker: one of the first, ended, may for a moment be the agent's child beside the new master.
+    (master,) = wait_for(lambda: [pid for pid in children_of(agent) if pid != first and children_of(pid)])
+    for pid in (master, *children_of(master)):
+        os.kill(pid, signal.SIGSTOP)
+    return agent
 
 
 def _name(pid: int) -> str:
