@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import table
-from bench.screen import Result, run_screen
+from bench.result import Result
+from bench.screen import run_screen
 from bench.workload import read_workloads
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.errors import AutopilotError, UsageError

@@ -7,16 +7,16 @@ configuration, only the shape differs. The tuner steers in the first part and is
 import os
 import random
 import socket
-import statistics
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bench import grid
-from bench.figures import Percent, noise, percent, ratios_to_best
+from bench.figures import noise, percent, ratios_to_best
 from bench.load import Load, Window, load_for
 from bench.machine import Share, mean_share, read_use, share_between
+from bench.result import Flight, Measured, Result, Round, mean_of
 from bench.workload import Workload
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode, ResourceLimits, TuningSpec, UwsgiApp
@@ -52,75 +52,8 @@ HOPELESS = 0.8
 ROUNDS_OF_HOPELESS = 2
 # Others used more of the machine than this: that window of the finals is measured again.
 REPEAT_FOREIGN = 0.05
-# A screen is short: beyond these its figures are marked as noisy, in percent.
-MAX_NOISE = 5.0
-MAX_FOREIGN = 5.0
-MAX_STEAL = 2.0
 Say = Callable[[str], None]
 SCREEN = Pace()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """One shape: the mean of its windows in `stage` (grid or final). refused: why it could not serve, else None."""
-
-    shape: Shape
-    stage: str
-    rps: float
-    p50_ms: float | None
-    p99_ms: float | None
-    failed: int
-    refused: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flight:
-    """seconds: from the first answer to the last change's end. changes: those taken back too. swaps: generations."""
-
-    shape: Shape
-    seconds: float
-    changes: int
-    swaps: int
-    messages: list[str]
-
-
-@dataclass(slots=True, kw_only=True)
-class Result:
-    """percent: the autopilot's shape against the best finalist. contestants: name to shape and percent of best.
-
-    sent, failed: every request of the workload, changes included. noise: see figures.noise, percent.
-    """
-
-    workload: Workload
-    generator: str
-    flight: Flight
-    measured: list[Measured]
-    percent: Percent
-    contestants: dict[str, tuple[Shape, float]]
-    noise: float | None
-    share: Share | None
-    repeated: int
-    rounds: list[dict[str, float]]
-    sent: int = 0
-    failed: int = 0
-    failures: dict[str, int] = field(default_factory=dict)
-    seconds: float = 0.0
-
-    @property
-    def best(self) -> Measured:
-        return max((each for each in self.measured if each.stage == "final"), key=lambda each: each.rps)
-
-    @property
-    def doubts(self) -> list[str]:
-        """Why the figures are less sure than they look."""
-        found = []
-        if self.noise is None or self.noise > MAX_NOISE:
-            found.append(f"same shape twice: ±{self.noise or 100:.1f} %")
-        if self.share and self.share.foreign > MAX_FOREIGN / 100:
-            found.append(f"others used {self.share.foreign:.0%} of the CPUs")
-        if self.share and self.share.steal > MAX_STEAL / 100:
-            found.append(f"the hypervisor took {self.share.steal:.0%}")
-        return found
 
 
 def contestants(cores: int) -> dict[str, Shape]:
@@ -180,16 +113,20 @@ class _Screen:
         self.say(f"grid: {len(known)} shapes measured, ahead are {' and '.join(map(str, top))}")
         rivals = {name: shape for name, shape in contestants(_cores()).items() if shape not in self.refused}
         finals = self._finals(list(dict.fromkeys([*top, flight.shape, *rivals.values()])), twice=top[0])
-        rounds = [{str(shape): window.rps for shape, window in each.items()} for each, _ in finals]
-        best = str(max(finals[0][0], key=lambda shape: _mean(finals, shape).rps))
+        finalists = finals[0].windows
+        rounds = [{str(shape): window.rps for shape, window in each.windows.items()} for each in finals]
+        best = str(max(finalists, key=lambda shape: mean_of(finals, shape).rps))
         return Result(
             workload=self.workload,
             generator=self.load.name,
             flight=flight,
-            measured=[*self._grid_rows(known), *(self._final_row(finals, shape) for shape in finals[0][0])],
+            measured=[
+                *self._grid_rows(known),
+                *(Measured.of(shape, "final", mean_of(finals, shape)) for shape in finalists),
+            ],
             percent=percent(ratios_to_best(rounds, str(flight.shape))),
             contestants={name: (shape, _against(rounds, str(shape), best)) for name, shape in rivals.items()},
-            noise=noise([(each[top[0]].rps, again.rps) for each, again in finals]),
+            noise=noise([(each.windows[top[0]].rps, each.again.rps) for each in finals]),
             share=mean_share(self.shares),
             repeated=self.repeated,
             rounds=rounds,
@@ -266,9 +203,8 @@ class _Screen:
         requests = sum(sample.requests for sample in samples)
         return sum(sample.service_s for sample in samples) / requests if requests else 0.0
 
-    def _finals(self, shapes: list[Shape], *, twice: Shape) -> list[tuple[dict[Shape, Window], Window]]:
-        """For each round the window of each shape, and the second one of `twice`."""
-        rounds: list[tuple[dict[Shape, Window], Window]] = []
+    def _finals(self, shapes: list[Shape], *, twice: Shape) -> list[Round]:
+        rounds: list[Round] = []
         last: Shape | None = None
         for number in range(1, self.pace.rounds + 1):
             staying = [s for s in shapes if number <= ROUNDS_OF_HOPELESS or not self._hopeless(rounds, s, twice)]
@@ -276,50 +212,25 @@ class _Screen:
             for shape in grid.shuffled([*staying, twice], after=last, draw=self.draw):
                 windows.setdefault(shape, []).append(self._undisturbed(shape, self.pace.final))
                 last = shape
-            rounds.append(({shape: found[0] for shape, found in windows.items()}, windows[twice][-1]))
+            rounds.append(
+                Round(windows={shape: found[0] for shape, found in windows.items()}, again=windows[twice][-1])
+            )
             told = "  ".join(f"{shape} {found[0].rps:.0f}" for shape, found in sorted(windows.items()))
             self.say(f"  round {number} of {self.pace.rounds}: {told}")
         return rounds
 
-    def _hopeless(self, rounds: list[tuple[dict[Shape, Window], Window]], shape: Shape, best: Shape) -> bool:
+    def _hopeless(self, rounds: list[Round], shape: Shape, best: Shape) -> bool:
         """Only contestants may leave: not the grid's best, nor what the autopilot found (it is above this, or lost)."""
         if shape not in contestants(_cores()).values():
             return False
-        return _mean(rounds, shape).rps < HOPELESS * _mean(rounds, best).rps
-
-    # Rows
+        return mean_of(rounds, shape).rps < HOPELESS * mean_of(rounds, best).rps
 
     def _grid_rows(self, known: dict[Shape, float]) -> list[Measured]:
         nothing = Window(rps=0.0, p50_ms=None, p99_ms=None, failed=0)
-        return [_row(shape, "grid", self.seen.get(shape, nothing), self.refused.get(shape)) for shape in sorted(known)]
-
-    def _final_row(self, rounds: list[tuple[dict[Shape, Window], Window]], shape: Shape) -> Measured:
-        return _row(shape, "final", _mean(rounds, shape), None)
-
-
-def _row(shape: Shape, stage: str, window: Window, refused: str | None) -> Measured:
-    return Measured(
-        shape=shape,
-        stage=stage,
-        rps=window.rps,
-        p50_ms=window.p50_ms,
-        p99_ms=window.p99_ms,
-        failed=window.failed,
-        refused=refused,
-    )
-
-
-def _mean(rounds: list[tuple[dict[Shape, Window], Window]], shape: Shape) -> Window:
-    """Means over the rounds in which the shape took part; the latencies' medians."""
-    windows = [each[shape] for each, _ in rounds if shape in each]
-    p50 = [window.p50_ms for window in windows if window.p50_ms is not None]
-    p99 = [window.p99_ms for window in windows if window.p99_ms is not None]
-    return Window(
-        rps=statistics.fmean(window.rps for window in windows),
-        p50_ms=statistics.median(p50) if p50 else None,
-        p99_ms=statistics.median(p99) if p99 else None,
-        failed=sum(window.failed for window in windows),
-    )
+        return [
+            Measured.of(shape, "grid", self.seen.get(shape, nothing), self.refused.get(shape))
+            for shape in sorted(known)
+        ]
 
 
 def _against(rounds: list[dict[str, float]], shape: str, best: str) -> float:

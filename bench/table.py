@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bench.screen import Flight, Measured, Result
+from bench.result import Flight, Measured, Result
 
 HEADINGS: tuple[str, ...] = (
     *("workload", "autopilot", "of best", "95 % interval", "found in", "changes"),
