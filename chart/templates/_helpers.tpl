@@ -31,9 +31,10 @@ app.kubernetes.io/component: operator
 {{- if .digest -}}{{ .repository }}@{{ .digest }}{{- else -}}{{ .repository }}:{{ .tag }}{{- end -}}
 {{- end -}}
 
-{{/* The pod template is named by its content: the operator follows the name, and pods tell what they were made from. */}}
+{{/* The pod template is named by its content, comments aside: the operator follows the name, and each new name rolls out
+every application. */}}
 {{- define "uwsgi-autopilot.podTemplateName" -}}
-{{ include "uwsgi-autopilot.fullname" . }}-pod-{{ include "uwsgi-autopilot.podTemplate" . | sha256sum | trunc 10 }}
+{{ include "uwsgi-autopilot.fullname" . }}-pod-{{ include "uwsgi-autopilot.podTemplate" . | fromYaml | toJson | sha256sum | trunc 10 }}
 {{- end -}}
 
 {{- define "uwsgi-autopilot.skeletonsName" -}}

@@ -71,7 +71,7 @@ def test_the_private_folder_is_private(defaults: list[Object]) -> None:
     assert mounted == {"app"}
 
 
-def test_the_wish_is_a_file_that_follows_its_annotation(defaults: list[Object]) -> None:
+def test_the_desired_shape_is_a_file_that_follows_its_annotation(defaults: list[Object]) -> None:
     """With a subPath the kubelet would write it once and never again."""
     pod = pods_in(defaults)["PodTemplate"]
     mounts = [mount for container in pod["containers"] for mount in container["volumeMounts"]]
@@ -123,6 +123,17 @@ def test_a_new_version_of_the_chart_restarts_no_application(
     later = render({}, chart=tmp_path / "chart")
     assert template_of(later)["metadata"]["labels"] != template_of(defaults)["metadata"]["labels"]
     assert name_of(template_of(later)) == name_of(template_of(defaults))
+
+
+def test_another_comment_in_the_pod_template_restarts_no_application(
+    render: Render, defaults: list[Object], tmp_path: Path
+) -> None:
+    shutil.copytree(CHART, tmp_path / "chart")
+    template = tmp_path / "chart/templates/pod/_template.tpl"
+    text = template.read_text(encoding="utf-8")
+    assert "\nspec:\n" in text
+    template.write_text(text.replace("\nspec:\n", "\n# Another comment.\nspec:\n"), encoding="utf-8")
+    assert name_of(template_of(render({}, chart=tmp_path / "chart"))) == name_of(template_of(defaults))
 
 
 def test_the_operator_is_given_the_names_that_the_chart_makes(defaults: list[Object]) -> None:

@@ -88,7 +88,7 @@ spec:
       command: [nginx, -e, stderr, -c, /etc/uwsgi-autopilot/config/nginx.conf]
       ports:
         - {name: http, containerPort: 8080, protocol: TCP}
-        # For the kubelet alone: no Service leads there.
+        # For the kubelet alone; no Service leads there.
         - {name: probes, containerPort: 9118, protocol: TCP}
       # nginx asks the agent, over a unix socket: a generation accepts, and the application was seen to answer and does
       # not hang. Load, answers with 5xx and a change never make it false.
