@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from bench.workload import Workload
 from uwsgi_autopilot.errors import NotServing
@@ -89,7 +89,7 @@ class BuiltIn:
         command = [sys.executable, "-I", "-m", "uwsgi_autopilot.loadgen", "--url", self.url, "--load", load]
         command += ["--every", f"{LINE_S}", "--seconds", f"{AT_MOST_S}"]
         self._process = spawn(command, when_parent_dies=signal.SIGTERM, record=self.record, stdout=subprocess.PIPE)
-        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
         self._reader.start()
 
     def window(self, warm_s: float, seconds: float, idle: Idle) -> Window:
@@ -135,10 +135,8 @@ class BuiltIn:
             time.sleep(0.02)
         return self._at()
 
-    def _read(self) -> None:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        for raw in self._process.stdout:
+    def _read(self, output: IO[bytes]) -> None:
+        for raw in output:
             line = json.loads(raw)
             if summary := line.get("summary"):
                 self.sent, self.failed, self.failures = summary["sent"], summary["failed"], summary["failures"]
@@ -183,8 +181,7 @@ class Wrk:
         self._end()
 
     def _start(self, seconds: float) -> "subprocess.Popen[bytes]":
-        if self._first is None:
-            self._first = time.monotonic()
+        self._first = self._first or time.monotonic()
         # wrk counts in whole seconds
         command = [self.program, "-t1", f"-c{self.workload.clients}", f"-d{max(1, round(seconds))}s", "--latency"]
         command += ["--timeout", "30s", self.url + self.workload.path]

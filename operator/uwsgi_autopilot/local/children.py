@@ -96,10 +96,8 @@ class Children:
     def note_processes(self) -> None:
         """Find this run's processes (nginx, the agent, those below them) and report new ones to the janitor."""
         started = [child.pid for name, child in self._processes.items() if name != "janitor"]
-        # Those whose parent was killed are our children now, and must be reaped.
         orphans = set(children_of(os.getpid())).difference(started)
-        known = self._known | recorded(self.run)
-        self._adopted |= {pid for pid, start in known if pid in orphans and start_ticks(pid) == start}
+        self._adopted |= {pid for pid in orphans if self._ours(pid)}
         top = [*started, *self._adopted]
         below = [child for pid in top for child in children_of(pid)]
         pids = [*top, *below, *(worker for pid in below for worker in children_of(pid))]
@@ -109,6 +107,14 @@ class Children:
         if fresh and self.lifeline is not None:
             with suppress(OSError):
                 os.write(self.lifeline, fresh.encode("ascii"))
+
+    def _ours(self, child: int) -> bool:
+        """Whether this child of ours lost its parent in this run, and so must be reaped by us: we saw it before, or it
+        is a recorded uWSGI, or a worker of one: only they share the session that `spawn` gave it."""
+        known = self._known | recorded(self.run)
+        with suppress(OSError):
+            return (child, start_ticks(child)) in known or os.getsid(child) in {pid for pid, _ in known if pid != child}
+        return False
 
     def end(self, name: str, signum: signal.Signals, timeout: float) -> None:
         """Signal and wait; after `timeout` seconds kill."""

@@ -84,14 +84,14 @@ def test_a_uwsgi_that_the_command_never_saw_is_known_too(local):
 
 
 def test_a_uwsgi_that_the_command_never_saw_is_reaped(local):
-    """Only the agent is killed: its uWSGI becomes the command's child."""
+    """Killed with the agent alone, it becomes the command's child, and its worker too."""
     run = local()
     agent = _with_an_unseen_uwsgi(run)
     unseen = _below(agent)
     os.kill(agent, signal.SIGKILL)
-    wait_for(lambda: state_of(agent) == "Z")
-    for pid in (*unseen, run.process.pid):
-        os.kill(pid, signal.SIGCONT)
+    for pid in unseen:
+        os.kill(pid, signal.SIGKILL)
+    run.process.send_signal(signal.SIGCONT)
     wait_for(lambda: all(state_of(pid) is None for pid in unseen))
 
 
