@@ -23,6 +23,7 @@ from uwsgi_autopilot.api.uwsgiapp import Mode, ResourceLimits, TuningSpec, Uwsgi
 from uwsgi_autopilot.errors import NotServing
 from uwsgi_autopilot.local.autopilot import CHANGES, Autopilot
 from uwsgi_autopilot.local.programs import Programs
+from uwsgi_autopilot.local.ready import wait_ready
 from uwsgi_autopilot.local.session import Session
 
 
@@ -79,7 +80,7 @@ def run_screen(
         tuning=TuningSpec(mode=Mode.AUTO, start=start),
     )
     with Session(app, folder=workload.folder, port=_free_port(), programs=programs, sink=said.append) as session:
-        session.wait_ready()
+        wait_ready(session)
         load = load_for(workload, session.url, socket=str(session.run / "app.sock"), record=session.children.lifeline)
         try:
             screen = _Screen(workload, session, load, random.Random(seed), say, pace)

@@ -16,6 +16,7 @@ from uwsgi_autopilot.loadgen.plan import parse_load
 from uwsgi_autopilot.loadgen.process import LoadProcess, LoadWindow
 from uwsgi_autopilot.local.autopilot import CHANGES, Autopilot
 from uwsgi_autopilot.local.programs import Programs
+from uwsgi_autopilot.local.ready import wait_ready
 from uwsgi_autopilot.local.run import STEP_SECONDS, Options, Stopped, View, stoppable
 from uwsgi_autopilot.local.session import Session
 
@@ -69,7 +70,7 @@ def run_demo(app: UwsgiApp, options: Options, programs: Programs, view: View) ->
     with stoppable():
         try:
             with session:
-                session.wait_ready()
+                wait_ready(session)
                 outcome = _demonstrate(session, view)
         except Stopped:
             view.say("stopped")

@@ -18,6 +18,7 @@ from uwsgi_autopilot.loadgen.process import LoadProcess
 from uwsgi_autopilot.local.autopilot import Autopilot
 from uwsgi_autopilot.local.failing import Failing
 from uwsgi_autopilot.local.programs import Programs
+from uwsgi_autopilot.local.ready import wait_ready
 from uwsgi_autopilot.local.report import build_report, check_writable, write_report
 from uwsgi_autopilot.local.session import Session
 
@@ -109,7 +110,7 @@ def run_local(app: UwsgiApp, options: Options, programs: Programs, view: View) -
             with session:
                 autopilot = Autopilot(session, mode=mode, pinned=pinned)
                 try:
-                    session.wait_ready(say=view.say)
+                    wait_ready(session, say=view.say)
                     began = time.monotonic()
                     view.say(_greeting(app, session, mode, pinned))
                     if options.loads:

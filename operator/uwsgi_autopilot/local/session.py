@@ -1,7 +1,7 @@
 """Serve one application on this machine: nginx and the agent as children, in a run directory of their own.
 
 with Session(app, folder=..., port=8088, programs=find_programs()) as session:
-    session.wait_ready()
+    wait_ready(session)         # local/ready.py
     while ...:
         session.step()          # keeps the children alive, reads the state; call a few times a second
         session.write_desired(DesiredShape(version=Version(1, 1), shape=Shape(4, 8)))
@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from uwsgi_autopilot.api.agentstate import AgentState
@@ -27,14 +27,9 @@ from uwsgi_autopilot.local.children import Children, Sink
 from uwsgi_autopilot.local.files import FAREWELL_SECONDS, agent_config, layout_of, nginx_site
 from uwsgi_autopilot.local.programs import Programs
 from uwsgi_autopilot.local.rundir import make_run_directory
-from uwsgi_autopilot.report.text import readable
 from uwsgi_autopilot.resources.nginx import nginx_conf
 
 POLL_SECONDS = 0.5
-# An application that answers only 5xx for this long is not just waiting for its database to start.
-FAILING_SECONDS = 15.0
-# How much of the output is repeated when it ends: enough for one traceback.
-LAST_LINES = 25
 
 
 def _to_stderr(line: str) -> None:
@@ -107,42 +102,6 @@ class Session:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.stop(gracefully=kind is not KeyboardInterrupt)
-
-    def wait_ready(self, timeout: float = 310.0, say: Callable[[str], None] = lambda text: None) -> None:
-        """Wait until the application answers below 500. Raises NotServing with its own output if it cannot.
-
-        say: called once, with one line, when it starts to fail.
-        """
-        deadline = time.monotonic() + timeout
-        agent = self.children["agent"]
-        failing_since: float | None = None
-        while time.monotonic() < deadline:
-            if agent.poll() is not None:
-                self.children.wait_for_output("agent")
-                told = readable("\n".join(self.children.last_lines))
-                reason = told or f"the agent ended with status {agent.returncode}"
-                raise NotServing(f"{self.app.module} could not be served from {self.folder}:\n{reason}")
-            self.step()
-            self.poll()
-            if self.state and self.state.ready and self._nginx_answers():
-                return
-            if self.state is None or not self.state.failing:
-                failing_since = None
-            elif failing_since is None:
-                failing_since = time.monotonic()
-                say(f"every request fails so far: {self.state.why}")
-            elif time.monotonic() - failing_since > FAILING_SECONDS:
-                raise NotServing(self._only_failures(self.state.why))
-            time.sleep(0.05)
-        why = self.state.why if self.state else self.pod.problem or "the agent does not answer"
-        raise NotServing(f"{self.app.module} did not answer within {timeout:.0f} s: {why}")
-
-    def _only_failures(self, why: str) -> str:
-        printed = "\n".join(list(self.children.last_lines)[-LAST_LINES:])
-        return (
-            f"{self.app.module} answers no request from {self.folder}: {why}. Fix it, or set spec.health.path "
-            f"to a page that works. Its last output:\n{printed}"
-        )
 
     def step(self) -> None:
         """Read the state, and restart what died."""
@@ -249,10 +208,3 @@ class Session:
         for sample in list(self.pod.samples)[-found:] if found else ():
             if sample.queue_max is not None:
                 self.queue_max = max(self.queue_max or 0, sample.queue_max)
-
-    def _nginx_answers(self) -> bool:
-        try:
-            with socket.create_connection((self.host, self.port), timeout=1.0):
-                return True
-        except OSError:
-            return False

@@ -32,6 +32,7 @@ from uwsgi_autopilot.api.uwsgiapp import (
 )
 from uwsgi_autopilot.loadgen.process import LoadProcess
 from uwsgi_autopilot.local.programs import Programs, find_nginx
+from uwsgi_autopilot.local.ready import wait_ready
 from uwsgi_autopilot.local.session import Session
 from uwsgi_autopilot.uwsgi.stats import Stats, StatsError, parse_stats, read_stats
 
@@ -202,7 +203,7 @@ def serve(tmp_path: Path, free_port: Callable[[], int], uwsgi_programs: Sequence
             served = Served(session, tmp_path, printed=printed)
             try:
                 if ready:
-                    session.wait_ready(60)
+                    wait_ready(session, 60)
                 yield served
             finally:
                 (tmp_path / "released").touch()
