@@ -95,16 +95,14 @@ class Generations:
 
     def _begin(self, serving: Generation, now: float) -> None:
         to = self.follower.target
-        in_place = (
-            serving.resizable and to.threads == serving.shape.threads and to.processes <= serving.instance.ceiling
-        )
-        kind = Kind.RESIZE if in_place else Kind.SWAP
+        # Workers that do not accept are replaced even where it is to happen in place: they may never serve.
+        same = serving.resizable and to.threads == serving.shape.threads
+        kind = Kind.RESIZE if same and to.processes <= serving.instance.ceiling else Kind.SWAP
+        in_place = same and self.follower.in_place
         change = Change(
-            kind=kind, to=to, since=now, version=self.follower.version, before=serving.shape,
-            # Workers that do not accept are replaced all the same: they may never serve.
-            in_place=self.follower.in_place and to.threads == serving.shape.threads and serving.resizable,
-        )  # fmt: skip
-        if kind is Kind.SWAP and change.in_place:
+            kind=kind, to=to, since=now, version=self.follower.version, before=serving.shape, in_place=in_place
+        )
+        if kind is Kind.SWAP and in_place:
             self._no_swap(change, f"it has room for {serving.instance.ceiling} workers", now)
             return
         if not self._fits(change, now):

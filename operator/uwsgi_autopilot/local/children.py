@@ -97,7 +97,8 @@ class Children:
         """Find this run's processes (nginx, the agent, those below them) and report new ones to the janitor."""
         started = [child.pid for name, child in self._processes.items() if name != "janitor"]
         orphans = set(children_of(os.getpid())).difference(started)
-        self._adopted |= {pid for pid in orphans if self._ours(pid)}
+        known = self._known | recorded(self.run)
+        self._adopted |= {pid for pid in orphans if _lost_its_parent(pid, known)}
         top = [*started, *self._adopted]
         below = [child for pid in top for child in children_of(pid)]
         pids = [*top, *below, *(worker for pid in below for worker in children_of(pid))]
@@ -107,14 +108,6 @@ class Children:
         if fresh and self.lifeline is not None:
             with suppress(OSError):
                 os.write(self.lifeline, fresh.encode("ascii"))
-
-    def _ours(self, child: int) -> bool:
-        """Whether this child of ours lost its parent in this run, and so must be reaped by us: we saw it before, or it
-        is a recorded uWSGI, or a worker of one: only they share the session that `spawn` gave it."""
-        known = self._known | recorded(self.run)
-        with suppress(OSError):
-            return (child, start_ticks(child)) in known or os.getsid(child) in {pid for pid, _ in known if pid != child}
-        return False
 
     def end(self, name: str, signum: signal.Signals, timeout: float) -> None:
         """Signal and wait; after `timeout` seconds kill."""
@@ -199,3 +192,11 @@ def _wait_or_kill(child: "subprocess.Popen[bytes]", timeout: float) -> None:
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()
+
+
+def _lost_its_parent(child: int, known: set[Process]) -> bool:
+    """Whether this child of ours had another parent in this run, and so must be reaped by us: it is one of the `known`,
+    or a worker of one, since only they share the session that `spawn` gave it."""
+    with suppress(OSError):
+        return (child, start_ticks(child)) in known or os.getsid(child) in {pid for pid, _ in known if pid != child}
+    return False

@@ -1,7 +1,7 @@
 """Commands to a running uWSGI master: one letter each, written into its FIFO.
 
-Opened anew for each command and never blocking: while uWSGI starts or re-executes itself nobody reads the FIFO, and
-a blocking open() would then hang the agent. Nothing here waits for the effect: the caller looks at the stats.
+The FIFO is opened for each command, without blocking: while uWSGI starts or re-executes itself nobody reads it, and a
+blocking open() would hang the agent. Nothing here waits for the effect: the caller looks at the stats.
 Measured with uWSGI 2.0.31 unless said otherwise.
 """
 
