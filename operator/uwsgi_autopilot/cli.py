@@ -4,18 +4,20 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from uwsgi_autopilot import __version__
 from uwsgi_autopilot.api.crd import crd_text
 from uwsgi_autopilot.api.manifest import load_manifest
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.uwsgiapp import Mode, UwsgiApp
+from uwsgi_autopilot.api.uwsgiapp import Bounds, Mode, UwsgiApp
 from uwsgi_autopilot.errors import AutopilotError, UsageError
 from uwsgi_autopilot.loadgen.plan import parse_seconds
 from uwsgi_autopilot.local.demo import run_demo
 from uwsgi_autopilot.local.programs import find_programs
 from uwsgi_autopilot.local.run import Options, run_local
+from uwsgi_autopilot.local.serve import ServeOptions, run_serve
 from uwsgi_autopilot.views.select import view_for_output
 
 INTERRUPTED = 130
@@ -37,6 +39,19 @@ def _local(asked: argparse.Namespace) -> int:
     app, options = _app_and_options(asked)
     with view_for_output() as view:
         return run_local(app, options, find_programs(), view)
+
+
+def _serve(asked: argparse.Namespace) -> int:
+    options = Options(
+        folder=Path.cwd(), seconds=asked.seconds, report=asked.report, mode=asked.mode, shape=asked.shape,
+        loads=tuple(asked.load or ()),
+    )  # fmt: skip
+    serve = ServeOptions(
+        arguments=tuple(asked.arguments), mode=asked.mode or Mode.AUTO, router=asked.router,
+        status_port=asked.status_port, processes=asked.processes, threads=asked.threads, write=asked.write,
+    )  # fmt: skip
+    with ExitStack() as stack:
+        return run_serve(serve, options, lambda: stack.enter_context(view_for_output()))
 
 
 def _demo(asked: argparse.Namespace) -> int:
@@ -114,23 +129,25 @@ def _parser() -> argparse.ArgumentParser:
 
     local = commands.add_parser("local", help="serve and tune the application of a manifest on this machine")
     _common(local)
-    local.add_argument(
-        "--for", dest="seconds", type=_seconds, help="stop after this long, such as 60s or 5m (default: never)"
-    )
-    local.add_argument("--report", type=Path, metavar="FILE", help="write what happened as JSON")
-    local.add_argument(
-        "--mode", type=_mode, metavar="MODE", help="Auto, Recommend or Disabled (default: the manifest's)"
-    )
-    local.add_argument(
-        "--shape", type=_shape, metavar="PxT", help="the first shape, such as 4x16; with --mode Disabled the only one"
-    )
-    local.add_argument(
-        "--load",
-        action="append",
-        metavar="LOAD",
-        help="send requests: clients=64,path=/io?ms=100 or rate=200,...; with from=20s several make phases",
-    )
+    _run_options(local, mode="the manifest's")
     local.set_defaults(run=_local)
+
+    serve = commands.add_parser(
+        "serve",
+        help="serve and tune what a configuration of uWSGI says: an ini, yaml, json or xml file, or options after --",
+        usage="uwsgi-autopilot serve [OPTIONS] FILE [-- UWSGI_OPTIONS ...]",
+    )
+    serve.add_argument("arguments", nargs="+", metavar="FILE", help="as after `uwsgi`")
+    _run_options(serve, mode="Auto")
+    serve.add_argument(
+        "--router", choices=("auto", "nginx", "uwsgi"), default="auto",
+        help="what serves http: nginx, or uWSGI's own (default: nginx where it is installed)",
+    )  # fmt: skip
+    serve.add_argument("--processes", type=_bounds, metavar="MIN-MAX", help="bounds, such as 1-8 (default 1-16)")
+    serve.add_argument("--threads", type=_bounds, metavar="MIN-MAX", help="bounds, such as 1-32 (default 1-64)")
+    serve.add_argument("--status-port", type=_port, metavar="PORT", help="of the agent's pages (default 9117)")
+    serve.add_argument("--write", action="store_true", help="at the end, write the shape that was found into the ini")
+    serve.set_defaults(run=_serve)
 
     demo = commands.add_parser(
         "demo", help="watch an application get faster: a load that changes once, then a comparison"
@@ -164,6 +181,23 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _run_options(parser: argparse.ArgumentParser, *, mode: str) -> None:
+    parser.add_argument(
+        "--for", dest="seconds", type=_seconds, help="stop after this long, such as 60s or 5m (default: never)"
+    )
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write what happened as JSON")
+    parser.add_argument("--mode", type=_mode, metavar="MODE", help=f"Auto, Recommend or Disabled (default: {mode})")
+    parser.add_argument(
+        "--shape", type=_shape, metavar="PxT", help="the first shape, such as 4x16; with --mode Disabled the only one"
+    )
+    parser.add_argument(
+        "--load",
+        action="append",
+        metavar="LOAD",
+        help="send requests: clients=64,path=/io?ms=100 or rate=200,...; with from=20s several make phases",
+    )
+
+
 def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("manifest", type=Path, help="a UwsgiApp manifest, such as app/uwsgiapp.yaml")
     parser.add_argument("--port", type=_port, default=8088, help="of nginx (default 8088)")
@@ -195,6 +229,13 @@ def _shape(text: str) -> Shape:
         return Shape.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _bounds(text: str) -> Bounds:
+    least, dash, most = text.partition("-")
+    if not least.isdigit() or (dash and not most.isdigit()) or not 1 <= int(least) <= int(most or least) <= 1024:
+        raise argparse.ArgumentTypeError(f"expected bounds such as 1-8, from 1 to 1024, found {text!r}")
+    return Bounds(min=int(least), max=int(most or least))
 
 
 def _port(text: str) -> int:

@@ -71,6 +71,8 @@ class Drain:
     def _why_stop(self, now: float) -> str | None:
         if self._quiet_since is not None and now - self._quiet_since >= QUIET_SECONDS:
             return "nginx is gone and no request is left"
+        if not self.config.drain_until_quiet:
+            return "asked to stop"
         return "the deadline is near" if now >= self._finish_by else None
 
     def _stop(self, now: float, why: str) -> None:

@@ -28,14 +28,15 @@ MAX_RETIRING = 3
 
 class Generations:
     """`now` is monotonic seconds everywhere. first_failure: why the very first generation never served; None: it did,
-    or may yet."""
+    or may yet. no_swap: why no generation may run beside another, one clause; None: one may."""
 
     def __init__(
         self, server: Server, follower: Follower, memory: Callable[[], MemoryUse | None], *,
-        start_seconds: float, request_seconds: float,
+        start_seconds: float, request_seconds: float, no_swap: str | None = None,
     ) -> None:  # fmt: skip
         self.server, self.follower, self.memory = server, follower, memory
         self.start_seconds, self.request_seconds = start_seconds, request_seconds
+        self.no_swap = no_swap
         self.serving: Generation | None = None
         self.retiring: list[Generation] = []
         self.change: Change | None = None
@@ -47,6 +48,7 @@ class Generations:
         self._failures = 0
         self._next_start = 0.0
         self._told: str | None = None
+        self._renewal_asked = False
 
     @property
     def idle(self) -> bool:
@@ -75,9 +77,18 @@ class Generations:
         if self.change is not None:
             self._step_change(self.change, now)
         elif self.serving is None:
-            self._start_again(now)
-        elif self.follower.target != self.serving.shape and len(self.retiring) < MAX_RETIRING:
-            self._begin(self.serving, now)
+            if self.no_swap is None or not self.retiring:
+                self._start_again(now)
+        elif len(self.retiring) < MAX_RETIRING:
+            if self._renewal_asked:
+                self._renew(self.serving, now)
+            elif self.follower.target != self.serving.shape:
+                self._begin(self.serving, now)
+
+    def renew(self) -> None:
+        """Load the application anew, with the target's shape. If it does not start, what serves goes on, except where
+        there may be no second generation."""
+        self._renewal_asked = True
 
     def stop_all(self, now: float, *, gracefully: bool) -> None:
         """Stop serving; call `step_stopping` until that is done."""
@@ -98,12 +109,12 @@ class Generations:
         # Workers that do not accept are replaced even where it is to happen in place: they may never serve.
         same = serving.resizable and to.threads == serving.shape.threads
         kind = Kind.RESIZE if same and to.processes <= serving.instance.ceiling else Kind.SWAP
-        in_place = same and self.follower.in_place
+        in_place = self.no_swap is not None or (same and self.follower.in_place)
         change = Change(
             kind=kind, to=to, since=now, version=self.follower.version, before=serving.shape, in_place=in_place
         )
         if kind is Kind.SWAP and in_place:
-            self._no_swap(change, f"it has room for {serving.instance.ceiling} workers", now)
+            self._give_up_swap(change, f"it has room for {serving.instance.ceiling} workers", now)
             return
         if not self._fits(change, now):
             return
@@ -112,6 +123,22 @@ class Generations:
             self.change = change
         else:
             self._start(change, now)
+
+    def _renew(self, serving: Generation, now: float) -> None:
+        self._renewal_asked = False
+        if self.no_swap is not None:
+            # New requests wait in the socket's queue, as they do during uWSGI's own reload.
+            log("info", f"the application is loaded anew once the old generation has ended: {self.no_swap}")
+            serving.retire(now)
+            self.retiring.append(serving)
+            self.serving, self._next_start = None, now
+            return
+        to = self.follower.target
+        change = Change(kind=Kind.SWAP, to=to, since=now, version=None, before=serving.shape)
+        if self._fits(change, now):
+            self._start(change, now)
+        else:
+            log("warning", "there is not enough memory for a second generation: the code is not loaded anew")
 
     def _start_again(self, now: float) -> None:
         """Start what served last (its death is the first failure); if that does not start, alternate with the
@@ -178,7 +205,7 @@ class Generations:
             if self.follower.target != change.to:
                 return
             if change.in_place:
-                self._no_swap(change, f"not enough workers were idle in {seconds:.0f} s", now)
+                self._give_up_swap(change, f"not enough workers were idle in {seconds:.0f} s", now)
                 return
             log("info", "the number of workers cannot be changed in place now: swapping instead", shape=serving.shape)
             swap = replace(change, kind=Kind.SWAP, resizing=None)
@@ -206,12 +233,16 @@ class Generations:
             self._give_up(change, RefusalReason.MEMORY_LIMIT, problem, now)
         return problem is None
 
-    def _no_swap(self, change: Change, why: str, now: float) -> None:
+    def _give_up_swap(self, change: Change, why: str, now: float) -> None:
+        if change.before.threads != change.to.threads:
+            why = f"it has {change.before.threads} threads per worker"
+        reason, no_second = RefusalReason.CONNECTION_LIMIT, "maxConnections has no room for a second one"
+        if self.no_swap is not None:
+            reason, no_second = RefusalReason.NO_SECOND_GENERATION, f"there can be no second one: {self.no_swap}"
         message = (
-            f"{change.before} cannot become {change.to} within the generation that serves ({why}), and maxConnections "
-            "has no room for a second one"
+            f"{change.before} cannot become {change.to} within the generation that serves ({why}), and {no_second}"
         )
-        self._give_up(change, RefusalReason.CONNECTION_LIMIT, message, now)
+        self._give_up(change, reason, message, now)
 
     def _failed_start(self, change: Change, message: str, now: float) -> None:
         self.change = None
@@ -222,6 +253,8 @@ class Generations:
             self._back_off(now)
         if change.version is not None:
             self._give_up(change, RefusalReason.START_FAILED, message, now)
+        elif self.serving is not None:
+            log("error", f"the application could not be loaded anew, so what serves goes on: {message}")
         elif message != self._told:
             self._told = message  # once: it may go on for hours
             log("warning", f"{change.to}, which used to serve, does not start any more: {message}")

@@ -1,4 +1,4 @@
-"""The unix socket that nginx connects to. The agent owns it; generations of uWSGI come and go behind it.
+"""The sockets that clients connect to. The agent owns them; generations of uWSGI come and go behind them.
 
 Because the queue belongs to the socket and the socket to this process, a request that waits while a generation
 dies is served by the next one.
@@ -6,7 +6,11 @@ dies is served by the next one.
 
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
+
+from uwsgi_autopilot.api.address import tcp_address
+from uwsgi_autopilot.api.agentconfig import AgentConfig
 
 SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
 
@@ -19,13 +23,52 @@ def usable_backlog(wanted: int) -> int:
         return wanted
 
 
-def bind(path: str, backlog: int) -> socket.socket:
-    """Listen on `path`, mode 0660, replacing a socket that an earlier process left. Raises OSError."""
-    Path(path).unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    # Bound under its final name and never renamed: where diagnostics cannot match the file, they match the name.
-    listener.bind(path)
-    os.chmod(path, 0o660)
+def bind_all(config: AgentConfig) -> list[socket.socket]:
+    """`config.socket` first, then the others. Raises OSError that names the address."""
+    listeners: list[socket.socket] = []
+    for address in (config.socket, *config.more_sockets):
+        try:
+            listeners.append(bind(address, config.backlog, mode=config.socket_mode, owner=config.socket_owner))
+        except OSError as error:
+            for each in listeners:
+                each.close()
+            raise OSError(error.errno, f"{address} cannot be bound: {error.strerror}") from None
+    return listeners
+
+
+def bind(
+    address: str, backlog: int, *, mode: int | None = 0o660, owner: tuple[int, int] | None = None
+) -> socket.socket:
+    """Listen on a path, replacing a socket that an earlier process left, or on "host:port". Raises OSError.
+
+    mode, owner: of a path; None: as the umask has it, ours.
+    """
+    host, port = tcp_address(address)
+    if port:
+        listener = _bound_tcp(host, port)
+    else:
+        Path(address).unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        # Bound under its final name and never renamed: where diagnostics cannot match the file, they match the name.
+        listener.bind(address)
+        if owner is not None:
+            os.chown(address, *owner)
+        if mode is not None:
+            os.chmod(address, mode)
     listener.listen(usable_backlog(backlog))
     listener.set_inheritable(True)
+    return listener
+
+
+def _bound_tcp(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    # A restarted container finds its predecessor's connections on the port, in TIME_WAIT.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError:
+        with suppress(OSError):
+            listener.close()
+        raise
     return listener

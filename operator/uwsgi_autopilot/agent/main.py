@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from uwsgi_autopilot.agent.observe import SAMPLE_SECONDS, Observer
 from uwsgi_autopilot.agent.question import Question
 from uwsgi_autopilot.agent.startup import at_home, check
 from uwsgi_autopilot.agent.state import State
+from uwsgi_autopilot.agent.statsproxy import StatsProxy
 from uwsgi_autopilot.agent.uwsgiserver import UwsgiServer
 from uwsgi_autopilot.api.agentconfig import AgentConfig, read_agent_config
 from uwsgi_autopilot.kernel.spawn import become_subreaper, reap_orphans
@@ -38,39 +40,46 @@ TERMINATION_BYTES = 4000
 
 
 class Agent:
-    def __init__(self, config: AgentConfig) -> None:
-        """Binds the sockets. Raises OSError."""
-        self.config = config
+    def __init__(self, config: AgentConfig, path: str) -> None:
+        """Binds the sockets. `path`: the file that `config` is from. Raises OSError."""
+        self.config, self.path = config, path
         if config.draining:
             # A restarted container finds what its predecessor left behind.
             Path(config.draining).unlink(missing_ok=True)
         self.observer = Observer(config)
-        self.socket = listener.bind(config.socket, config.backlog)
+        self.sockets = listener.bind_all(config)
         self.follower = Follower(config)
+        self.server = UwsgiServer(config, [each.fileno() for each in self.sockets])
         self.generations = Generations(
-            UwsgiServer(config, self.socket.fileno()),
+            self.server,
             self.follower,
             self.observer.memory.use,
             start_seconds=config.start_seconds,
             request_seconds=config.request_seconds,
+            no_swap=config.no_swap,
         )
         self.health = Health(config)
         self.question = Question(config)
         self.writing = Writing()
         self.state = State(config)
         self.drain: Drain | None = None
-        self.stop_now = False
+        self.stop_now = self.hung_up = False
         self._parts = {part: Backoff(part) for part in ("following", "changing", "looking", "observing", "reaping")}
         self._next_sample = time.monotonic() + SAMPLE_SECONDS
         self._asked = 0  # questions that the observer knows about
         self._published: tuple[object, ...] = ()
         self._publish(time.monotonic())
         self.servers = [serve.Server(address, self._pages()) for address in config.listen]
+        self.stats = [
+            StatsProxy(address, self._stats_path, http=config.stats_http, owner=config.socket_owner)
+            for address in config.stats
+        ]
 
     def run(self) -> int:
         """The main loop. Returns the exit status."""
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, self._on_signal)
+        signal.signal(signal.SIGHUP, self._on_hangup)
         while True:
             now = time.monotonic()
             if self.stop_now:
@@ -90,6 +99,9 @@ class Agent:
             time.sleep(max(0.001, pause - (time.monotonic() - now)))
 
     def _follow_and_change(self, now: float) -> None:
+        if self.hung_up:
+            self.hung_up = False
+            self._load_anew()
         self._parts["following"].run(now, self.follower.poll, now)
         self._parts["changing"].run(now, self.generations.step, now)
         self._parts["looking"].run(now, self._look, now)
@@ -137,6 +149,10 @@ class Agent:
         """Old generations count too: that is where the long answers are."""
         return self.writing.grew({pid: each.shape.threads for each in self.generations.all() for pid in each.pids})
 
+    def _stats_path(self) -> str | None:
+        serving = self.generations.serving
+        return serving.instance.stats if serving else None
+
     def _publish(self, now: float) -> None:
         self.state.update(
             now, self.follower, self.generations, self.health, self.observer, draining=self.drain is not None
@@ -155,6 +171,19 @@ class Agent:
             self.stop_now = True
         else:
             self.drain = Drain(self.config, self.generations, self.observer, time.monotonic())
+
+    def _on_hangup(self, signum: int, frame: Any) -> None:
+        self.hung_up = True
+
+    def _load_anew(self) -> None:
+        """A new generation of the same shape, with what the configuration says now about options and environment."""
+        try:
+            now = at_home(read_agent_config(self.path), os.environ, sys.executable)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            log("error", f"{self.path} cannot be used, so nothing is loaded anew: {error}")
+            return
+        self.server.config = replace(self.config, options=now.options, env=now.env)
+        self.generations.renew()
 
     def _end_now(self) -> int:
         self.generations.stop_all(time.monotonic(), gracefully=False)
@@ -196,7 +225,7 @@ def _run(path: str) -> int:
     # Nothing here creates cycles on purpose, and what has been allocated so far never becomes garbage.
     gc.freeze()
     try:
-        agent = Agent(config)
+        agent = Agent(config, path)
     except OSError as error:
         log("error", f"the agent cannot start: {error}")
         return 1

@@ -30,7 +30,7 @@ class Observer:
     def __init__(self, config: AgentConfig) -> None:
         """Raises OSError when the socket for nginx's log cannot be bound."""
         cgroup = Cgroup()
-        self.socket = SocketLoad(config.socket)
+        self.socket = SocketLoad([config.socket, *config.more_sockets])
         self.finished = Finished()
         self.memory = Memory(cgroup, config.memory_limit)
         # In this order: each may use the fields of those before it.

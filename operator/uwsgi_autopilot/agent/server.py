@@ -61,6 +61,10 @@ class Instance(Protocol):
     @property
     def ceiling(self) -> int: ...
     @property
+    def stats(self) -> str | None:
+        """The unix socket at which it tells its own statistics, in its own words; None: it has none."""
+
+    @property
     def version(self) -> str | None: ...
     @property
     def workers(self) -> Sequence[WorkerStats]:

@@ -31,7 +31,8 @@ def at_home(config: AgentConfig, environ: Mapping[str, str], interpreter: str) -
 def check(config: AgentConfig) -> None:
     """Raises ValueError with one sentence when a path cannot work."""
     private = f"{config.private}/g999999.stats"
-    for path in (config.socket, private, config.log_socket or ""):
+    sockets = (config.socket, *config.more_sockets, *config.stats)
+    for path in (*(each for each in sockets if each.startswith("/")), private, config.log_socket or ""):
         if len(os.fsencode(path)) > MAX_SOCKET_PATH:
             raise ValueError(
                 f"{path}: expected at most {MAX_SOCKET_PATH} bytes, found {len(os.fsencode(path))}: "

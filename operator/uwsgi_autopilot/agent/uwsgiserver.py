@@ -38,17 +38,17 @@ STABLE_STATS = "stats.sock"
 
 
 class UwsgiServer:
-    def __init__(self, config: AgentConfig, listener_fd: int) -> None:
-        self.config, self.listener_fd = config, listener_fd
+    def __init__(self, config: AgentConfig, listener_fds: Sequence[int]) -> None:
+        self.config, self.listener_fds = config, tuple(listener_fds)
 
     def start(self, number: int, shape: Shape) -> "UwsgiInstance":
         """Raises OSError when the program cannot be started or a file cannot be written, ValueError with one sentence
         when there is no ini for this configuration."""
-        return UwsgiInstance(self.config, self.listener_fd, number, shape)
+        return UwsgiInstance(self.config, self.listener_fds, number, shape)
 
 
 class UwsgiInstance:
-    def __init__(self, config: AgentConfig, listener_fd: int, number: int, shape: Shape) -> None:
+    def __init__(self, config: AgentConfig, listener_fds: Sequence[int], number: int, shape: Shape) -> None:
         self.config, self.started_with = config, shape
         self.ceiling = min(max(shape.processes, config.ceiling), most_workers(config))
         private = Path(config.private)
@@ -59,14 +59,14 @@ class UwsgiInstance:
             config,
             shape=shape,
             ceiling=self.ceiling,
-            fd=listener_fd,
+            fds=listener_fds,
             fifo=str(fifo),
             stats=str(self._stats_path),
             atexit_shim=str(shim),
         )
         self._ini.write_text(text, encoding="utf-8")
         self.fifo = MasterFifo(str(fifo))
-        self._process, output = _start(config, self._ini, listener_fd)
+        self._process, output = _start(config, self._ini, listener_fds)
         self._log = LogTail(output, relay_to(OUT))
         self.reader = StatsReader(str(self._stats_path))
         self._quits = False
@@ -79,6 +79,10 @@ class UwsgiInstance:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def stats(self) -> str:
+        return str(self._stats_path)
 
     @property
     def version(self) -> str | None:
@@ -188,7 +192,7 @@ class UwsgiInstance:
         return stats is not None and all(worker.status == "pause" for worker in stats.live_workers)
 
 
-def _start(config: AgentConfig, ini: Path, listener_fd: int) -> tuple["subprocess.Popen[bytes]", int]:
+def _start(config: AgentConfig, ini: Path, listener_fds: Sequence[int]) -> tuple["subprocess.Popen[bytes]", int]:
     """The master, and the descriptor to read its output from. Raises OSError."""
     out, into = os.pipe()
     record = None
@@ -200,7 +204,7 @@ def _start(config: AgentConfig, ini: Path, listener_fd: int) -> tuple["subproces
             [*config.uwsgi, "--ini", str(ini)],
             when_parent_dies=signal.SIGINT,
             env=clean_environment(os.environ, dict(config.env)),
-            pass_fds=[listener_fd],
+            pass_fds=listener_fds,
             cwd=config.chdir,
             record=record,
             stdout=into,

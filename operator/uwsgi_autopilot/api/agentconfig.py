@@ -17,8 +17,14 @@ class AgentConfig:
     """Paths are absolute.
 
     uwsgi: the command that starts uWSGI, such as ["/venv/bin/uwsgi"].
+    module: what uWSGI loads; None: the options are a whole configuration that uWSGI has resolved (api/takeover.py), and
+    uWSGI is started in `chdir` without being told to change to it.
     options: the person's own uWSGI options as (name, value), in order; value None: a flag.
-    socket: where nginx connects. private: directory for FIFO, stats and ini files, mode 0700.
+    socket: where nginx connects: a path, or "host:port". more_sockets: where others do, to the same application.
+    socket_mode: of the paths among them; None: as the umask has it. socket_owner: (uid, gid) of them; None: ours.
+    stats: addresses at which the agent answers with the stats of the generation that serves. stats_http: behind a head
+    of HTTP. no_swap: why no generation may replace another, one clause; None: one may.
+    private: directory for FIFO, stats and ini files, mode 0700.
     desired: the file with the desired shape (api/desired.py); promoted: the file that a new pod starts from, read once.
     start: the first shape when neither names one. max_processes, max_threads: bounds of every desired shape; on a
     cluster the schema's, because the operator keeps to the manifest's, and editing these must not restart a pod.
@@ -28,7 +34,8 @@ class AgentConfig:
     nginx_port: the drain waits until nothing listens there; None: it watches the unix socket alone.
     memory_limit: bytes that the generations may use together; None: the cgroup's limit.
     cores: CPU that may be used; None: what cgroup and affinity allow.
-    drain_seconds: the agent's own deadline after SIGTERM.
+    drain_seconds: the agent's own deadline after SIGTERM. drain_until_quiet: serve until nobody sends any more; False:
+    who sends will not stop, so only the requests in service are finished.
     start_seconds: a generation that does not accept requests by then is given up.
     request_seconds: the longest request to wait for when a generation retires.
     record: a file to which each uWSGI's pid and start time are appended before it runs; None: nobody reads it.
@@ -37,7 +44,7 @@ class AgentConfig:
 
     name: str
     uwsgi: tuple[str, ...]
-    module: str
+    module: str | None
     chdir: str
     socket: str
     private: str
@@ -49,6 +56,12 @@ class AgentConfig:
     min_threads: int = 1
     max_threads: int = 1024
     ceiling: int = 16
+    more_sockets: tuple[str, ...] = ()
+    socket_mode: int | None = 0o660
+    socket_owner: tuple[int, int] | None = None
+    stats: tuple[str, ...] = ()
+    stats_http: bool = False
+    no_swap: str | None = None
     options: tuple[tuple[str, str | None], ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     promoted: str | None = None
@@ -66,6 +79,7 @@ class AgentConfig:
     request_seconds: float = 75.0
     hang_seconds: float = 60.0
     drain_seconds: float = 85.0
+    drain_until_quiet: bool = True
     termination_log: str | None = None
 
     def to_text(self) -> str:
@@ -82,7 +96,10 @@ def read_agent_config(path: str | Path) -> AgentConfig:
         raise ValueError(f"{path}: unknown field {unknown[0]!r}: this agent is older than what wrote the file")
     data["start"] = Shape.from_json(data["start"])
     data["uwsgi"] = tuple(data["uwsgi"])
-    data["listen"] = tuple(data["listen"])
+    for name in ("listen", "more_sockets", "stats"):
+        data[name] = tuple(data.get(name, ()))
+    if data.get("socket_owner") is not None:
+        data["socket_owner"] = tuple(data["socket_owner"])
     data["options"] = tuple((name, value) for name, value in data.get("options", ()))
     data["env"] = tuple((name, value) for name, value in data.get("env", ()))
     return AgentConfig(**data)

@@ -1,4 +1,4 @@
-"""The processes of one run: nginx, the agent, and the janitor that outlives us. Started, kept alive, ended.
+"""The processes of one run: nginx or a router, the agent, and the janitor that outlives us. Started, kept alive, ended.
 
 Only this process handles signals: children have sessions of their own, so a terminal's Ctrl-C does not reach them.
 """
@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -41,6 +41,7 @@ class Children:
         self._known: set[Process] = set()  # what the last look found
         self._adopted: set[int] = set()
         self._next_restart = 0.0
+        self._starts: dict[str, Callable[[], None]] = {}
         self.lifeline: int | None = None
         become_subreaper()
 
@@ -62,14 +63,21 @@ class Children:
         os.close(reading)
 
     def start_agent(self) -> None:
+        self._starts["agent"] = self.start_agent
         command = [sys.executable, "-I", "-m", "uwsgi_autopilot.agent", str(self.run / "agent.json")]
         self._start("agent", command, signal.SIGTERM)
 
     def start_nginx(self) -> None:
+        self._starts["nginx"] = self.start_nginx
         run = str(self.run)
         # stderr on the command line too: before it has read the file nginx would open a log of its own.
         command = [self.programs.nginx, "-p", run, "-c", f"{run}/nginx.conf", "-e", "stderr"]
         self._start("nginx", command, signal.SIGQUIT)
+
+    def start_router(self, command: Sequence[str]) -> None:
+        """uWSGI's own HTTP router; SIGINT makes its master take the router along."""
+        self._starts["router"] = lambda: self.start_router(command)
+        self._start("router", list(command), signal.SIGINT)
 
     def revive(self) -> None:
         """Restart what died, and reap processes that became our children because their parent was killed."""
@@ -82,7 +90,7 @@ class Children:
         now = time.monotonic()
         if now < self._next_restart:
             return
-        for name, start in (("agent", self.start_agent), ("nginx", self.start_nginx)):
+        for name, start in tuple(self._starts.items()):
             child = self._processes[name]
             if child.poll() is None:
                 continue
@@ -91,6 +99,8 @@ class Children:
             self.sink(f"{name} ended with status {child.returncode} and is started again")
             if name == "nginx":
                 self._quit_orphans_of_nginx()
+            elif name == "agent":
+                self._end_servers()
             start()
 
     def note_processes(self) -> None:
@@ -169,6 +179,13 @@ class Children:
                 line = raw.decode("utf-8", errors="replace").rstrip("\n")
                 self.last_lines.append(line)
                 self.sink(line)
+
+    def _end_servers(self) -> None:
+        """Of an agent that was killed. The kernel forgets a parent-death signal when a process becomes another user."""
+        for pid, start in recorded(self.run):
+            if start_ticks(pid) == start:
+                with suppress(OSError):
+                    os.kill(pid, signal.SIGINT)
 
     def _quit_orphans_of_nginx(self) -> None:
         """Workers whose master was killed still hold the port; SIGQUIT lets them finish and frees it at once."""

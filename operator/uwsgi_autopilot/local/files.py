@@ -1,7 +1,8 @@
 """What is written into the run directory for the agent and for nginx: pure, from the manifest and the layout."""
 
 import os
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from uwsgi_autopilot.api.agentconfig import AgentConfig
@@ -9,10 +10,28 @@ from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import UwsgiApp
 from uwsgi_autopilot.local.janitor import RECORD
 from uwsgi_autopilot.resources import layout
-from uwsgi_autopilot.resources.nginx import NginxSite
+from uwsgi_autopilot.resources.nginx import NginxSite, nginx_conf
 
 # Added to the longest request that nginx waits for: the agent's own deadline comes after nginx's.
 FAREWELL_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFiles:
+    """agent: its configuration. nginx: the text of nginx.conf; None: no nginx. router: the command of uWSGI's HTTP
+    router; None: no such router."""
+
+    agent: AgentConfig
+    nginx: str | None = None
+    router: Sequence[str] | None = None
+
+
+def of_manifest(app: UwsgiApp, run: Path, *, host: str, port: int, folder: Path, uwsgi: str, start: Shape) -> RunFiles:
+    where = layout_of(run, host, port)
+    return RunFiles(
+        agent=agent_config(app, where, folder=folder, uwsgi=uwsgi, start=start),
+        nginx=nginx_conf(nginx_site(app, where, folder=folder)),
+    )
 
 
 def layout_of(run: Path, host: str, port: int) -> layout.Layout:

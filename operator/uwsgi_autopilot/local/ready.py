@@ -1,6 +1,5 @@
 """Wait until the application of a session is served, or say why it cannot be, with what it printed."""
 
-import socket
 import time
 from collections.abc import Callable
 
@@ -32,7 +31,7 @@ def wait_ready(session: Session, timeout: float = 310.0, say: Callable[[str], No
         session.step()
         session.poll()
         state = session.state
-        if state and state.ready and _nginx_answers(session):
+        if state and state.ready and session.answers():
             return
         if state is None or not state.failing:
             failing_since = None
@@ -52,11 +51,3 @@ def _only_failures(session: Session, why: str) -> str:
         f"{session.app.module} answers no request from {session.folder}: {why}. Fix it, or set spec.health.path "
         f"to a page that works. Its last output:\n{printed}"
     )
-
-
-def _nginx_answers(session: Session) -> bool:
-    try:
-        with socket.create_connection((session.host, session.port), timeout=1.0):
-            return True
-    except OSError:
-        return False

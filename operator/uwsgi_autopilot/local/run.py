@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,8 +83,17 @@ def stoppable() -> Iterator[None]:
             signal.signal(signum, handler)
 
 
-def run_local(app: UwsgiApp, options: Options, programs: Programs, view: View) -> int:
-    """Returns the exit status. Raises AutopilotError."""
+def run_local(
+    app: UwsgiApp,
+    options: Options,
+    programs: Programs,
+    view: View,
+    *,
+    session: Session | None = None,
+    each_step: Callable[[], None] = lambda: None,
+) -> int:
+    """Returns the exit status. session: what to run; None: what the manifest says. each_step: called ten times a
+    second. Raises AutopilotError."""
     for text in options.loads:
         parse_load(text)
     mode = options.mode or app.tuning.mode
@@ -93,7 +102,7 @@ def run_local(app: UwsgiApp, options: Options, programs: Programs, view: View) -
         _check_shape(options.shape, app)
     if options.report is not None:
         check_writable(options.report)
-    session = Session(
+    session = session or Session(
         app,
         folder=options.folder,
         port=options.port,
@@ -115,7 +124,7 @@ def run_local(app: UwsgiApp, options: Options, programs: Programs, view: View) -
                     view.say(_greeting(app, session, mode, pinned))
                     if options.loads:
                         load = session.start_load(options.loads, options.seconds or MAX_LOAD_SECONDS)
-                    _fly(session, autopilot, load, failing, view, began, options.seconds)
+                    _fly(session, autopilot, load, failing, view, began, options.seconds, each_step)
                 except Stopped:
                     view.say("stopping: requests in flight are finished first; once more ends at once")
                 finally:
@@ -142,9 +151,11 @@ def _fly(
     view: View,
     began: float,
     seconds: float | None,
+    each_step: Callable[[], None],
 ) -> None:
     while seconds is None or time.monotonic() - began < seconds:
         session.step()
+        each_step()
         for text in failing.step(session.state, session.pod.samples) if session.state else ():
             view.say(text)
         for entry in autopilot.step():
@@ -165,7 +176,7 @@ def _check_shape(shape: Shape, app: UwsgiApp) -> None:
 
 
 def _greeting(app: UwsgiApp, session: Session, mode: Mode, pinned: Shape | None) -> str:
-    what = f"{app.name} is served at {session.url} by {session.shape.in_words() if session.shape else 'uWSGI'}"
+    what = f"{app.name} is served at {session.where} by {session.shape.in_words() if session.shape else 'uWSGI'}"
     if pinned is not None:
         return f"{what}; the shape is pinned"
     doing = {

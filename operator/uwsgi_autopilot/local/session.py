@@ -11,7 +11,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from uwsgi_autopilot.api.agentstate import AgentState
@@ -24,12 +25,12 @@ from uwsgi_autopilot.kernel.sockdiag import tcp_port_owner
 from uwsgi_autopilot.loadgen.process import LoadProcess
 from uwsgi_autopilot.local.agentclient import AgentClient
 from uwsgi_autopilot.local.children import Children, Sink
-from uwsgi_autopilot.local.files import FAREWELL_SECONDS, agent_config, layout_of, nginx_site
+from uwsgi_autopilot.local.files import FAREWELL_SECONDS, RunFiles, of_manifest
 from uwsgi_autopilot.local.programs import Programs
 from uwsgi_autopilot.local.rundir import make_run_directory
-from uwsgi_autopilot.resources.nginx import nginx_conf
 
 POLL_SECONDS = 0.5
+ROUTER_SECONDS = 5.0
 
 
 def _to_stderr(line: str) -> None:
@@ -37,7 +38,8 @@ def _to_stderr(line: str) -> None:
 
 
 class Session:
-    """pod: the agent's last answer and two minutes of samples; pod.problem: why the last one was no valid state."""
+    """pod: the agent's last answer and two minutes of samples; pod.problem: why the last one was no valid state.
+    promoted: the shape that was tried and stayed; None: none was."""
 
     def __init__(
         self,
@@ -49,12 +51,19 @@ class Session:
         host: str = "127.0.0.1",
         start: Shape | None = None,
         sink: Sink = _to_stderr,
+        files: Callable[[Path], RunFiles] | None = None,
+        where: str | None = None,
     ) -> None:
-        """`folder`: where the module is imported from. `sink` gets each line that the application or nginx prints."""
+        """`folder`: where the module is imported from. `sink` gets each line that the application or nginx prints.
+        `files`: what to run in the run directory; None: nginx on `host` and `port`, as the manifest says. port 0:
+        nothing speaks HTTP. `where`: its addresses, for people; None: the URL of host and port."""
         self.app, self.folder, self.host, self.port, self.programs = app, folder, host, port, programs
         self.start_shape = start or app.tuning.pin or app.tuning.start
         self.sink = sink
+        self.where = where or self.url
+        self._files = files or self._of_manifest
         self.pod = Pod(info=PodInfo(uid=ALL_PODS, name=app.name))
+        self.promoted: Shape | None = None
         self.queue_max: int | None = None
         self._last = UNVERSIONED
         self._next_poll = 0.0
@@ -82,16 +91,15 @@ class Session:
         self._children = children = Children(run, self.programs, self.sink)
         try:
             children.start_janitor()
-            where = layout_of(run, self.host, self.port)
-            config = agent_config(
-                self.app, where, folder=self.folder, uwsgi=self.programs.uwsgi, start=self.start_shape
-            )
-            (run / "agent.json").write_text(config.to_text(), encoding="utf-8")
-            site = nginx_site(self.app, where, folder=self.folder)
-            (run / "nginx.conf").write_text(nginx_conf(site), encoding="utf-8")
+            files = self._files(run)
+            self.write_agent_config(files)
             self._client = AgentClient(str(run / "agent.sock"))
             children.start_agent()
-            children.start_nginx()
+            if files.nginx is not None:
+                (run / "nginx.conf").write_text(files.nginx, encoding="utf-8")
+                children.start_nginx()
+            if files.router is not None:
+                children.start_router(files.router)
         except OSError as error:
             self.stop(gracefully=False)
             raise NotServing(f"the run directory {run} or a program failed: {error}") from None
@@ -102,6 +110,33 @@ class Session:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.stop(gracefully=kind is not KeyboardInterrupt)
+
+    def _of_manifest(self, run: Path) -> RunFiles:
+        return of_manifest(
+            self.app, run, host=self.host, port=self.port, folder=self.folder, uwsgi=self.programs.uwsgi,
+            start=self.start_shape,
+        )  # fmt: skip
+
+    def write_agent_config(self, files: RunFiles) -> None:
+        """Raises OSError."""
+        fresh = self.run / "agent.json.new"
+        fresh.write_text(files.agent.to_text(), encoding="utf-8")
+        fresh.rename(self.run / "agent.json")
+
+    def answers(self) -> bool:
+        """Whether something takes connections where clients come."""
+        if not self.port:
+            return True
+        try:
+            with socket.create_connection((self.host, self.port), timeout=1.0):
+                return True
+        except OSError:
+            return False
+
+    def load_anew(self) -> None:
+        """Have the agent read its configuration again and replace the generation that serves."""
+        with suppress(ProcessLookupError):
+            self.children["agent"].send_signal(signal.SIGHUP)
 
     def step(self) -> None:
         """Read the state, and restart what died."""
@@ -121,6 +156,7 @@ class Session:
     def write_promoted(self, desired: DesiredShape) -> None:
         """The shape that a new agent starts with, should this one die. Raises OSError."""
         self._write("promoted", desired)
+        self.promoted = desired.shape
 
     def _write(self, name: str, desired: DesiredShape) -> None:
         fresh = self.run / f"{name}.new"
@@ -175,12 +211,16 @@ class Session:
             if gracefully:
                 children.end("nginx", signal.SIGQUIT, wait)
                 children.end("agent", signal.SIGTERM, wait)
+                # After the agent: uWSGI's router cuts what it is passing on.
+                children.end("router", signal.SIGINT, ROUTER_SECONDS)
         finally:
             children.end_all_now()
             if self._client is not None:
                 self._client.close()
 
     def _check_port(self) -> None:
+        if not self.port:
+            return
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -120,6 +120,8 @@ class RefusalReason(str, Enum):
     """The new generation or the new workers do not fit beside what runs."""
     CONNECTION_LIMIT = "ConnectionLimit"
     """It needs a second generation beside the one that serves, and `maxConnections` has no room for both."""
+    NO_SECOND_GENERATION = "NoSecondGeneration"
+    """It needs a second generation beside the one that serves, and an option such as `cron` forbids one."""
     START_FAILED = "StartFailed"
     """The new generation ended, or did not accept requests in its time."""
     NOT_ANSWERING = "NotAnswering"

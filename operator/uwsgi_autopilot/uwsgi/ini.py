@@ -4,6 +4,7 @@ A pure function: it writes no file. What a shape means to uWSGI is written here 
 """
 
 import math
+from collections.abc import Sequence
 
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.options import refusal_of
@@ -58,6 +59,12 @@ _DEFAULTS: tuple[tuple[str, str], ...] = (
     ("log-5xx", "true"),
     ("auto-procname", "true"),
 )
+# Of them, for a configuration that is a person's own: what keeps it as it was while the shape changes.
+_LEAST_DEFAULTS: tuple[tuple[str, str], ...] = (
+    ("enable-threads", "true"),  # they had it as long as they had threads
+    ("max-fd", str(MAX_FD)),
+    ("reload-os-env", "true"),
+)
 # Other spellings of those options: whoever sets one has set the option.
 _ALIASES = {
     "i": "single-interpreter",
@@ -74,7 +81,7 @@ def generation_ini(
     *,
     shape: Shape,
     ceiling: int,
-    fd: int,
+    fds: Sequence[int],
     fifo: str,
     stats: str,
     atexit_shim: str | None = None,
@@ -82,9 +89,12 @@ def generation_ini(
     """The text of the ini file.
 
     shape: live workers at the start, and threads. ceiling: how many workers this generation may ever have.
-    fd: number of the inherited listening socket. atexit_shim: path of a file with ATEXIT_SHIM in it; None keeps uWSGI's
-    own end of a worker, which tears the interpreter down and thereby copies the memory that the workers share
+    fds: numbers of the inherited listening sockets. atexit_shim: path of a file with ATEXIT_SHIM in it; None keeps
+    uWSGI's own end of a worker, which tears the interpreter down and thereby copies the memory that the workers share
     (peak 543 MiB instead of 289 at a swap of three workers that share 100 MB).
+
+    With `config.module` None the options are a whole configuration that uWSGI has resolved: they are not checked again,
+    and few defaults are added.
 
     The person's options come last, in their order. A default of ours is left out where they set that option, because
     options that may be repeated would add up instead of replacing. Their values are written as they stand, and uWSGI
@@ -105,17 +115,18 @@ def generation_ini(
             f"ceiling: expected at most {most_workers(config)} with the descriptors of max-fd, found {ceiling}"
         )
     lines: list[tuple[str, str]] = [
-        ("strict", "true"),  # a mistyped option stops the start instead of being ignored
         ("master", "true"),
         ("need-app", "true"),  # no server that answers 500 to everything
         ("no-orphans", "true"),  # workers of a killed master would go on serving
-        ("socket", f"fd://{fd}"),
+        *(("socket", f"fd://{fd}") for fd in fds),
         ("master-fifo", _literal(fifo)),
         ("stats", _literal(stats)),
     ]
-    if config.chdir:
-        lines.append(("chdir", _literal(config.chdir)))
-    lines += _application(config.module)
+    if config.module is not None:
+        lines.append(("strict", "true"))  # a mistyped option stops the start instead of being ignored
+        if config.chdir:
+            lines.append(("chdir", _literal(config.chdir)))
+        lines += _application(config.module)
     lines += [("processes", str(ceiling)), ("threads", str(shape.threads))]
     if ceiling > 1:  # cheaper must be below processes, else uWSGI does not start
         lines += [("cheaper", "1"), ("cheaper-algo", "manual"), ("cheaper-initial", str(shape.processes))]
@@ -124,9 +135,11 @@ def generation_ini(
     theirs = {_ALIASES.get(name, name) for name, _ in config.options}
     # A parked worker with threads may linger until its next request; it is killed this long after it was told to go,
     # even with a request in service. So never below the longest request that we promise to wait for.
-    defaults = (*_DEFAULTS, ("worker-reload-mercy", str(math.ceil(config.request_seconds))))
+    ours = _DEFAULTS if config.module is not None else _LEAST_DEFAULTS
+    defaults = (*ours, ("worker-reload-mercy", str(math.ceil(config.request_seconds))))
     lines += [(name, value) for name, value in defaults if name not in theirs]
-    lines += [_their_line(name, value) for name, value in config.options]
+    their_line = _their_line if config.module is not None else _resolved_line
+    lines += [their_line(name, value) for name, value in config.options]
     for name, value in lines:
         if any(character in value for character in "\n\r\0"):
             raise ValueError(f"{name}: a value in an ini file cannot hold a line break, found {value!r}")
@@ -158,6 +171,11 @@ def _their_line(name: str, value: str | None) -> tuple[str, str]:
         return name, "true"
     trailing = len(value) - len(value.rstrip("%"))
     return name, value + "%" if trailing % 2 else value
+
+
+def _resolved_line(name: str, value: str | None) -> tuple[str, str]:
+    """uWSGI has replaced what was to be replaced: what is left stands for itself, or is of a log format."""
+    return name, _literal(value if value is not None else "true")
 
 
 def _literal(text: str) -> str:

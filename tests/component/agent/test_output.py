@@ -72,7 +72,7 @@ def test_the_end_of_the_output_is_asked_for_and_not_waited_for(short_directory):
         name="test", uwsgi=("/bin/sh", "-c", script), module="app:app", chdir="/", socket="/s", listen=(),
         private=str(short_directory), desired="/w", start=Shape(1, 2),
     )  # fmt: skip
-    instance = UwsgiServer(config, 0).start(1, Shape(1, 2))
+    instance = UwsgiServer(config, []).start(1, Shape(1, 2))
     wait_until(lambda: not instance.alive() and pid.exists() and bool(pid.read_text()), "it has ended, its daemon runs")
     try:
         assert instance.last_output() is None

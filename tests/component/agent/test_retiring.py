@@ -31,7 +31,7 @@ def start(short_directory, uwsgi_program):
             name="test", uwsgi=(str(uwsgi_program.path),), module="app:app", chdir=str(SITE), socket="", desired="",
             private=str(short_directory / "private"), start=shape, listen=(), env=(("FAULTS", str(short_directory)),),
         )  # fmt: skip
-        started.append(UwsgiServer(config, listening.fileno()).start(1, shape))
+        started.append(UwsgiServer(config, [listening.fileno()]).start(1, shape))
         wait_until(started[-1].accepts, "all workers accept")
         return started[-1]
 

@@ -187,7 +187,7 @@ def start_uwsgi(uwsgi_program: Any) -> Iterator[Callable[..., Server]]:
             config,
             shape=wanted,
             ceiling=ceiling or wanted.processes,
-            fd=listener.fileno(),
+            fds=[listener.fileno()],
             fifo=str(directory / "g.fifo"),
             stats=str(directory / "g.stats"),
             atexit_shim=str(directory / ATEXIT_SHIM_NAME) if shim else None,

@@ -27,7 +27,7 @@ def ini(shape: Shape = TWO_BY_FOUR, ceiling: int = 8, *, shim: str | None = None
         config(**changes),
         shape=shape,
         ceiling=ceiling,
-        fd=7,
+        fds=[7],
         fifo="/private/g3.fifo",
         stats="/private/g3.stats",
         atexit_shim=shim,

@@ -1,26 +1,34 @@
 """Requests: in the socket's queue and in service by the kernel; finished, and the time they took, by the server."""
 
 import time
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from uwsgi_autopilot.agent.signals.collector import Collector, Growth, Running, Window
+from uwsgi_autopilot.api.address import tcp_address
 from uwsgi_autopilot.kernel.sockdiag import SocketDiagnostics, UnixSocketLoad, proc_net_unix
+from uwsgi_autopilot.kernel.tcpdiag import TcpDiagnostics
+
+T = TypeVar("T")
 
 
 class SocketLoad(Collector):
     """queue, in_service: at the last look; None: it cannot be seen."""
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, addresses: Sequence[str]) -> None:
+        """`addresses`: paths and "host:port" of all listening sockets; what they hold is added up."""
+        self.addresses = tuple((address, tcp_address(address)[1]) for address in addresses)
         self.queue: int | None = None
         self.in_service: int | None = None
-        self._diagnostics = _open_diagnostics()
+        self._diagnostics = _open(SocketDiagnostics)
+        self._tcp = _open(TcpDiagnostics) if any(port for _, port in self.addresses) else None
         self._queues: list[int] = []
         self._busies: list[int] = []
 
     def close(self) -> None:
-        if self._diagnostics is not None:
-            self._diagnostics.close()
+        for each in (self._diagnostics, self._tcp):
+            if each is not None:
+                each.close()
 
     def look(self, running: Running) -> None:
         load = self._load()
@@ -49,12 +57,28 @@ class SocketLoad(Collector):
         return found
 
     def _load(self) -> UnixSocketLoad | None:
+        loads = [self._port(port) if port else self._path(address) for address, port in self.addresses]
+        seen = [each for each in loads if each is not None]
+        if not seen:
+            return None
+        queues = [each.queue for each in seen if each.queue is not None]
+        return UnixSocketLoad(
+            queue=sum(queues) if len(queues) == len(loads) else None, in_service=sum(each.in_service for each in seen)
+        )
+
+    def _path(self, path: str) -> UnixSocketLoad | None:
         if self._diagnostics is not None:
             try:
-                return self._diagnostics.unix_socket(self.path)
+                return self._diagnostics.unix_socket(path)
             except OSError:
                 self._diagnostics = None
-        return proc_net_unix(self.path)
+        return proc_net_unix(path)
+
+    def _port(self, port: int) -> UnixSocketLoad | None:
+        try:
+            return self._tcp.port(port) if self._tcp is not None else None
+        except OSError:
+            return None
 
 
 class Finished(Collector):
@@ -90,9 +114,9 @@ class Finished(Collector):
         return {"requests": requests, "service_s": self._service_s.take(), "oldest_s": oldest}
 
 
-def _open_diagnostics() -> SocketDiagnostics | None:
+def _open(diagnostics: Callable[[], T]) -> T | None:
     """None where the kernel refuses netlink socket diagnostics, as some sandboxes do."""
     try:
-        return SocketDiagnostics()
+        return diagnostics()
     except OSError:
         return None

@@ -1,0 +1,105 @@
+"""Before a taken over configuration is served: users that exist, addresses that are free, directories that can be
+written. One sentence each, and nothing is touched."""
+
+import errno
+import grp
+import os
+import pwd
+import socket
+import stat
+
+from uwsgi_autopilot.api.address import tcp_address
+from uwsgi_autopilot.api.agentconfig import MAX_SOCKET_PATH
+from uwsgi_autopilot.api.takeover import Takeover
+from uwsgi_autopilot.errors import NotServing, UsageError
+from uwsgi_autopilot.kernel.sockdiag import tcp_port_owner
+from uwsgi_autopilot.local.served import Owner
+
+
+def owner_of(found: Takeover) -> Owner | None:
+    """Whom uWSGI becomes; None: it stays who we are. uWSGI ignores uid and gid unless root starts it."""
+    owner = found.owner
+    user = owner[0] if owner else found.user
+    group = owner[1] if owner and owner[1] else found.group
+    if os.geteuid() != 0 or (user is None and group is None):
+        return None
+    name = user or "root"
+    try:
+        entry = pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)
+    except KeyError:
+        raise UsageError(f"uid = {name}: there is no such user on this machine; create it, or name another") from None
+    try:
+        of_group = (
+            grp.getgrgid(entry.pw_gid)
+            if group is None
+            else grp.getgrgid(int(group))
+            if group.isdigit()
+            else grp.getgrnam(group)
+        )
+    except KeyError:
+        raise UsageError(f"gid = {group}: there is no such group on this machine; create it, or name another") from None
+    return Owner(uid=entry.pw_uid, gid=of_group.gr_gid, user=entry.pw_name, group=of_group.gr_name)
+
+
+def check_addresses(found: Takeover, owner: Owner | None) -> None:
+    """Raises NotServing."""
+    for option, addresses in (("http", found.http), ("socket", found.sockets), ("stats", found.stats)):
+        for address in addresses:
+            host, port = tcp_address(address)
+            if port:
+                _check_port(option, address, host, port)
+            elif address.startswith("/"):
+                _check_path(option, address)
+
+
+def free_port(wanted: int | None, usual: int) -> int:
+    """`wanted`, else the usual one, else any that is free. Raises NotServing when the wanted one is taken."""
+    for port in [wanted] if wanted is not None else [usual, 0]:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                if wanted is not None:
+                    raise NotServing(f"--status-port {wanted} cannot be used: {error.strerror}") from None
+                continue
+            return int(probe.getsockname()[1])
+    raise NotServing("no port of 127.0.0.1 is free for the agent's pages")
+
+
+def _check_port(option: str, address: str, host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            owner = tcp_port_owner(port)
+            who = f" by process {owner[0]} ({owner[1]})" if owner else ""
+            raise NotServing(
+                f"{option} = {address} cannot be used{who}: {error.strerror}. Stop what listens there, or configure "
+                "another address"
+            ) from None
+
+
+def _check_path(option: str, path: str) -> None:
+    folder = os.path.dirname(path)
+    if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+        raise NotServing(
+            f"{option} = {path}: expected at most {MAX_SOCKET_PATH} bytes, which is all that a unix socket's path may "
+            f"have, found {len(os.fsencode(path))}"
+        )
+    if not os.path.isdir(folder):
+        raise NotServing(f"{option} = {path}: the directory {folder} does not exist; create it")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise NotServing(f"{option} = {path}: this user (uid {os.geteuid()}) may not create a socket in {folder}")
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise NotServing(f"{option} = {path}: there is a file of that name that is no socket; move it away")
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1.0)
+        found = probe.connect_ex(path)
+    if found in (0, errno.EAGAIN):
+        raise NotServing(f"{option} = {path}: another server listens there; stop it first")

@@ -1,0 +1,84 @@
+"""Have uWSGI resolve a configuration: files, includes, placeholders, loops, conditions, environment, command line.
+
+uWSGI is started with two hooks that run when the options are known and before anything is done with them: no log is
+opened, no pid file written, no socket bound, no daemon forked, and `vacuum` has nothing to remove. The first calls the
+function that `--show-config` calls, the second `_exit`, which runs no exit handler. `--show-config` itself comes after
+the log and the fork of `daemonize`, and then goes on to write the pid file of a server that may be running.
+"""
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from uwsgi_autopilot.errors import NotServing, UsageError
+from uwsgi_autopilot.kernel.spawn import clean_environment, kill_group
+from uwsgi_autopilot.report.text import readable
+from uwsgi_autopilot.uwsgi.shown import Options, circle, parse_shown
+
+_HOOKS = ("--hook-asap", "call:show_config", "--hook-asap", "callint:_exit 0")
+_OURS = frozenset({("hook-asap", "call:show_config"), ("hook-asap", "callint:_exit 0")})
+SECONDS = 20.0
+# A circle of includes prints a line each time around; uWSGI itself ends it only when its stack does.
+MOST_BYTES = 4 * 1024 * 1024
+_LAST_LINES = 5
+# What uWSGI prints on the way and what is no reason for anything.
+_NOISE = ("[uWSGI] getting", "running ", "[uwsgi-static]", "*** ")
+
+
+def resolve(uwsgi: str, arguments: Sequence[str], *, cwd: str | None = None) -> Options:
+    """What `uwsgi ARGUMENTS` would run with, in this environment.
+
+    Raises UsageError with uWSGI's own reason when it refuses the configuration, NotServing when it cannot be run.
+    """
+    text, status = _run([uwsgi, *_HOOKS, *arguments], cwd)
+    what = " ".join(arguments)
+    if name := circle(text):
+        raise UsageError(f"{what}: {name} includes itself, directly or through another file: break the circle")
+    shown = parse_shown(text)
+    if status is None:
+        raise UsageError(f"{what}: uWSGI had not resolved it after {SECONDS:.0f} s: does it read from a pipe?")
+    if shown.options is None:
+        said = [line for line in shown.said if line.strip() and not line.startswith(_NOISE)]
+        why = readable("; ".join(said[-_LAST_LINES:])) or f"it ended with status {status}"
+        raise UsageError(f"{what}: uWSGI cannot use this configuration: {why}")
+    for line in shown.said:
+        if "Can't find section" in line:
+            raise UsageError(f"{what}: {readable(line.strip('* '))}: uWSGI would ignore the whole file")
+    return tuple(each for each in shown.options if each not in _OURS)
+
+
+def known_options(uwsgi: str, arguments: Sequence[str] = ()) -> frozenset[str]:
+    """The names of all options of this build; `arguments`: such as `--plugin`, which bring in more of them."""
+    text, _ = _run([uwsgi, *arguments, "--dump-options"], None)
+    return frozenset(line.strip() for line in text.splitlines() if line and " " not in line.strip())
+
+
+def _environment() -> dict[str, str]:
+    """UWSGI_* stay, because uWSGI reads options there; what it would answer to a service manager does not."""
+    theirs = {name: value for name, value in os.environ.items() if name.startswith("UWSGI_")}
+    return clean_environment(os.environ, {**theirs, "PYTHONDONTWRITEBYTECODE": "1"})
+
+
+def _run(command: list[str], cwd: str | None) -> tuple[str, int | None]:
+    """What it printed, and its status; None: it was stopped for taking too long or printing too much."""
+    with tempfile.TemporaryFile() as output:
+        try:
+            process = subprocess.Popen(
+                command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                start_new_session=True, env=_environment(),
+            )  # fmt: skip
+        except OSError as error:
+            raise NotServing(f"{command[0]} cannot be run: {error.strerror}") from None
+        deadline = time.monotonic() + SECONDS
+        while process.poll() is None and time.monotonic() < deadline and os.fstat(output.fileno()).st_size < MOST_BYTES:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.05)
+        status = process.poll()
+        if status is None:
+            kill_group(process.pid)
+            process.wait()
+        output.seek(0)
+        return output.read(MOST_BYTES).decode("utf-8", errors="replace"), status

@@ -1,0 +1,114 @@
+"""What is run for a uWSGI configuration that was taken over: the agent, and a router where it speaks HTTP. Pure."""
+
+import math
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.api.takeover import Takeover
+from uwsgi_autopilot.api.uwsgiapp import Bounds, Mode, NginxSpec, TuningSpec, UwsgiApp, UwsgiOption
+from uwsgi_autopilot.local.files import FAREWELL_SECONDS, RunFiles, agent_config, layout_of
+from uwsgi_autopilot.resources import layout
+from uwsgi_autopilot.resources.layout import REQUEST_MARGIN_SECONDS
+from uwsgi_autopilot.resources.nginx import nginx_conf
+
+# As many waiting connections as nginx and the kernel's own default (somaxconn 4096) have room for.
+BACKLOG = 2048
+UNLIMITED = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Whom uWSGI becomes: numbers for the agent, names for nginx."""
+
+    uid: int
+    gid: int
+    user: str
+    group: str
+
+
+def app_of(
+    found: Takeover, *, name: str, mode: Mode, processes: Bounds | None = None, threads: Bounds | None = None
+) -> UwsgiApp:
+    """The manifest that a taken over configuration amounts to. processes, threads: what the command line says."""
+    default = TuningSpec()
+    if processes is None:
+        most, least = found.most or max(default.processes.max, found.shape.processes), found.least or 1
+        processes = Bounds(min=least, max=most)
+    if threads is None:
+        threads = Bounds(min=1, max=max(default.threads.max, found.shape.threads))
+    if found.no_swap is not None:
+        threads = Bounds(min=found.shape.threads, max=found.shape.threads)
+    return UwsgiApp(
+        name=name,
+        module=name,
+        options=tuple(UwsgiOption(name=option, value=value) for option, value in found.options),
+        nginx=NginxSpec(body_size_bytes=UNLIMITED, read_timeout_s=math.ceil(found.answer_seconds)),
+        tuning=TuningSpec(mode=mode, start=found.shape, processes=processes, threads=threads),
+    )
+
+
+def files_of(
+    found: Takeover,
+    app: UwsgiApp,
+    run: Path,
+    *,
+    uwsgi: str,
+    cwd: str,
+    start: Shape,
+    nginx: bool,
+    status: str | None,
+    owner: Owner | None,
+) -> RunFiles:
+    """nginx: whether nginx is the router, else uWSGI is. status: "host:port" for the agent's pages; None: nowhere."""
+    where = replace(layout_of(run, "", 0), agent_port=status)
+    agent = agent_config(app, where, folder=Path(cwd), uwsgi=uwsgi, start=start)
+    first, *more = [*([where.socket] if found.http else []), *found.sockets]
+    agent = replace(
+        agent,
+        module=None,
+        socket=first,
+        more_sockets=tuple(more),
+        socket_mode=0o660 if found.mode is None and not found.sockets else found.mode,
+        socket_owner=(owner.uid, owner.gid) if owner else None,
+        backlog=found.backlog or BACKLOG,
+        stats=found.stats,
+        stats_http=found.stats_http,
+        no_swap=found.no_swap,
+        nginx_port=port_of(found.http[0]) if found.http and nginx else None,
+        drain_until_quiet=bool(found.http) and nginx and not found.sockets,
+        log_socket=where.log_socket if found.http and nginx else None,
+        request_seconds=found.request_seconds + REQUEST_MARGIN_SECONDS,
+        drain_seconds=found.request_seconds + FAREWELL_SECONDS,
+    )
+    if not found.http:
+        return RunFiles(agent=agent)
+    if nginx:
+        user = f"{owner.user} {owner.group}" if owner else "root" if os.geteuid() == 0 else None
+        site = layout.nginx_site(app, where, public_agent=False, user=user)
+        return RunFiles(agent=agent, nginx=nginx_conf(replace(site, listen=tuple(map(_listen, found.http)))))
+    return RunFiles(agent=agent, router=_router(found, uwsgi, where.socket, owner))
+
+
+def port_of(address: str) -> int | None:
+    """None: a path."""
+    _, found, port = address.rpartition(":")
+    return int(port) if found and port.isdigit() else None
+
+
+def _listen(address: str) -> str:
+    """uWSGI's ":8080" is every IPv4 address, and nginx's word for that is the port alone."""
+    return f"unix:{address}" if address.startswith("/") else address.removeprefix(":")
+
+
+def _router(found: Takeover, uwsgi: str, socket: str, owner: Owner | None) -> list[str]:
+    command = [uwsgi, "--master", "--no-orphans", "--disable-logging", "--buffer-size", "65535"]
+    for address in found.http:
+        command += ["--http", address]
+    command += ["--http-to", socket]
+    if owner is not None:
+        command += ["--uid", str(owner.uid), "--gid", str(owner.gid)]
+    for name, value in found.router_options:
+        command += [f"--{name}"] if value == "true" else [f"--{name}", value]
+    return command
