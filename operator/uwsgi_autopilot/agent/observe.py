@@ -41,7 +41,7 @@ class Observer:
             Machine(cgroup, config.cores),
             self.memory,
             Threads(),
-            *([AccessLog(config.log_socket)] if config.log_socket else []),
+            *([AccessLog(config.log_socket, config.socket_owner)] if config.log_socket else []),
         ]
         self._parts = {each: Backoff(f"the signal {type(each).__name__}") for each in self.collectors}
         self._last_at = time.monotonic()

@@ -49,6 +49,8 @@ class StatsProxy:
         if path is None:
             return
         if self.http:
+            # Closed with the request unread, the connection would be reset, and the answer perhaps lost with it.
+            client.recv(65536)
             client.sendall(_HTTP_HEAD)
         with socket.socket(socket.AF_UNIX) as server:
             server.settimeout(ANSWER_SECONDS)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from uwsgi_autopilot.api.overlap import why_no_swap
 from uwsgi_autopilot.api.quantity import cores, parse_duration, whole_bytes
 from uwsgi_autopilot.api.rule import values_at
 from uwsgi_autopilot.api.shape import Shape
@@ -45,6 +46,7 @@ def app_of(data: dict[str, Any], ignored: tuple[str, ...]) -> UwsgiApp:
     """`data` satisfies every rule; anything else is an error of the caller."""
     spec = data["spec"]
     limits = spec["resources"]["limits"]
+    options = tuple(UwsgiOption(name=each["name"], value=each.get("value")) for each in spec["uwsgi"]["options"])
     return UwsgiApp(
         name=data["metadata"]["name"],
         module=spec["module"],
@@ -56,7 +58,7 @@ def app_of(data: dict[str, Any], ignored: tuple[str, ...]) -> UwsgiApp:
             cpu=cores(limits["cpu"]) if "cpu" in limits else None,
             memory=whole_bytes(limits["memory"]) if "memory" in limits else None,
         ),
-        options=tuple(UwsgiOption(name=each["name"], value=each.get("value")) for each in spec["uwsgi"]["options"]),
+        options=options,
         nginx=NginxSpec(
             body_size_bytes=whole_bytes(spec["nginx"]["bodySize"]),
             read_timeout_s=parse_duration(spec["nginx"]["readTimeout"]),
@@ -64,21 +66,25 @@ def app_of(data: dict[str, Any], ignored: tuple[str, ...]) -> UwsgiApp:
                 StaticFiles(path=each["path"].rstrip("/"), dir=each["dir"]) for each in spec["nginx"]["static"]
             ),
         ),
-        tuning=_tuning(spec["tuning"]),
+        tuning=_tuning(spec["tuning"], options),
         ignored=ignored,
     )
 
 
-def _tuning(tuning: dict[str, Any]) -> TuningSpec:
+def _tuning(tuning: dict[str, Any], options: tuple[UwsgiOption, ...]) -> TuningSpec:
     processes, threads = Bounds(**tuning["processes"]), Bounds(**tuning["threads"])
     if "start" in tuning:
         start = Shape(**tuning["start"])
     else:
         start = Shape(processes.clamp(START.processes), threads.clamp(START.threads))
+    pin = Shape(**tuning["pin"]) if "pin" in tuning else None
+    if why_no_swap((each.name, each.value) for each in options):
+        # Other threads need a second generation, in which a cron job or a daemon would run twice.
+        threads = Bounds(min=(pin or start).threads, max=(pin or start).threads)
     return TuningSpec(
         mode=Mode(tuning["mode"]),
         start=start,
-        pin=Shape(**tuning["pin"]) if "pin" in tuning else None,
+        pin=pin,
         processes=processes,
         threads=threads,
         max_connections=tuning.get("maxConnections"),

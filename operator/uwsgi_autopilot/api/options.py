@@ -105,7 +105,8 @@ def refusal_of(name: str) -> str | None:
     """One sentence that says why the option is refused and what to do instead; None when it is allowed.
 
     Aliases and one-letter forms are included. Options that can harm only the person's own application are allowed,
-    such as harakiri, max-requests, lazy-apps, hook-*, exec-*, env, logto, mule, cron, spooler.
+    such as harakiri, max-requests, lazy-apps, hook-*, exec-*, env, logto. So are those of api/overlap.py, such as mule,
+    cron and spooler, with which threads stay as they are.
     """
     if not _NAME.fullmatch(name):
         return (

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from uwsgi_autopilot.api.agentconfig import AgentConfig
+from uwsgi_autopilot.api.overlap import why_no_swap
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import StaticFiles, UwsgiApp
 from uwsgi_autopilot.resources.nginx import NginxSite
@@ -66,6 +67,7 @@ def agent_config(
     cores: float | None = None,
 ) -> AgentConfig:
     """`uwsgi`: the command that starts uWSGI. `env`, `memory_limit` (bytes) and `cores`: what no container sets."""
+    options = tuple((option.name, option.value) for option in app.options)
     return AgentConfig(
         name=app.name,
         uwsgi=tuple(uwsgi),
@@ -77,7 +79,8 @@ def agent_config(
         promoted=layout.promoted,
         start=start,
         listen=(layout.agent, *([layout.agent_port] if layout.agent_port else [])),
-        options=tuple((option.name, option.value) for option in app.options),
+        options=options,
+        no_swap=why_no_swap(options),
         env=tuple(env),
         log_socket=layout.log_socket,
         draining=layout.draining,

@@ -6,6 +6,8 @@ import struct
 import time
 from enum import Enum
 
+from uwsgi_autopilot.api.address import EVERY_ADDRESS, tcp_address
+
 _STATUS = re.compile(rb"HTTP/\d\.\d (\d{3})\b")
 _MOST_OF_A_STATUS_LINE = 64
 _MOST_OF_A_BODY = 16 * 1024 * 1024
@@ -23,8 +25,9 @@ class NoAnswer(str, Enum):
     LATE = "Late"
 
 
-def ask(socket_path: str, path: str, host: str, timeout_s: float) -> int | NoAnswer:
-    """GET `path` and return the status code of the answer, or why there was none within timeout_s seconds.
+def ask(address: str, path: str, host: str, timeout_s: float) -> int | NoAnswer:
+    """GET `path` from the server at `address`, a path or "host:port", and return the status code of the answer, or why
+    there was none within timeout_s seconds.
 
     Never raises. Waits in the same queue as everyone's requests, and holds a thread of the application while it
     answers. The body is read to its end (up to 16 MiB and 10 s) and thrown away: a reader that hangs up early makes the
@@ -36,9 +39,7 @@ def ask(socket_path: str, path: str, host: str, timeout_s: float) -> int | NoAns
     none = NoAnswer.LATE
     try:
         packet = request_packet(path, host)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(timeout_s)
-            connection.connect(socket_path)
+        with _connected(address, timeout_s) as connection:
             connection.sendall(packet)
             while seen < _MOST_OF_A_BODY and (left := deadline - time.monotonic()) > 0:
                 connection.settimeout(left)
@@ -56,6 +57,20 @@ def ask(socket_path: str, path: str, host: str, timeout_s: float) -> int | NoAns
         pass  # what was read of the answer still counts
     found = _STATUS.match(head)
     return int(found[1]) if found else none
+
+
+def _connected(address: str, timeout_s: float) -> socket.socket:
+    host, port = tcp_address(address)
+    if port:
+        return socket.create_connection((host if host != EVERY_ADDRESS else "127.0.0.1", port), timeout_s)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(timeout_s)
+        connection.connect(address)
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
 def request_packet(path: str, host: str) -> bytes:

@@ -31,12 +31,14 @@ ALL = 1.0
 class AccessLog(Collector):
     """Must come after Finished, whose requests it needs."""
 
-    def __init__(self, path: str) -> None:
-        """Raises OSError when the socket cannot be bound."""
+    def __init__(self, path: str, owner: tuple[int, int] | None = None) -> None:
+        """owner: (uid, gid) of the socket; None: ours. Raises OSError when the socket cannot be bound."""
         Path(path).unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(path)
         os.chmod(path, 0o660)
+        if owner is not None:
+            os.chown(path, *owner)  # nginx writes there, and is that user, too
         self._lock = threading.Lock()
         self._share = ALL
         self._fresh = _Counts()
