@@ -305,3 +305,21 @@ def test_the_end_of_the_command_takes_everything_along(site: Site, serve: Serve)
     run.process.kill()
     wait_for(lambda: not listens(site.port), 40)
     time.sleep(0.1)
+
+
+PAGE = (ROOT / "docs" / "serve.md").read_text()
+COMMANDS = [
+    line.partition("  #")[0].strip()
+    for line in PAGE.partition("```sh\n")[2].partition("```")[0].splitlines()
+    if line.startswith("uwsgi-autopilot serve ")
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_commands_of_the_page(site: Site, serve: Serve, command: str) -> None:
+    """As they stand but for the port."""
+    site.write("run.py", (site.folder / "web.py").read_text())
+    site.write("http.ini", f"[uwsgi]\nhttp = 127.0.0.1:{site.port}\nmodule = web:app\n")
+    run = serve(*command.replace("8080", str(site.port)).split()[2:])
+    assert site.get() == (200, "one")
+    assert run.end() == 0

@@ -359,3 +359,64 @@ def test_not_more_than_a_few_old_ones_finish_at_once(world):
     world.server.started[0].running = False
     world.run()
     assert world.server.shapes[-1] == "4x8"
+
+
+# --- (e) the application anew, and where there may be one generation only
+
+
+def test_a_renewal_is_a_swap_to_the_same_shape(world):
+    old = world.serving
+    world.generations.renew()
+    world.run()
+    assert world.server.shapes == ["4x4", "4x4"]
+    assert (old.told[-1], world.serving.told) == ("retire", ["takes over"])
+
+
+def test_a_renewal_that_does_not_start_leaves_what_serves(world, told):
+    old = world.serving
+    world.server.broken.add(Shape(4, 4))
+    world.generations.renew()
+    world.run(5.0)
+    assert world.serving is old
+    assert world.server.shapes == ["4x4", "4x4"], "once"
+    assert "could not be loaded anew, so what serves goes on: the new generation ended with status 1" in told()
+
+
+def test_a_renewal_without_room_for_a_second_generation_is_said(world, told):
+    world.use = MemoryUse(used=900, limit=1000, master=100, worker=200)
+    world.generations.renew()
+    world.run()
+    assert world.server.shapes == ["4x4"]
+    assert "not enough memory for a second generation" in told()
+
+
+@pytest.fixture
+def alone(world) -> World:
+    """4x4 serves, and nothing may run beside it."""
+    world.generations.no_swap = "cron = x would run twice"
+    return world
+
+
+def test_alone_processes_are_resized_and_threads_refused(alone):
+    alone.ask(Shape(6, 4))
+    alone.run()
+    assert alone.serving.resizing.patient
+    alone.serving.live, alone.serving.resizing.outcome = 6, Outcome.DONE
+    version = alone.ask(Shape(6, 8))
+    alone.run()
+    assert alone.server.shapes == ["4x4"]
+    assert alone.generations.shape == Shape(6, 4)
+    assert (alone.refused.reason, alone.refused.version) == (RefusalReason.NO_SECOND_GENERATION, version)
+    assert "it has 4 threads per worker" in alone.refused.message
+    assert "there can be no second one: cron = x would run twice" in alone.refused.message
+
+
+def test_alone_a_renewal_waits_for_the_end_of_the_old_one(alone):
+    old = alone.serving
+    alone.generations.renew()
+    alone.run(3.0)
+    assert (old.told[-1], alone.server.shapes) == ("retire", ["4x4"])
+    old.running = False
+    alone.run()
+    assert alone.server.shapes == ["4x4", "4x4"]
+    assert alone.generations.idle

@@ -1,0 +1,34 @@
+"""What uWSGI prints of a configuration, and a circle of includes."""
+
+from uwsgi_autopilot.uwsgi.shown import MOST_READINGS, circle, parse_shown
+
+PRINTED = """\
+[uWSGI] getting INI configuration from app.ini
+running "call:show_config" (asap)...
+
+;uWSGI instance configuration
+[uwsgi]
+http = :8080
+env = A=b = c
+log-format = %(method) [x]
+;end of configuration
+
+running "callint:_exit 0" (asap)...
+"""
+
+
+def test_options_in_their_order_with_their_whole_values() -> None:
+    shown = parse_shown(PRINTED)
+    assert shown.options == (("http", ":8080"), ("env", "A=b = c"), ("log-format", "%(method) [x]"))
+    assert shown.said[0] == "[uWSGI] getting INI configuration from app.ini"
+
+
+def test_half_of_it_is_nothing() -> None:
+    assert parse_shown(PRINTED.partition(";end")[0]).options is None
+    assert parse_shown("[strict-mode] unknown config directive: x\n").options is None
+
+
+def test_a_file_that_is_read_again_and_again() -> None:
+    line = "[uWSGI] getting INI configuration from a.ini\n"
+    assert circle(line * MOST_READINGS) is None
+    assert circle(line * (MOST_READINGS + 1)) == "a.ini"
