@@ -16,6 +16,7 @@ from uwsgi_autopilot.errors import AutopilotError, UsageError
 from uwsgi_autopilot.loadgen.plan import parse_seconds
 from uwsgi_autopilot.local.demo import run_demo
 from uwsgi_autopilot.local.programs import find_programs
+from uwsgi_autopilot.local.render import run_render
 from uwsgi_autopilot.local.run import Options, run_local
 from uwsgi_autopilot.local.serve import ServeOptions, run_serve
 from uwsgi_autopilot.views.select import view_for_output
@@ -148,6 +149,15 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--status-port", type=_port, metavar="PORT", help="of the agent's pages (default 9117)")
     serve.add_argument("--write", action="store_true", help="at the end, write the shape that was found into the ini")
     serve.set_defaults(run=_serve)
+
+    render = commands.add_parser(
+        "render", help="print nginx's server block and systemd's unit for a uWSGI configuration on a virtual machine"
+    )
+    render.add_argument("file", type=Path, metavar="FILE", help="the configuration, such as app.ini")
+    render.add_argument("--nginx", dest="parts", action="append_const", const="nginx", help="only the server block")
+    render.add_argument("--systemd", dest="parts", action="append_const", const="systemd", help="only the unit")
+    render.add_argument("--name", help="of the service and its files (default: from the file's folder and name)")
+    render.set_defaults(run=lambda asked: run_render(asked.file, name=asked.name, parts=asked.parts or ()))
 
     demo = commands.add_parser(
         "demo", help="watch an application get faster: a load that changes once, then a comparison"

@@ -4,7 +4,7 @@ Names and defaults are uWSGI 2.0's. Relative paths are uWSGI's too: sockets, sta
 is opened before it (pidfile, logs, touch-*) below the directory that uWSGI was started in.
 """
 
-import os
+import posixpath
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -85,7 +85,7 @@ def take_over(options: Iterable[tuple[str, str]], *, known: frozenset[str], cwd:
                 f"{name}: this build of uWSGI has no TLS (pyuwsgi never has), so nothing would listen there: "
                 "build uWSGI where OpenSSL's headers are installed, or let nginx do TLS"
             )
-    folder = os.path.normpath(os.path.join(cwd, given.last("chdir", "chdir2") or ""))
+    folder = posixpath.normpath(posixpath.join(cwd, given.last("chdir", "chdir2") or ""))
     processes, threads = given.number("processes", "workers", "p") or 1, given.number("threads") or 1
     least = given.number("cheaper")
     shape = Shape(processes if least is None else given.number("cheaper-initial") or least, threads)
@@ -181,7 +181,7 @@ def _off(value: str) -> bool:
 
 
 def _below(folder: str, path: str) -> str:
-    return os.path.normpath(os.path.join(folder, path))
+    return posixpath.normpath(posixpath.join(folder, path))
 
 
 def _socket(value: str, folder: str) -> str:

@@ -16,10 +16,12 @@ from contextlib import suppress
 from uwsgi_autopilot.errors import NotServing, UsageError
 from uwsgi_autopilot.kernel.spawn import clean_environment, kill_group
 from uwsgi_autopilot.report.text import readable
-from uwsgi_autopilot.uwsgi.shown import Options, circle, parse_shown
+from uwsgi_autopilot.uwsgi.shown import DATE, Options, circle, parse_shown
 
 _HOOKS = ("--hook-asap", "call:show_config", "--hook-asap", "callint:_exit 0")
-_OURS = frozenset({("hook-asap", "call:show_config"), ("hook-asap", "callint:_exit 0")})
+# Last on the command line, so that it replaces a log-date of theirs, which would stand before each line.
+_DATE = f"--log-date={DATE}"
+_OURS = frozenset({("hook-asap", "call:show_config"), ("hook-asap", "callint:_exit 0"), ("log-date", DATE)})
 SECONDS = 20.0
 # A circle of includes prints a line each time around; uWSGI itself ends it only when its stack does.
 MOST_BYTES = 4 * 1024 * 1024
@@ -33,7 +35,7 @@ def resolve(uwsgi: str, arguments: Sequence[str], *, cwd: str | None = None) -> 
 
     Raises UsageError with uWSGI's own reason when it refuses the configuration, NotServing when it cannot be run.
     """
-    text, status = _run([uwsgi, *_HOOKS, *arguments], cwd)
+    text, status = _run([uwsgi, *_HOOKS, *arguments, _DATE], cwd)
     what = " ".join(arguments)
     if name := circle(text):
         raise UsageError(f"{what}: {name} includes itself, directly or through another file: break the circle")

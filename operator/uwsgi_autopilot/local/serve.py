@@ -21,6 +21,7 @@ from uwsgi_autopilot.api.uwsgiapp import Bounds, Mode, UwsgiApp
 from uwsgi_autopilot.errors import NotServing, UsageError
 from uwsgi_autopilot.local.files import RunFiles
 from uwsgi_autopilot.local.inifile import write_shape
+from uwsgi_autopilot.local.manager import Manager
 from uwsgi_autopilot.local.preflight import check_addresses, free_port, owner_of
 from uwsgi_autopilot.local.programs import Programs, find_nginx, find_uwsgi
 from uwsgi_autopilot.local.resolve import known_options, resolve
@@ -50,7 +51,7 @@ def run_serve(asked: ServeOptions, options: Options, view: Callable[[], View]) -
     """Returns the exit status, or becomes uWSGI. Raises AutopilotError."""
     uwsgi, cwd = find_uwsgi(), os.getcwd()
     name = " ".join(asked.arguments)
-    found = _found(uwsgi, asked.arguments, cwd)
+    found = taken_over(uwsgi, asked.arguments, cwd)
     if asked.write and _file(asked.arguments) is None:
         raise UsageError("--write: expected an ini file after `serve`: only its two lines can be rewritten")
     if found.plain is not None:
@@ -80,6 +81,7 @@ class Serving:
         self._touched = Touched(found)
         self._hung_up = False
         self._next_look = 0.0
+        self._manager = Manager()
 
     def run(self, options: Options, view: View) -> int:
         host, _, port = self.found.http[0].rpartition(":") if self.found.http else ("", "", "")
@@ -102,6 +104,7 @@ class Serving:
                 self.app, options, self.programs, view, session=session, each_step=lambda: self._step(session, view)
             )
         finally:
+            self._manager.stopping()
             signal.signal(signal.SIGHUP, before)
             self._leave(session, view)
 
@@ -119,6 +122,7 @@ class Serving:
         self._hung_up = True
 
     def _step(self, session: Session, view: View) -> None:
+        self._manager.step(session, time.monotonic())
         why = None
         if self._hung_up:
             self._hung_up, why = False, "SIGHUP"
@@ -132,7 +136,7 @@ class Serving:
         """Code, and those options that a new generation reads. The configuration that serves stays when the new one
         cannot be used."""
         try:
-            fresh = _found(self.programs.uwsgi, self.asked.arguments, self.cwd)
+            fresh = taken_over(self.programs.uwsgi, self.asked.arguments, self.cwd)
             owned = replace(fresh, options=(), notes=(), shape=self.found.shape, touched=self.found.touched) == replace(
                 self.found, options=(), notes=()
             )
@@ -143,6 +147,7 @@ class Serving:
         except (UsageError, NotServing, OSError) as error:
             view.say(f"{why}: nothing is loaded anew: {error}")
             return
+        self._manager.renewing(session, time.monotonic())
         session.load_anew()
         view.say(f"{why}: a new generation of uWSGI loads the application; the old one finishes its requests")
 
@@ -168,7 +173,7 @@ class Serving:
             view.say(write_shape(Path(self.cwd) / file, session.promoted))
 
 
-def _found(uwsgi: str, arguments: Sequence[str], cwd: str) -> Takeover:
+def taken_over(uwsgi: str, arguments: Sequence[str], cwd: str) -> Takeover:
     options = resolve(uwsgi, arguments)
     plugins = [
         f"--{name}={value}" for name, value in options if name in ("plugins-dir", "plugin-dir", "plugin", "plugins")

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 Options = tuple[tuple[str, str], ...]
 """(name, value) in uWSGI's order, repeats included; a flag has the value "true"."""
 
+# What uWSGI writes in place of the date before each line of its log, where it is told to.
+DATE = "uwsgi-autopilot"
+_BEFORE = f"{DATE} - "
 _BEGIN, _SECTION, _END = ";uWSGI instance configuration", "[uwsgi]", ";end of configuration"
 # uWSGI says this for each file it reads. More often than any real configuration includes one file: a circle.
 _READING = " configuration from "
@@ -27,13 +30,14 @@ def parse_shown(text: str) -> Shown:
     said: list[str] = []
     options: list[tuple[str, str]] | None = None
     inside = False
-    for line in text.splitlines():
+    for each in text.splitlines():
+        line = each.removeprefix(_BEFORE)
         if line == _BEGIN:
             inside, options = True, []
         elif line == _END:
             inside = False
         elif not inside:
-            said.append(line)
+            said += [line] if line else []
         elif line != _SECTION and options is not None:
             name, _, value = line.partition(" = ")
             options.append((name, value))

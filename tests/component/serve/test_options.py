@@ -1,5 +1,6 @@
 """Options keep the meaning that they have for whoever wrote them."""
 
+import contextlib
 import http.client
 import os
 import pwd
@@ -50,10 +51,10 @@ uid = {user}
     assert site.state()["shape"] == {"processes": 2, "threads": 2}
     assert stat.S_IMODE((site.folder / "app.sock").stat().st_mode) == 0o664
     assert len(stats_of(site.folder / "stats.sock")["workers"]) >= 2  # type: ignore[arg-type]
-    connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=20)
     headers = {f"X-Long-{number}": "x" * 6000 for number in range(3)}
-    connection.request("GET", "/", headers=headers)
-    assert connection.getresponse().status == 200
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", site.port, timeout=20)) as connection:
+        connection.request("GET", "/", headers=headers)
+        assert connection.getresponse().status == 200
     log = site.folder / "app.log"
     wait_for(lambda: "rss usage" in log.read_text())
     assert run.end(signal.SIGTERM) == 0

@@ -100,6 +100,7 @@ processes = @(processes.txt)
 threads = 2
 env = PERCENT=100%%
 log-format = %(method) %(uri)
+log-date = true
 """,
     )
     site.write("processes.txt", "2\n")

@@ -1,6 +1,6 @@
 """What uWSGI prints of a configuration, and a circle of includes."""
 
-from uwsgi_autopilot.uwsgi.shown import MOST_READINGS, circle, parse_shown
+from uwsgi_autopilot.uwsgi.shown import DATE, MOST_READINGS, circle, parse_shown
 
 PRINTED = """\
 [uWSGI] getting INI configuration from app.ini
@@ -15,12 +15,18 @@ log-format = %(method) [x]
 
 running "callint:_exit 0" (asap)...
 """
+LINES = PRINTED.splitlines()
 
 
 def test_options_in_their_order_with_their_whole_values() -> None:
     shown = parse_shown(PRINTED)
     assert shown.options == (("http", ":8080"), ("env", "A=b = c"), ("log-format", "%(method) [x]"))
     assert shown.said[0] == "[uWSGI] getting INI configuration from app.ini"
+
+
+def test_the_date_before_each_line_is_none_of_it() -> None:
+    dated = "".join(f"{DATE} - {line}\n" if " = " in line or line.startswith(";end") else f"{line}\n" for line in LINES)
+    assert parse_shown(dated).options == parse_shown(PRINTED).options
 
 
 def test_half_of_it_is_nothing() -> None:
