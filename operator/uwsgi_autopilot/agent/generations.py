@@ -248,7 +248,8 @@ class Generations:
         self.change = None
         self.counts = replace(self.counts, failed_starts=self.counts.failed_starts + 1)
         if self._served_last is None:
-            self.first_failure = message
+            self.first_failure = message  # the agent ends with it
+            return
         if self.serving is None:
             self._back_off(now)
         if change.version is not None:

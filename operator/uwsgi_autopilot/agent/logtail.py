@@ -5,6 +5,7 @@ comes costs the same work per byte and the same memory, and no reader is waited 
 """
 
 import os
+import re
 import threading
 from collections import deque
 
@@ -80,13 +81,29 @@ def _cut(line: bytes, more: bytes) -> bytes:
     return whole if len(whole) <= LINE_BYTES else whole[:LINE_BYTES] + CUT
 
 
+# "ModuleNotFoundError: No module named 'shop'" and the like: what an exception without a frame leaves.
+_EXCEPTION = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)(?:: .*)?")
+_TRACEBACK = "Traceback (most recent call last)"
+
+
+def not_an_exception(output: str) -> bool:
+    """Whether what `traceback_tail` found is just the end of the output."""
+    return not any(line.startswith(_TRACEBACK) or _EXCEPTION.fullmatch(line) for line in output.splitlines())
+
+
 def traceback_tail(text: str) -> str:
-    """The last Python traceback in uWSGI's output, without uWSGI's own lines; the last lines of the output when there
-    is none."""
+    """The last Python traceback in uWSGI's output, without uWSGI's own lines; where there is none, the last exception
+    with the source line that it points at, as of a SyntaxError; else the last lines of the output."""
     lines = text.splitlines()
-    starts = [number for number, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
+    starts = [number for number, line in enumerate(lines) if line.startswith(_TRACEBACK)]
     if not starts:
-        return "\n".join(lines[-8:])
+        ends = [number for number, line in enumerate(lines) if _EXCEPTION.fullmatch(line)]
+        if not ends:
+            return "\n".join(lines[-8:])
+        start = ends[-1]
+        while start > 0 and lines[start - 1].startswith(" "):
+            start -= 1
+        return "\n".join(lines[start : ends[-1] + 1])
     kept: list[str] = []
     for line in lines[starts[-1] :]:
         kept.append(line)

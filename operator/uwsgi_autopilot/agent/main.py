@@ -193,13 +193,16 @@ class Agent:
         return 0
 
     def _cannot_serve(self, why: str) -> int:
-        """To standard error, and to where the kubelet reads it."""
-        log("error", why)
+        """To where the kubelet, or the command, reads it; else to standard error, where uWSGI has said most of it."""
         if path := self.config.termination_log:
             try:
                 Path(path).write_text(cut(readable(why), TERMINATION_BYTES), encoding="utf-8")
             except OSError as error:
                 log("warning", f"{path} cannot be written: {error.strerror}")
+            else:
+                log("error", f"the application could not be served: {why.strip().splitlines()[-1]}")
+                return 1
+        log("error", why)
         return 1
 
 

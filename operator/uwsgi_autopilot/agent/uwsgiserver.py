@@ -17,7 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from uwsgi_autopilot.agent.log import log
-from uwsgi_autopilot.agent.logtail import LogTail, traceback_tail
+from uwsgi_autopilot.agent.logtail import LogTail, not_an_exception, traceback_tail
+from uwsgi_autopilot.agent.ownlog import OwnLogs
 from uwsgi_autopilot.agent.relay import OUT, relay_to
 from uwsgi_autopilot.agent.server import WorkerStats
 from uwsgi_autopilot.agent.statsreader import Reading, StatsReader
@@ -28,6 +29,7 @@ from uwsgi_autopilot.kernel.process import parent_of
 from uwsgi_autopilot.kernel.spawn import clean_environment, kill_group, spawn
 from uwsgi_autopilot.uwsgi.fifo import MasterFifo
 from uwsgi_autopilot.uwsgi.ini import ATEXIT_SHIM, ATEXIT_SHIM_NAME, generation_ini, most_workers
+from uwsgi_autopilot.uwsgi.loading import names_a_file, no_callable
 from uwsgi_autopilot.uwsgi.stats import Worker
 
 # A master that never shows as paused is told to quit anyway: the rare race is better than a stuck swap.
@@ -35,6 +37,8 @@ PAUSE_SECONDS = 20.0
 # How long to wait for the rest of the output after the end: a child of the application may hold the pipe open.
 OUTPUT_SECONDS = 1.0
 STABLE_STATS = "stats.sock"
+# What uWSGI says when it has imported the module and found nothing to call, and, after a traceback, when it could not.
+NO_CALLABLE = "callable not found or import error"
 
 
 class UwsgiServer:
@@ -63,8 +67,10 @@ class UwsgiInstance:
             fifo=str(fifo),
             stats=str(self._stats_path),
             atexit_shim=str(shim),
+            file=config.module is not None and names_a_file(config.module, config.chdir),
         )
         self._ini.write_text(text, encoding="utf-8")
+        self._own_logs = OwnLogs(config.options, config.chdir)
         self.fifo = MasterFifo(str(fifo))
         self._process, output = _start(config, self._ini, listener_fds)
         self._log = LogTail(output, relay_to(OUT))
@@ -110,7 +116,16 @@ class UwsgiInstance:
         # This is the only place that waits for the rest of the output.
         if not self._log.ended and now - self._output_since < OUTPUT_SECONDS:
             return None
-        return traceback_tail(self._log.text())
+        return self._explained(traceback_tail(self._log.text() + "\n" + self._own_logs.text()))
+
+    def _explained(self, output: str) -> str:
+        config = self.config
+        if NO_CALLABLE in output and config.module is not None and not_an_exception(output):
+            remedy = no_callable(config.module, config.chdir, config.uwsgi[0], config.options)
+            return remedy or output
+        if self._own_logs.paths and not_an_exception(output):
+            return f"{output}\nuWSGI logs to {', '.join(self._own_logs.paths)}".strip()
+        return output
 
     def look(self) -> None:
         self.reader.ask()

@@ -60,8 +60,8 @@ RULES: tuple[Rule | Unique, ...] = (
     looks_like("spec.image", "[!-~]+", "expected the name of an image such as shop:1.4, without spaces"),
     looks_like(
         "spec.module",
-        rf"{_DOTTED}{_CALLABLE}|[A-Za-z0-9_./-]+[.]py(?::{_IDENTIFIER})?",
-        "expected package.module:callable such as wsgi:app, or a file such as app.py",
+        rf"{_DOTTED}{_CALLABLE}|[A-Za-z0-9_./-]+[.](?:py|wsgi)(?::{_IDENTIFIER})?",
+        "expected package.module:callable such as wsgi:app, or a file such as app.py or app.wsgi",
     ),
     looks_like("spec.chdir", r"/[^\x00-\x1f\x7f]*", "expected an absolute path such as /app"),
     looks_like("spec.python", "[!-~]+", "expected a program such as python3 or /venv/bin/python, without spaces"),

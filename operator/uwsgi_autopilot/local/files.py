@@ -14,6 +14,8 @@ from uwsgi_autopilot.resources.nginx import NginxSite, nginx_conf
 
 # Added to the longest request that nginx waits for: the agent's own deadline comes after nginx's.
 FAREWELL_SECONDS = 10.0
+# Where the agent writes why it could not serve at all.
+FAILURE = "failure"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,7 @@ def layout_of(run: Path, host: str, port: int) -> layout.Layout:
         desired=str(run / "desired"),
         promoted=str(run / "promoted"),
         nginx_listen=f"{host}:{port}",
+        termination_log=str(run / FAILURE),
         nginx_port=port,
     )
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from uwsgi_autopilot.errors import NotServing
+from uwsgi_autopilot.local.files import FAILURE
 from uwsgi_autopilot.local.session import Session
 from uwsgi_autopilot.report.text import readable
 
@@ -25,9 +26,7 @@ def wait_ready(session: Session, timeout: float = 310.0, say: Callable[[str], No
     while time.monotonic() < deadline:
         if agent.poll() is not None:
             children.wait_for_output("agent")
-            told = readable("\n".join(children.last_lines))
-            reason = told or f"the agent ended with status {agent.returncode}"
-            raise NotServing(f"{module} could not be served from {session.folder}:\n{reason}")
+            raise NotServing(f"{module} could not be served from {session.folder}: {_why_not(session)}")
         session.step()
         session.poll()
         state = session.state
@@ -43,6 +42,15 @@ def wait_ready(session: Session, timeout: float = 310.0, say: Callable[[str], No
         time.sleep(0.05)
     why = session.state.why if session.state else session.pod.problem or "the agent does not answer"
     raise NotServing(f"{module} did not answer within {timeout:.0f} s: {why}")
+
+
+def _why_not(session: Session) -> str:
+    """The agent's reason; where it had no time to give one, the last that was printed."""
+    try:
+        return (session.run / FAILURE).read_text(encoding="utf-8")
+    except OSError:
+        printed = readable("\n".join(list(session.children.last_lines)[-LAST_LINES:]))
+        return printed or f"the agent ended with status {session.children['agent'].returncode}"
 
 
 def _only_failures(session: Session, why: str) -> str:

@@ -20,26 +20,39 @@ ATEXIT_SHIM_NAME = "uwsgi_autopilot_atexit.py"
 # uWSGI calls the attribute `atexit` of its module when a worker ends, before it would tear the interpreter down. With
 # skip-atexit-teardown the tear-down is left out, and with it what it begins with: waiting for threads and executors
 # that are not done (their tasks were lost), and Python's atexit functions, where tracing and error reporting flush
-# what they still hold (0 of 4 were called; with this 4 of 4).
+# what they still hold (0 of 4 were called; with this 4 of 4). An application that sets uwsgi.atexit itself would
+# replace ours, and only its own function would run; so what it sets is kept beside ours and called first.
 ATEXIT_SHIM = '''\
 """Written by uwsgi-autopilot: ends the interpreter as Py_Finalize begins, without the tear-down that follows there."""
 
 import atexit
 import sys
 import threading
+import types
 
 import uwsgi
 
+theirs = []
+
+
+class Module(types.ModuleType):
+    def __setattr__(self, name, value):
+        if name == "atexit":
+            theirs[:] = [value]
+        else:
+            super().__setattr__(name, value)
+
 
 def end():
-    try:
-        threading._shutdown()
-    except Exception:
-        sys.excepthook(*sys.exc_info())
-    atexit._run_exitfuncs()
+    for step in (*theirs, threading._shutdown, atexit._run_exitfuncs):
+        try:
+            step()
+        except Exception:
+            sys.excepthook(*sys.exc_info())
 
 
 uwsgi.atexit = end
+uwsgi.__class__ = Module
 '''
 
 # Defaults that a person may replace by setting the same option (or, after the dash, one that excludes it).
@@ -65,6 +78,12 @@ _LEAST_DEFAULTS: tuple[tuple[str, str], ...] = (
     ("max-fd", str(MAX_FD)),
     ("reload-os-env", "true"),
 )
+# Of ours, what breaks together with options of theirs: it gives way.
+_GIVES_WAY = {
+    # A segmentation fault at the start: the first application is loaded where the hooks were not set up (2.0.30).
+    "py-call-uwsgi-fork-hooks": frozenset({"mount", "worker-mount"}),
+}
+_NONE: frozenset[str] = frozenset()
 # Other spellings of those options: whoever sets one has set the option.
 _ALIASES = {
     "i": "single-interpreter",
@@ -85,13 +104,15 @@ def generation_ini(
     fifo: str,
     stats: str,
     atexit_shim: str | None = None,
+    file: bool = False,
 ) -> str:
     """The text of the ini file.
 
     shape: live workers at the start, and threads. ceiling: how many workers this generation may ever have.
     fds: numbers of the inherited listening sockets. atexit_shim: path of a file with ATEXIT_SHIM in it; None keeps
     uWSGI's own end of a worker, which tears the interpreter down and thereby copies the memory that the workers share
-    (peak 543 MiB instead of 289 at a swap of three workers that share 100 MB).
+    (peak 543 MiB instead of 289 at a swap of three workers that share 100 MB). file: `config.module` names a file
+    (uwsgi/loading.py:names_a_file).
 
     With `config.module` None the options are a whole configuration that uWSGI has resolved: they are not checked again,
     and few defaults are added.
@@ -126,7 +147,7 @@ def generation_ini(
         lines.append(("strict", "true"))  # a mistyped option stops the start instead of being ignored
         if config.chdir:
             lines.append(("chdir", _literal(config.chdir)))
-        lines += _application(config.module)
+        lines += _application(config.module, file=file)
     lines += [("processes", str(ceiling)), ("threads", str(shape.threads))]
     if ceiling > 1:  # cheaper must be below processes, else uWSGI does not start
         lines += [("cheaper", "1"), ("cheaper-algo", "manual"), ("cheaper-initial", str(shape.processes))]
@@ -137,7 +158,9 @@ def generation_ini(
     # even with a request in service. So never below the longest request that we promise to wait for.
     ours = _DEFAULTS if config.module is not None else _LEAST_DEFAULTS
     defaults = (*ours, ("worker-reload-mercy", str(math.ceil(config.request_seconds))))
-    lines += [(name, value) for name, value in defaults if name not in theirs]
+    lines += [
+        (name, value) for name, value in defaults if name not in theirs and not _GIVES_WAY.get(name, _NONE) & theirs
+    ]
     their_line = _their_line if config.module is not None else _resolved_line
     lines += [their_line(name, value) for name, value in config.options]
     for name, value in lines:
@@ -155,10 +178,10 @@ def most_workers(config: AgentConfig) -> int:
     return max(1, (limit - _FD_RESERVE) // _FD_PER_WORKER)
 
 
-def _application(module: str) -> list[tuple[str, str]]:
-    """`wsgi:app` and `package.module` are modules; `wsgi.py`, `src/wsgi.py:app` are files."""
+def _application(module: str, *, file: bool) -> list[tuple[str, str]]:
+    """`wsgi:app`, `package.module` and `package:create_app()` are modules; `wsgi.py`, `src/wsgi.py:app` are files."""
     path, _, attribute = module.partition(":")
-    if not path.endswith(".py"):
+    if not file:
         return [("module", _literal(module))]
     lines = [("wsgi-file", _literal(path))]
     return [*lines, ("callable", _literal(attribute))] if attribute else lines

@@ -3,6 +3,7 @@ import pytest
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.uwsgi.ini import MAX_FD, generation_ini, most_workers
+from uwsgi_autopilot.uwsgi.loading import names_a_file
 
 TWO_BY_FOUR = Shape(2, 4)
 
@@ -22,7 +23,9 @@ def config(**changes: object) -> AgentConfig:
     return AgentConfig(**{**base, **changes})
 
 
-def ini(shape: Shape = TWO_BY_FOUR, ceiling: int = 8, *, shim: str | None = None, **changes: object) -> str:
+def ini(
+    shape: Shape = TWO_BY_FOUR, ceiling: int = 8, *, shim: str | None = None, file: bool = False, **changes: object
+) -> str:
     return generation_ini(
         config(**changes),
         shape=shape,
@@ -31,6 +34,7 @@ def ini(shape: Shape = TWO_BY_FOUR, ceiling: int = 8, *, shim: str | None = None
         fifo="/private/g3.fifo",
         stats="/private/g3.stats",
         atexit_shim=shim,
+        file=file,
     )
 
 
@@ -65,12 +69,32 @@ def test_a_ceiling_of_one_has_no_cheaper_because_uwsgi_would_not_start():
         pytest.param("shop.wsgi", [("module", "shop.wsgi")], id="module alone"),
         pytest.param("shop:make()", [("module", "shop:make()")], id="factory"),
         pytest.param("src/wsgi.py", [("wsgi-file", "src/wsgi.py")], id="file"),
+        pytest.param("/srv/app.wsgi", [("wsgi-file", "/srv/app.wsgi")], id="mod_wsgi's"),
         pytest.param("wsgi.py:app", [("wsgi-file", "wsgi.py"), ("callable", "app")], id="file and attribute"),
     ],
 )
 def test_how_the_application_is_named(module, expected):
-    found = [line for line in lines(ini(module=module)) if line[0] in ("module", "wsgi-file", "callable")]
+    found = [
+        line
+        for line in lines(ini(module=module, file=names_a_file(module, "/nowhere")))
+        if line[0] in ("module", "wsgi-file", "callable")
+    ]
     assert found == expected
+
+
+def test_a_default_that_breaks_with_an_option_of_theirs_gives_way():
+    assert ("py-call-uwsgi-fork-hooks", "true") in lines(ini())
+    given = lines(ini(options=(("mount", "/shop=wsgi:app"),)))
+    assert "py-call-uwsgi-fork-hooks" not in dict(given)
+
+
+def test_a_resolved_configuration_gets_no_application_and_few_defaults():
+    """It names its own; what is left of `%` stands for itself."""
+    given = lines(ini(module=None, options=(("module", "a:b"), ("log-format", "%(uri) 100%"))))
+    assert [value for name, value in given if name in ("module", "log-format")] == ["a:b", "%%(uri) 100%%"]
+    names = {name for name, _ in given}
+    assert {"strict", "chdir", "single-interpreter", "thunder-lock", "disable-logging"} & names == set()
+    assert {"master", "need-app", "no-orphans", "enable-threads", "worker-reload-mercy"} <= names
 
 
 def test_the_persons_options_come_last_in_their_order_and_replace_our_defaults():
