@@ -50,6 +50,7 @@ def _serve(asked: argparse.Namespace) -> int:
     serve = ServeOptions(
         arguments=tuple(asked.arguments), mode=asked.mode or Mode.AUTO, router=asked.router,
         status_port=asked.status_port, processes=asked.processes, threads=asked.threads, write=asked.write,
+        log_socket=asked.log_socket and os.path.abspath(asked.log_socket),
     )  # fmt: skip
     with ExitStack() as stack:
         return run_serve(serve, options, lambda: stack.enter_context(view_for_output()))
@@ -147,6 +148,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--processes", type=_bounds, metavar="MIN-MAX", help="bounds, such as 1-8 (default 1-16)")
     serve.add_argument("--threads", type=_bounds, metavar="MIN-MAX", help="bounds, such as 1-32 (default 1-64)")
     serve.add_argument("--status-port", type=_port, metavar="PORT", help="of the agent's pages (default 9117)")
+    serve.add_argument(
+        "--log-socket", metavar="PATH", help="unix socket to which your own nginx sends its log, for p99 and errors"
+    )
     serve.add_argument("--write", action="store_true", help="at the end, write the shape that was found into the ini")
     serve.set_defaults(run=_serve)
 

@@ -33,6 +33,7 @@ class Drain:
         names = ("changing", "observing", "watching nginx", "stopping", "finishing", "killing")
         self._parts = {name: Backoff(f"{name} while draining") for name in names}
         log("info", f"asked to stop: serving until nginx is gone, at most {config.drain_seconds:.0f} s")
+        self._waits = config.drain_until_quiet or self._close_the_door()
         if config.draining:
             try:
                 Path(config.draining).touch()
@@ -57,6 +58,19 @@ class Drain:
             parts["killing"].run(now, self._kill)
         return self._ended or now >= self._deadline
 
+    def _close_the_door(self) -> bool:
+        """Whoever comes now finds no socket, which a proxy can tell from an answer that failed; who waits in the queue
+        is still served. False: at a TCP port nobody can be kept from queueing without losing those who wait there."""
+        config = self.config
+        for address in (config.socket, *config.more_sockets):
+            if address.startswith("/"):
+                try:
+                    Path(address).unlink(missing_ok=True)
+                except OSError as error:
+                    log("warning", f"{address} cannot be removed, so requests may still come: {error.strerror}")
+                    return False
+        return all(each.startswith("/") for each in (config.socket, *config.more_sockets))
+
     def _watch(self, now: float) -> None:
         # What cannot be seen does not count as quiet: an error here restarts the wait.
         since, self._quiet_since = self._quiet_since, None
@@ -71,8 +85,8 @@ class Drain:
     def _why_stop(self, now: float) -> str | None:
         if self._quiet_since is not None and now - self._quiet_since >= QUIET_SECONDS:
             return "nginx is gone and no request is left"
-        if not self.config.drain_until_quiet:
-            return "asked to stop"
+        if not self._waits:
+            return "nobody who sends will stop"
         return "the deadline is near" if now >= self._finish_by else None
 
     def _stop(self, now: float, why: str) -> None:

@@ -35,7 +35,7 @@ class AgentConfig:
     memory_limit: bytes that the generations may use together; None: the cgroup's limit.
     cores: CPU that may be used; None: what cgroup and affinity allow.
     drain_seconds: the agent's own deadline after SIGTERM. drain_until_quiet: serve until nobody sends any more; False:
-    who sends will not stop, so only the requests in service are finished.
+    who sends will not stop by itself, so unix sockets are removed first, and at a TCP port the queue is not waited for.
     start_seconds: a generation that does not accept requests by then is given up.
     request_seconds: the longest request to wait for when a generation retires.
     record: a file to which each uWSGI's pid and start time are appended before it runs; None: nobody reads it.

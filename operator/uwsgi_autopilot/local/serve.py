@@ -36,7 +36,8 @@ LOOK_SECONDS = 1.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeOptions:
     """arguments: uWSGI's, a file or options. router: "nginx", "uwsgi" or "auto". status_port: of the agent's pages on
-    the loopback address; None: 9117, or a free one. write: put the shape that was found into the file."""
+    the loopback address; None: 9117, or a free one. write: put the shape that was found into the file. log_socket:
+    where an nginx that is not ours sends its log; None: nowhere."""
 
     arguments: Sequence[str]
     mode: Mode = Mode.AUTO
@@ -45,6 +46,7 @@ class ServeOptions:
     processes: Bounds | None = None
     threads: Bounds | None = None
     write: bool = False
+    log_socket: str | None = None
 
 
 def run_serve(asked: ServeOptions, options: Options, view: Callable[[], View]) -> int:
@@ -115,7 +117,7 @@ class Serving:
             os.chown(run / "private", self.owner.uid, self.owner.gid)
         return files_of(
             self.found, self.app, run, uwsgi=self.programs.uwsgi, cwd=self.cwd, start=self.start,
-            nginx=bool(self.programs.nginx), status=self.status, owner=self.owner,
+            nginx=bool(self.programs.nginx), status=self.status, owner=self.owner, log_socket=self.asked.log_socket,
         )  # fmt: skip
 
     def _on_hangup(self, signum: int, frame: FrameType | None) -> None:

@@ -60,8 +60,10 @@ def files_of(
     nginx: bool,
     status: str | None,
     owner: Owner | None,
+    log_socket: str | None = None,
 ) -> RunFiles:
-    """nginx: whether nginx is the router, else uWSGI is. status: "host:port" for the agent's pages; None: nowhere."""
+    """nginx: whether nginx is the router, else uWSGI is. status: "host:port" for the agent's pages; None: nowhere.
+    log_socket: where an nginx that is not ours sends its log; None: nowhere."""
     where = replace(layout_of(run, "", 0), agent_port=status)
     agent = agent_config(app, where, folder=Path(cwd), uwsgi=uwsgi, start=start)
     first, *more = [*([where.socket] if found.http else []), *found.sockets]
@@ -78,7 +80,7 @@ def files_of(
         no_swap=found.no_swap,
         nginx_port=port_of(found.http[0]) if found.http and nginx else None,
         drain_until_quiet=bool(found.http) and nginx and not found.sockets,
-        log_socket=where.log_socket if found.http and nginx else None,
+        log_socket=log_socket or (where.log_socket if found.http and nginx else None),
         request_seconds=found.request_seconds + REQUEST_MARGIN_SECONDS,
         drain_seconds=found.request_seconds + FAREWELL_SECONDS,
     )
