@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from uwsgi_autopilot.api.nginxspec import AccessLog, NginxSpec, RealIp, StaticFiles
 from uwsgi_autopilot.api.overlap import why_no_swap
 from uwsgi_autopilot.api.quantity import cores, parse_duration, whole_bytes
 from uwsgi_autopilot.api.rule import values_at
@@ -11,9 +12,7 @@ from uwsgi_autopilot.api.uwsgiapp import (
     Bounds,
     HealthSpec,
     Mode,
-    NginxSpec,
     ResourceLimits,
-    StaticFiles,
     TuningSpec,
     UwsgiApp,
     UwsgiOption,
@@ -59,16 +58,33 @@ def app_of(data: dict[str, Any], ignored: tuple[str, ...]) -> UwsgiApp:
             memory=whole_bytes(limits["memory"]) if "memory" in limits else None,
         ),
         options=options,
-        nginx=NginxSpec(
-            body_size_bytes=whole_bytes(spec["nginx"]["bodySize"]),
-            read_timeout_s=parse_duration(spec["nginx"]["readTimeout"]),
-            static=tuple(
-                StaticFiles(path=each["path"].rstrip("/"), dir=each["dir"]) for each in spec["nginx"]["static"]
-            ),
-        ),
+        nginx=_nginx(spec["nginx"]),
         tuning=_tuning(spec["tuning"], options),
         ignored=ignored,
     )
+
+
+def _nginx(nginx: dict[str, Any]) -> NginxSpec:
+    real_ip = nginx.get("realIp")
+    return NginxSpec(
+        body_size_bytes=whole_bytes(nginx["bodySize"]),
+        header_size_bytes=whole_bytes(nginx["headerSize"]),
+        read_timeout_s=parse_duration(nginx["readTimeout"]),
+        access_log=AccessLog(nginx["accessLog"]) if "accessLog" in nginx else None,
+        gzip=nginx["gzip"],
+        headers=tuple((each["name"], each["value"]) for each in nginx["headers"]),
+        streaming=tuple(dict.fromkeys(path.rstrip("/") for path in nginx["streaming"])),
+        static=_files(nginx["static"]),
+        internal=_files(nginx["internal"]),
+        real_ip=RealIp(trusted=tuple(real_ip["from"]), header=real_ip["header"], recursive=real_ip["recursive"])
+        if real_ip
+        else None,
+        snippet=nginx.get("snippet", ""),
+    )
+
+
+def _files(entries: list[dict[str, str]]) -> tuple[StaticFiles, ...]:
+    return tuple(StaticFiles(path=each["path"].rstrip("/"), dir=each["dir"]) for each in entries)
 
 
 def _tuning(tuning: dict[str, Any], options: tuple[UwsgiOption, ...]) -> TuningSpec:

@@ -21,23 +21,17 @@ from uwsgi_autopilot.api.checks import (
     looks_not_like,
     refused_options,
     request_within_limit,
-    seconds_of,
     shape_inside,
 )
+from uwsgi_autopilot.api.nginxrules import NGINX_RULES, RESERVED
 from uwsgi_autopilot.api.rule import Path, Rule, Unique, keys_of, values_at
 
 # Names such as NAME-promoted are made from it, and a pod's name adds 17 characters; a label holds 63.
 MAX_NAME = 52
-# Our own nginx locations.
-RESERVED = "/_autopilot"
 
 _IDENTIFIER = "[A-Za-z_][A-Za-z0-9_]*"
 _DOTTED = rf"{_IDENTIFIER}(?:[.]{_IDENTIFIER})*"
 _CALLABLE = rf"(?::{_DOTTED}(?:[(][)])?)?"
-
-
-def with_slash(path: str) -> str:
-    return f"{path}/".replace("//", "/")
 
 
 RULES: tuple[Rule | Unique, ...] = (
@@ -139,38 +133,7 @@ RULES: tuple[Rule | Unique, ...] = (
         r"[^\r\n\x00]*",
         "expected one line; write an option again for each further value",
     ),
-    is_quantity("spec.nginx.bodySize", "10Mi"),
-    Rule(
-        path="spec.nginx.readTimeout",
-        cel="self.matches('^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$') && self != ''"
-        " && duration(self) >= duration('1s') && duration(self) <= duration('1h')",
-        holds=lambda value: 1 <= seconds_of(value) <= 3600,
-        message="expected a duration such as 60s or 1m30s, from 1s to 1h",
-    ),
-    Unique(
-        path="spec.nginx.static",
-        cel="self.all(a, self.exists_one(b, (a.path + '/').replace('//', '/') == (b.path + '/').replace('//', '/')))",
-        key="path",
-        normal=with_slash,
-    ),
-    looks_like(
-        "spec.nginx.static[].path",
-        "(?:/[A-Za-z0-9._~-]+)+/?",
-        "expected a path such as /static that begins with / and is not / alone",
-    ),
-    looks_not_like(
-        "spec.nginx.static[].path", r"(?s:.*)/[.]{1,2}(?:/(?s:.*))?", "expected a path without . and .. in it"
-    ),
-    looks_not_like(
-        "spec.nginx.static[].path",
-        f"{RESERVED}(?:/(?s:.*))?",
-        f"expected a path outside of {RESERVED}/, where the autopilot's own pages are",
-    ),
-    looks_like(
-        "spec.nginx.static[].dir",
-        r"[^\x00-\x1f\x7f\x22\x27$;{}\\]+",
-        "expected a directory such as /app/static, without quotes, $, ;, braces and backslashes",
-    ),
+    *NGINX_RULES,
     bounds_in_order("processes"),
     bounds_in_order("threads"),
     shape_inside("start", "processes"),

@@ -1,50 +1,20 @@
 """The manifest's fields: types, bounds, defaults and what `kubectl explain` says about each.
 
 The custom resource definition is generated from these models, and local mode checks manifests with them. Whatever
-concerns several fields, or needs a better message than a pattern gives, is a row of `api/rules.py`. This is the only
-module that imports pydantic; nothing in the pod imports it.
+concerns several fields, or needs a better message than a pattern gives, is a row of `api/rules.py`. What all models are
+made of is in `fields.py`, the models below `spec.nginx` are in `nginxschema.py`; nothing in the pod imports the three.
 
 Written so that a structural schema can be made from it: no unions except `int | string`, no free maps where a rule
 reads, a maximum length for everything that a rule reads. A field with `= None` is optional and has no default.
 """
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
-from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, Field, ValidationError
 
+from uwsgi_autopilot.api.fields import INT32, Fields, Name, Quantity, Text
 from uwsgi_autopilot.api.jsonschema import resolved
-
-# The greatest int32.
-INT32 = 2**31 - 1
-
-
-class Fields(BaseModel):
-    """A mapping of the manifest. A field without a value (`pin:`) counts as absent, as it does for the API server."""
-
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True, frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        known = {each.alias for each in cls.model_fields.values()}
-        return {key: value for key, value in data.items() if value is not None or key not in known}
-
-
-def _int_or_text(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise PydanticCustomError("quantity_type", "expected a quantity")
-    return value
-
-
-# The rules check that it is a quantity; a structural schema can state only the type.
-Quantity = Annotated[Any, AfterValidator(_int_or_text), WithJsonSchema({"x-kubernetes-int-or-string": True})]
-
-Name = Annotated[str, Field(min_length=1, max_length=253)]
-Text = Annotated[str, Field(min_length=1, max_length=1024)]
+from uwsgi_autopilot.api.nginxschema import Nginx
 
 
 class LocalReference(Fields):
@@ -132,22 +102,6 @@ class Uwsgi(Fields):
         default_factory=list,
         max_length=64,
         description="Lines for uWSGI's configuration, in order, repeats allowed; what the autopilot owns is refused.",
-    )
-
-
-class StaticFiles(Fields):
-    path: Text = Field(description="URL path that nginx serves by itself, such as /static.")
-    dir: Text = Field(description="Directory in the application's image that holds the files.")
-
-
-class Nginx(Fields):
-    body_size: Quantity = Field("10Mi", description="Greatest request body; 0 means no limit.")
-    read_timeout: Text = Field(
-        "60s",
-        description="How long nginx waits for the application's answer, in the queue too: 60s, 1m30s, at most 1h.",
-    )
-    static: list[StaticFiles] = Field(
-        default_factory=list, max_length=32, description="Static files that nginx serves without the application."
     )
 
 

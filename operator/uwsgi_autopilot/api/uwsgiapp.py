@@ -6,6 +6,7 @@ Made by `api/complete.py` from a manifest that was checked; otherwise only tests
 from dataclasses import dataclass, field
 from enum import Enum
 
+from uwsgi_autopilot.api.nginxspec import NginxSpec
 from uwsgi_autopilot.api.shape import Shape
 
 API_VERSION = "uwsgi-autopilot.dev/v1alpha1"
@@ -38,21 +39,6 @@ class UwsgiOption:
 
     name: str
     value: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StaticFiles:
-    """Files below `dir` that nginx serves under `path`, without uWSGI."""
-
-    path: str
-    dir: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NginxSpec:
-    body_size_bytes: int = 10 * 1024 * 1024
-    read_timeout_s: int = 60
-    static: tuple[StaticFiles, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +87,6 @@ class UwsgiApp:
     health: HealthSpec = HealthSpec()
     limits: ResourceLimits = ResourceLimits()
     options: tuple[UwsgiOption, ...] = ()
-    nginx: NginxSpec = NginxSpec()
+    nginx: NginxSpec = field(default_factory=NginxSpec)
     tuning: TuningSpec = field(default_factory=TuningSpec)
     ignored: tuple[str, ...] = ()

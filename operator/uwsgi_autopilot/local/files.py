@@ -66,7 +66,7 @@ def agent_config(app: UwsgiApp, where: layout.Layout, *, folder: Path, uwsgi: st
     )
     processes = max(tuning.processes.max, start.processes)
     # As many slots as may ever be wanted, so that more workers never need a new generation: an unused slot costs
-    # 52 KiB a thread of memory that is touched only when used, and no process.
+    # 140 KiB a thread of memory that is touched only when used, and no process.
     return replace(
         config,
         max_processes=processes,
@@ -77,8 +77,11 @@ def agent_config(app: UwsgiApp, where: layout.Layout, *, folder: Path, uwsgi: st
 
 
 def nginx_site(app: UwsgiApp, where: layout.Layout, *, folder: Path) -> NginxSite:
-    """Directories of static files are relative to the folder of the application."""
-    static = [replace(each, dir=str(folder / each.dir)) for each in app.nginx.static]
+    """Directories of static and of internal files are relative to the folder of the application."""
+    static, internal = (
+        [replace(each, dir=str(folder / each.dir)) for each in files]
+        for files in (app.nginx.static, app.nginx.internal)
+    )
     # Started by root, nginx's workers would become another user, who cannot enter the run directory.
     user = "root" if os.geteuid() == 0 else None
-    return layout.nginx_site(app, where, public_agent=True, user=user, static=static)
+    return layout.nginx_site(app, where, public_agent=True, user=user, static=static, internal=internal)

@@ -7,12 +7,13 @@ from typing import Any
 
 from uwsgi_autopilot.api.agentconfig import AGENT_PORT, AgentConfig
 from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape
+from uwsgi_autopilot.api.nginxspec import AccessLog
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.resources import labels
 from uwsgi_autopilot.resources.app import App
 from uwsgi_autopilot.resources.layout import Layout, agent_config, nginx_site
 from uwsgi_autopilot.resources.nginx import nginx_conf
-from uwsgi_autopilot.resources.staticfiles import served_from
+from uwsgi_autopilot.resources.staticfiles import mounted, served_from
 
 NGINX_PORT = 8080
 PROBES_PORT = 9118
@@ -37,7 +38,15 @@ def config_map(app: App, *, drain_seconds: float, start_seconds: float) -> dict[
     """Immutable, and named by its content: a pod of an earlier version keeps the configuration it was made for."""
     data = {
         "agent.json": _compact(_agent_config(app, drain_seconds, start_seconds)),
-        "nginx.conf": nginx_conf(nginx_site(app.settings, IN_POD, static=served_from(app.settings))),
+        "nginx.conf": nginx_conf(
+            nginx_site(
+                app.settings,
+                IN_POD,
+                static=served_from(app.settings),
+                internal=mounted(app.settings),
+                access_log=AccessLog.COMBINED,
+            )
+        ),
     }
     name = labels.config_name(app.name, content_hash(data))
     return _map(app, name, data) | {"immutable": True}

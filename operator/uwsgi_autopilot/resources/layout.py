@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from uwsgi_autopilot.api.agentconfig import AgentConfig
+from uwsgi_autopilot.api.nginxspec import AccessLog, StaticFiles
 from uwsgi_autopilot.api.overlap import why_no_swap
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.uwsgiapp import StaticFiles, UwsgiApp
+from uwsgi_autopilot.api.uwsgiapp import UwsgiApp
+from uwsgi_autopilot.resources.headerbuffers import header_buffers
 from uwsgi_autopilot.resources.nginx import NginxSite
+from uwsgi_autopilot.uwsgi.ini import buffer_size
 
 # Nothing that lives is silent for longer than nginx waits for it, and not every pause of a quick one is a fault.
 LEAST_HANG_SECONDS = 30.0
@@ -103,8 +106,16 @@ def nginx_site(
     public_agent: bool = False,
     user: str | None = None,
     static: Sequence[StaticFiles] | None = None,
+    internal: Sequence[StaticFiles] | None = None,
+    access_log: AccessLog = AccessLog.DISABLED,
 ) -> NginxSite:
-    """`static`: where nginx finds the static files when that is not where the manifest says."""
+    """`static`, `internal`: where nginx finds these files when that is not where the manifest says. `access_log`: what
+    is written where the manifest says nothing."""
+    found = app.nginx
+    if static is not None:
+        found = replace(found, static=tuple(static))
+    if internal is not None:
+        found = replace(found, internal=tuple(internal))
     return NginxSite(
         listen=(layout.nginx_listen,),
         probes=layout.nginx_probes,
@@ -113,7 +124,11 @@ def nginx_site(
         log_socket=layout.log_socket,
         draining=layout.draining,
         agent=layout.agent,
-        spec=app.nginx if static is None else replace(app.nginx, static=tuple(static)),
+        spec=found,
+        header_buffers=header_buffers(
+            found.header_size_bytes, buffer_size((option.name, option.value) for option in app.options)
+        ),
+        access_log=access_log,
         health_path=app.health.path,
         health_host=app.health.host,
         public_agent=public_agent,

@@ -5,25 +5,10 @@ Everything is in this one file, because where `uwsgi_params` and `mime.types` li
 
 from dataclasses import dataclass
 
-from uwsgi_autopilot.api.uwsgiapp import NginxSpec
-
-# What nginx ships as conf/uwsgi_params.
-UWSGI_PARAMS = (
-    ("QUERY_STRING", "$query_string"),
-    ("REQUEST_METHOD", "$request_method"),
-    ("CONTENT_TYPE", "$content_type"),
-    ("CONTENT_LENGTH", "$content_length"),
-    ("REQUEST_URI", "$request_uri"),
-    ("PATH_INFO", "$document_uri"),
-    ("DOCUMENT_ROOT", "$document_root"),
-    ("SERVER_PROTOCOL", "$server_protocol"),
-    ("REQUEST_SCHEME", "$scheme"),
-    ("HTTPS", "$https if_not_empty"),
-    ("REMOTE_ADDR", "$remote_addr"),
-    ("REMOTE_PORT", "$remote_port"),
-    ("SERVER_PORT", "$server_port"),
-    ("SERVER_NAME", "$server_name"),
-)
+from uwsgi_autopilot.api.nginxspec import AccessLog, NginxSpec, RealIp
+from uwsgi_autopilot.resources import nginxlocations as locations
+from uwsgi_autopilot.resources.headerbuffers import HeaderBuffers
+from uwsgi_autopilot.resources.nginxlocations import escaped, indented, quoted, uwsgi_params
 
 # The types that a web application's static files have; anything else is application/octet-stream.
 TYPES = (
@@ -55,7 +40,8 @@ class NginxSite:
     temporary files. log_socket: where the agent reads the access log. draining: the file that says that we stop.
     agent: "unix:/path" or "host:port" of the agent. probes: the address that the kubelet asks, apart from `listen`;
     None: nobody probes. public_agent: serve the agent's pages under /_autopilot/ of `listen`.
-    user: for nginx started by root, else None. cores: how many nginx workers."""
+    header_buffers: what one request's headers may fill. access_log: what is written where the manifest says nothing.
+    user: for nginx started by root, else None. workers: how many nginx workers."""
 
     listen: tuple[str, ...]
     socket: str
@@ -64,6 +50,8 @@ class NginxSite:
     draining: str
     agent: str
     spec: NginxSpec
+    header_buffers: HeaderBuffers
+    access_log: AccessLog = AccessLog.DISABLED
     health_path: str = "/"
     health_host: str = ""
     probes: str | None = None
@@ -74,7 +62,24 @@ class NginxSite:
 
 def nginx_conf(site: NginxSite) -> str:
     """Pure: the same values give the same bytes."""
-    return "\n".join([*_main(site), "http {", *_indented(_http(site)), "}", ""])
+    lines = [*_main(site), "http {", *indented(_http(site)), "}", ""]
+    if site.spec.snippet:
+        # As it was written: a text in it may go on in the next line.
+        place = [line.strip() for line in lines].index(_SNIPPET_ENDS)
+        lines[place:place] = site.spec.snippet.splitlines()
+    return "\n".join(lines)
+
+
+def snippet_line(conf: str, line: int) -> int | None:
+    """Which line of the person's snippet line `line` of the whole text is, both from 1; None: one of ours."""
+    lines = [line.strip() for line in conf.splitlines()]
+    if _SNIPPET_BEGINS not in lines:
+        return None
+    first, end = lines.index(_SNIPPET_BEGINS) + 2, lines.index(_SNIPPET_ENDS) + 1
+    return line - first + 1 if first <= line < end else None
+
+
+_SNIPPET_BEGINS, _SNIPPET_ENDS = "# spec.nginx.snippet", "# end of spec.nginx.snippet"
 
 
 def _main(site: NginxSite) -> list[str]:
@@ -85,7 +90,7 @@ def _main(site: NginxSite) -> list[str]:
         f"worker_processes {site.workers};",
         # Two descriptors for each request; containers of containerd 2 begin with 1,024, which a process may raise.
         "worker_rlimit_nofile 16384;",
-        f"pid {_quoted(site.run + '/nginx.pid')};",
+        f"pid {quoted(site.run + '/nginx.pid')};",
         # Not `warn`: a burst that finds the agent's log socket full (10 datagrams) would write a line for each request.
         "error_log stderr error;",
         # A graceful stop waits so long for requests in flight, then cuts them.
@@ -96,8 +101,9 @@ def _main(site: NginxSite) -> list[str]:
 
 def _http(site: NginxSite) -> list[str]:
     temporary = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    buffers = site.header_buffers
     return [
-        *(f"{kind}_temp_path {_quoted(f'{site.run}/{kind}')};" for kind in temporary),
+        *(f"{kind}_temp_path {quoted(f'{site.run}/{kind}')};" for kind in temporary),
         "types {",
         *(f"    {kind} {endings};" for kind, endings in TYPES),
         "}",
@@ -105,16 +111,15 @@ def _http(site: NginxSite) -> list[str]:
         "server_tokens off;",
         "sendfile on;",
         "tcp_nopush on;",
+        "# As much as uWSGI's buffer-size takes, so that nginx and not uWSGI says that it is too much.",
+        f"client_header_buffer_size {buffers.first};",
+        f"large_client_header_buffers {buffers.count} {buffers.size};",
+        f"client_max_body_size {site.spec.body_size_bytes};",
+        *(_GZIP if site.spec.gzip else ()),
+        *_real_ip(site.spec.real_ip),
         "",
-        "# The agent reads one datagram a request; severity err marks answers with 5xx, which are never sampled away.",
-        "log_format autopilot '$status $request_time $upstream_response_time';",
-        "map $status $autopilot_error { default 0; ~^5 1; }",
-        "map $status $autopilot_fine { default 1; ~^5 0; }",
-        *(
-            f"access_log syslog:server=unix:{site.log_socket},severity={severity},tag=autopilot,nohostname"
-            f" autopilot if={flag};"
-            for severity, flag in (("info", "$autopilot_fine"), ("error", "$autopilot_error"))
-        ),
+        *_agents_log(site),
+        *_access_log_format(site),
         "",
         "# The same socket twice: a request that may be repeated is, when its worker was killed under it. Without",
         "# max_fails=0 one failure would take the application away for 10 seconds.",
@@ -123,62 +128,90 @@ def _http(site: NginxSite) -> list[str]:
         f"    server unix:{site.socket} max_fails=0;",
         "}",
         *(["upstream autopilot_agent {", f"    server {site.agent};", "}"]),
+        *_toward_uwsgi(site),
         "",
         "server {",
-        *_indented(_server(site)),
+        *indented(_server(site)),
         "}",
-        *(["server {", *_indented(_probes_server(site, site.probes)), "}"] if site.probes else []),
+        *(["server {", *indented(_probes_server(site, site.probes)), "}"] if site.probes else []),
     ]
 
 
-def _server(site: NginxSite) -> list[str]:
-    drain = [f"if (-f {_quoted(site.draining)}) {{ return 418; }}"]
+# Not text/event-stream: an event would wait until there is enough to compress.
+_GZIP = (
+    "gzip on;",
+    "gzip_types text/css text/plain text/xml application/javascript application/json application/manifest+json"
+    " application/wasm application/xml image/svg+xml;",
+    "gzip_min_length 1024;",
+    "gzip_proxied any;",
+    "gzip_vary on;",
+)
+
+
+def _real_ip(real_ip: RealIp | None) -> list[str]:
+    if real_ip is None:
+        return []
     return [
-        *(f"listen {address};" for address in site.listen),
-        f"client_max_body_size {site.spec.body_size_bytes};",
-        "error_page 418 = @draining;",
-        "location / {",
-        *_indented(drain),
-        *_indented(_pass(site)),
-        "}",
-        "location @draining {",
-        "    # Connection: close, so that clients' pools empty before we go.",
-        "    keepalive_timeout 0;",
-        *_indented(_pass(site)),
-        "}",
-        *(line for files in site.spec.static for line in _static(files.path, files.dir, drain)),
-        *(_agents_pages() if site.public_agent else []),
+        *(f"set_real_ip_from {network};" for network in real_ip.trusted),
+        f"real_ip_header {real_ip.header};",
+        f"real_ip_recursive {'on' if real_ip.recursive else 'off'};",
     ]
 
 
-def _probes_server(site: NginxSite, listen: str) -> list[str]:
-    """No Service leads here. Its clients come and go within seconds, so none may stay."""
+def _agents_log(site: NginxSite) -> list[str]:
     return [
-        f"listen {listen};",
-        "access_log off;",
-        "keepalive_timeout 0;",
-        "client_header_timeout 5s;",
-        "location / { return 404; }",
-        "location = /_autopilot/nginx { return 200 'ok\\n'; }",
-        "location = /_autopilot/ready { proxy_pass http://autopilot_agent/ready; proxy_read_timeout 5s; }",
-        *_startup_locations(site),
+        "# The agent reads one datagram a request; severity err marks answers with 5xx, which are never sampled away.",
+        "# A location of the snippet that asks another server (proxy_pass) is no request of the application.",
+        "log_format autopilot '$status $request_time $upstream_response_time';",
+        'map "$proxy_host:$status" $autopilot_error { default 0; ~^:5 1; }',
+        'map "$proxy_host:$status" $autopilot_fine { default 0; ~^:[^5] 1; }',
+        *(
+            f"access_log syslog:server=unix:{site.log_socket},severity={severity},tag=autopilot,nohostname"
+            f" autopilot if={flag};"
+            for severity, flag in (("info", "$autopilot_fine"), ("error", "$autopilot_error"))
+        ),
     ]
 
 
-def _agents_pages() -> list[str]:
-    return [
-        "location /_autopilot/ {",
-        "    access_log off;",
-        "    proxy_pass http://autopilot_agent/;",
-        "}",
-    ]
+_JSON = ",".join(
+    f'"{name}":{value}'
+    for name, value in (
+        ("time", '"$time_iso8601"'),
+        ("remote_addr", '"$remote_addr"'),
+        ("method", '"$request_method"'),
+        ("host", '"$host"'),
+        ("uri", '"$request_uri"'),
+        ("status", "$status"),
+        ("bytes", "$body_bytes_sent"),
+        ("request_time", "$request_time"),
+        # A text: "-" without an upstream, "0.001, 0.002" when it was asked twice.
+        ("upstream_time", '"$upstream_response_time"'),
+        ("user_agent", '"$http_user_agent"'),
+        ("referer", '"$http_referer"'),
+        ("request_id", '"$request_id"'),
+    )
+)
 
 
-def _pass(site: NginxSite) -> list[str]:
+def _access_log_format(site: NginxSite) -> list[str]:
+    json = [f"log_format autopilot_json escape=json '{{{_JSON}}}';"]
+    return [*(json if _access_log(site) is AccessLog.JSON else []), *access_log(_access_log(site))]
+
+
+def access_log(wanted: AccessLog) -> list[str]:
+    """The person's own log: the container's standard output, or the view's lines."""
+    if wanted is AccessLog.DISABLED:
+        return []
+    return [f"access_log /dev/stdout {'autopilot_json' if wanted is AccessLog.JSON else 'combined'};"]
+
+
+def _access_log(site: NginxSite) -> AccessLog:
+    return site.spec.access_log or site.access_log
+
+
+def _toward_uwsgi(site: NginxSite) -> list[str]:
     timeout = f"{site.spec.read_timeout_s}s"
     return [
-        *(f"uwsgi_param {name} {value};" for name, value in UWSGI_PARAMS),
-        "uwsgi_pass autopilot_app;",
         # `timeout` here would repeat slow requests on an application that is overloaded already.
         "uwsgi_next_upstream error;",
         "uwsgi_next_upstream_tries 2;",
@@ -193,54 +226,32 @@ def _pass(site: NginxSite) -> list[str]:
     ]
 
 
-def _static(path: str, directory: str, drain: list[str]) -> list[str]:
-    """Twice: connections that are kept for files alone empty before we go, too."""
-    prefix = "/" + path.strip("/") + "/"
-    files = [f"alias {_quoted(directory.rstrip('/') + '/')};", "access_log off;"]
+def _server(site: NginxSite) -> list[str]:
     return [
-        f"location {_quoted(prefix)} {{",
-        *_indented(drain),
-        "    error_page 418 = /_autopilot/draining$uri;",
-        *_indented(files),
-        "}",
-        f"location {_quoted('/_autopilot/draining' + prefix)} {{",
-        "    internal;",
-        "    keepalive_timeout 0;",
-        *_indented(files),
-        "}",
+        *(f"listen {address};" for address in site.listen),
+        "# Here and not in each location: a uwsgi_param of the snippet adds to them.",
+        *uwsgi_params(),
+        *(f"add_header {name} {escaped(value)} always;" for name, value in site.spec.headers),
+        "# nginx's own number for headers that are too large; it would answer 400.",
+        "error_page 494 =431 @too_large;",
+        "location @too_large { return 431 'Request Header Fields Too Large\\n'; }",
+        *locations.of_application(site.draining, site.spec.streaming),
+        *locations.of_files(site.draining, site.spec.static, access_log(_access_log(site)) or ["access_log off;"]),
+        *locations.of_internal_files(site.spec.internal),
+        *(locations.agents_pages() if site.public_agent else []),
+        *([_SNIPPET_BEGINS, _SNIPPET_ENDS] if site.spec.snippet else []),
     ]
 
 
-def _startup_locations(site: NginxSite) -> list[str]:
-    """The whole way to the application. Any answer of it below 500 means that it is up: Django answers 400 to an
-    unknown Host. A redirect too: the kubelet would follow it, to https or to a Host that the application does not know.
-    """
-    fine = " ".join(str(status) for status in range(300, 500) if status not in (304, 499))
+def _probes_server(site: NginxSite, listen: str) -> list[str]:
+    """No Service leads here. Its clients come and go within seconds, so none may stay."""
     return [
-        "location = /_autopilot/startup {",
-        "    uwsgi_intercept_errors on;",
-        f"    error_page {fine} = @up;",
-        *(
-            f"    uwsgi_param {name} {value};"
-            for name, value in UWSGI_PARAMS
-            if name not in ("REQUEST_URI", "PATH_INFO", "QUERY_STRING")
-        ),
-        f"    uwsgi_param REQUEST_URI {_quoted(site.health_path)};",
-        f"    uwsgi_param PATH_INFO {_quoted(site.health_path.partition('?')[0])};",
-        f"    uwsgi_param QUERY_STRING {_quoted(site.health_path.partition('?')[2])};",
-        f"    uwsgi_param HTTP_HOST {site.health_host or 'localhost'};",
-        "    uwsgi_pass autopilot_app;",
-        "}",
-        "location @up { return 200 'up\\n'; }",
+        f"listen {listen};",
+        "access_log off;",
+        "keepalive_timeout 0;",
+        "client_header_timeout 5s;",
+        "location / { return 404; }",
+        "location = /_autopilot/nginx { return 200 'ok\\n'; }",
+        "location = /_autopilot/ready { proxy_pass http://autopilot_agent/ready; proxy_read_timeout 5s; }",
+        *locations.startup(site.health_path, site.health_host),
     ]
-
-
-def _indented(lines: list[str]) -> list[str]:
-    return [f"    {line}" if line else line for line in lines]
-
-
-def _quoted(text: str) -> str:
-    """A value that nginx takes literally; `$` would begin a variable, which no path of ours may contain."""
-    if "$" in text or "\n" in text or '"' in text:
-        raise ValueError(f"expected a path without $, quotation mark or line break, found {text!r}")
-    return f'"{text}"'

@@ -2,9 +2,11 @@
 them into a volume that nginx reads."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from posixpath import join
 
-from uwsgi_autopilot.api.uwsgiapp import StaticFiles, UwsgiApp
+from uwsgi_autopilot.api.nginxspec import StaticFiles
+from uwsgi_autopilot.api.uwsgiapp import UwsgiApp
 
 # Where both containers mount the volume `static`.
 MOUNT = "/srv/static"
@@ -29,6 +31,12 @@ for source, target in zip(sys.argv[1::2], sys.argv[2::2]):
 def served_from(app: UwsgiApp) -> tuple[StaticFiles, ...]:
     """The same paths, with the directories that nginx finds them in."""
     return tuple(StaticFiles(path=each.path, dir=f"{MOUNT}/{number}") for number, each in enumerate(app.nginx.static))
+
+
+def mounted(app: UwsgiApp) -> tuple[StaticFiles, ...]:
+    """Internal files lie where the person's own volume is mounted in both containers: what the application sends
+    clients to nginx for is mostly uploaded, or made, while it runs."""
+    return tuple(replace(each, dir=join(app.chdir or "/", each.dir)) for each in app.nginx.internal)
 
 
 def copy_command(app: UwsgiApp, python: str) -> Sequence[str]:

@@ -4,7 +4,7 @@ A pure function: it writes no file. What a shape means to uWSGI is written here 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.options import refusal_of
@@ -15,6 +15,8 @@ from uwsgi_autopilot.api.shape import Shape
 MAX_FD = 16384
 _FD_PER_WORKER = 2
 _FD_RESERVE = 256  # sockets, logs, libraries and the application's own connections, which are counted per process
+
+BUFFER_SIZE = 65535
 
 ATEXIT_SHIM_NAME = "uwsgi_autopilot_atexit.py"
 # uWSGI calls the attribute `atexit` of its module when a worker ends, before it would tear the interpreter down. With
@@ -61,7 +63,14 @@ _DEFAULTS: tuple[tuple[str, str], ...] = (
     ("enable-threads", "true"),  # background threads of the application run also with one thread per worker
     ("thunder-lock", "true"),  # spreads requests evenly over the workers: 213 each, else 113 to 370
     ("max-fd", str(MAX_FD)),
-    ("buffer-size", "32768"),  # 4096, uWSGI's own, refuses long URLs and big cookies
+    # The most there is. Above it uWSGI closes the connection, which is 502 and a second try at nginx: so nginx lets
+    # through no more than this holds (resources/headerbuffers.py).
+    ("buffer-size", str(BUFFER_SIZE)),
+    # Room for 1,000 headers, as many as new versions of nginx allow. With 64, uWSGI's own, 112 were too many: 502.
+    ("max-vars", "512"),
+    # A body is read before the application is asked, from 32 KiB on into a file that has no name any more. Whoever
+    # answers without reading it (401) otherwise loses that answer now and then: 2 of 150 were 502, with this none.
+    ("post-buffering", "32768"),
     ("py-call-uwsgi-fork-hooks", "true"),  # the interpreter's state after fork; clean on 3.11, 3.12, 3.13
     # With pyuwsgi Python is up before uWSGI reads `env = A=1`: without this os.environ lacks it (measured).
     ("reload-os-env", "true"),
@@ -89,6 +98,7 @@ _ALIASES = {
     "i": "single-interpreter",
     "T": "enable-threads",
     "b": "buffer-size",
+    "v": "max-vars",
     "L": "disable-logging",
     # With async modes of forking: the one replaces the other, both together break Python 3.13.
     "py-call-osafterfork": "py-call-uwsgi-fork-hooks",
@@ -176,6 +186,15 @@ def most_workers(config: AgentConfig) -> int:
         if name == "max-fd" and value is not None and value.strip().isdecimal():
             limit = int(value)
     return max(1, (limit - _FD_RESERVE) // _FD_PER_WORKER)
+
+
+def buffer_size(options: Iterable[tuple[str, str | None]]) -> int:
+    """Bytes of all headers together that uWSGI takes with these options of a person: of several the last counts."""
+    size = BUFFER_SIZE
+    for name, value in options:
+        if name == "buffer-size" and value is not None and value.strip().isdecimal():
+            size = int(value)
+    return size
 
 
 def _application(module: str, *, file: bool) -> list[tuple[str, str]]:

@@ -18,14 +18,13 @@ import pytest
 from tests.component.agent.pod import PodProcesses, start_pod, stop_pod
 from uwsgi_autopilot.api.agentstate import AgentState
 from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape, Version
+from uwsgi_autopilot.api.nginxspec import NginxSpec, StaticFiles
 from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import (
     HealthSpec,
     Mode,
-    NginxSpec,
     ResourceLimits,
-    StaticFiles,
     TuningSpec,
     UwsgiApp,
     UwsgiOption,

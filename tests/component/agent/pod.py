@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from uwsgi_autopilot.api.nginxspec import NginxSpec
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.uwsgiapp import HealthSpec, NginxSpec, UwsgiApp, UwsgiOption
+from uwsgi_autopilot.api.uwsgiapp import HealthSpec, UwsgiApp, UwsgiOption
 from uwsgi_autopilot.kernel.spawn import clean_environment
 from uwsgi_autopilot.local.agentclient import AgentClient
 from uwsgi_autopilot.resources.layout import Layout, agent_config, nginx_site
@@ -82,8 +83,9 @@ def start_pod(
     read_timeout_s: int = 60,
     options: tuple[tuple[str, str | None], ...] = (),
     hang_seconds: float | None = None,
+    nginx_spec: NginxSpec | None = None,
 ) -> PodProcesses:
-    """`hang_seconds` None: what the manifest gives, at least 30."""
+    """`hang_seconds` None: what the manifest gives, at least 30. `nginx_spec` replaces `read_timeout_s`."""
     pod = PodProcesses(run, *ports)
     (run / "private").mkdir(mode=0o700)
     layout = Layout(
@@ -101,7 +103,7 @@ def start_pod(
         module=module,
         env=(("FAULTS", str(run)),),
         options=tuple(UwsgiOption(name=name, value=value) for name, value in options),
-        nginx=NginxSpec(read_timeout_s=read_timeout_s),
+        nginx=nginx_spec or NginxSpec(read_timeout_s=read_timeout_s),
         health=HealthSpec(path=health_path),
     )
     config = agent_config(app, layout, uwsgi=[uwsgi], chdir=str(SITE), start=shape, drain_seconds=20, env=app.env)
@@ -114,7 +116,7 @@ def start_pod(
         ("agent", [sys.executable, "-I", "-m", "uwsgi_autopilot.agent", f"{run}/agent.json"]),
         ("nginx", [nginx, "-p", str(run), "-c", f"{run}/nginx.conf", "-e", "stderr"]),
     ):
-        with (run / f"{name}.log").open("wb") as log:
+        with (run / f"{name}.log").open("ab") as log:
             pod.children[name] = subprocess.Popen(
                 command, env=clean_environment(search, {}), stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )

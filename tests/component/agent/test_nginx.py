@@ -5,8 +5,8 @@ import resource
 
 import pytest
 
+from uwsgi_autopilot.api.nginxspec import StaticFiles
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.uwsgiapp import StaticFiles
 
 pytestmark = pytest.mark.component
 

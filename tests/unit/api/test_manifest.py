@@ -5,14 +5,13 @@ from pathlib import Path
 import pytest
 
 from uwsgi_autopilot.api.manifest import load_manifest, parse_manifest
+from uwsgi_autopilot.api.nginxspec import AccessLog, NginxSpec, RealIp, StaticFiles
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import (
     Bounds,
     HealthSpec,
     Mode,
-    NginxSpec,
     ResourceLimits,
-    StaticFiles,
     TuningSpec,
     UwsgiApp,
     UwsgiOption,
@@ -36,7 +35,15 @@ def test_the_manifest_in_full_use() -> None:
         nginx=NginxSpec(
             body_size_bytes=10 * 1024**2,
             read_timeout_s=60,
+            header_size_bytes=8192,
+            access_log=AccessLog.JSON,
+            gzip=True,
+            headers=(("Content-Security-Policy", "default-src 'self'"),),
+            streaming=("/events",),
             static=(StaticFiles(path="/static", dir="/app/static"),),
+            internal=(StaticFiles(path="/private", dir="/data/private"),),
+            real_ip=RealIp(trusted=("10.0.0.0/8", "fd00::/8"), header="X-Forwarded-For", recursive=True),
+            snippet="location /ws/ { proxy_pass http://127.0.0.1:8001; }\n",
         ),
         tuning=TuningSpec(
             mode=Mode.AUTO,
