@@ -15,6 +15,7 @@ from uwsgi_autopilot.api.uwsgiapp import Bounds, Mode, UwsgiApp
 from uwsgi_autopilot.errors import AutopilotError, UsageError
 from uwsgi_autopilot.loadgen.plan import parse_seconds
 from uwsgi_autopilot.local.demo import run_demo
+from uwsgi_autopilot.local.nginxcheck import missing_directories
 from uwsgi_autopilot.local.programs import find_programs
 from uwsgi_autopilot.local.render import run_render
 from uwsgi_autopilot.local.run import Options, run_local
@@ -108,6 +109,8 @@ def _app_and_options(asked: argparse.Namespace) -> tuple[UwsgiApp, Options]:
         raise UsageError(f"--chdir: expected a folder, found {folder}")
     if not os.access(folder, os.R_OK | os.X_OK):
         raise UsageError(f"--chdir: {folder} cannot be read by this user: the module is imported from there")
+    for sentence in missing_directories(app, folder):
+        print(sentence, file=sys.stderr)
     return app, Options(
         folder=folder,
         port=asked.port,

@@ -26,6 +26,7 @@ from uwsgi_autopilot.loadgen.process import LoadProcess
 from uwsgi_autopilot.local.agentclient import AgentClient
 from uwsgi_autopilot.local.children import Children, Sink
 from uwsgi_autopilot.local.files import FAREWELL_SECONDS, RunFiles, of_manifest
+from uwsgi_autopilot.local.nginxcheck import check_nginx
 from uwsgi_autopilot.local.programs import Programs
 from uwsgi_autopilot.local.rundir import make_run_directory
 
@@ -85,7 +86,8 @@ class Session:
         return self.children.run
 
     def __enter__(self) -> "Session":
-        """Raises NotServing: port in use, no place for the run directory, a program that cannot be started."""
+        """Raises NotServing: port in use, no place for the run directory, a program that cannot be started; SpecError:
+        a snippet that nginx refuses."""
         self._check_port()
         run = make_run_directory()
         self._children = children = Children(run, self.programs, self.sink)
@@ -93,10 +95,12 @@ class Session:
             children.start_janitor()
             files = self._files(run)
             self.write_agent_config(files)
+            if files.nginx is not None:
+                (run / "nginx.conf").write_text(files.nginx, encoding="utf-8")
+                check_nginx(self.programs.nginx, run)
             self._client = AgentClient(str(run / "agent.sock"))
             children.start_agent()
             if files.nginx is not None:
-                (run / "nginx.conf").write_text(files.nginx, encoding="utf-8")
                 children.start_nginx()
             if files.router is not None:
                 children.start_router(files.router)

@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+import urllib.request
 
 import pytest
 
@@ -179,3 +180,33 @@ def test_nor_is_it_in_the_report(local, tmp_path):
     refused = [each for each in report_of(report)["decisions"] if each["reason"] == "StartFailed"]
     assert "RuntimeError: cannot connect to postgres://app:***@db/shop" in refused[0]["message"]
     assert "hunter" not in report.read_text() + run.out.read_text()
+
+
+def test_a_snippet_that_nginx_does_not_know_is_named_with_its_line(local):
+    nginx = '  nginx: {snippet: "gzip_vary off;\\nfrobnicate on;\\n"}\n'
+    said = ended(local(manifest=MANIFEST + nginx), 2)
+    assert said.strip().endswith('spec.nginx.snippet: nginx refuses line 2: unknown directive "frobnicate"')
+
+
+def test_a_second_location_of_one_path_is_named_too(local):
+    nginx = '  nginx: {streaming: [/a], snippet: "location /a/ { return 204; }"}\n'
+    said = ended(local(manifest=MANIFEST + nginx), 2)
+    assert "spec.nginx.snippet: nginx refuses line 1: duplicate location" in said
+
+
+def test_static_files_that_are_not_there_are_said_once_and_the_application_is_served(local):
+    run = local("--for", "2s", manifest=MANIFEST + "  nginx: {static: [{path: /static/, dir: nosuch}]}\n")
+    assert run.process.wait(60) == 0
+    told = f"spec.nginx.static[0].dir: there is no directory {SITE}/nosuch, so everything below /static"
+    assert run.err.read_text().count(f"{told} is answered with 404") == 1
+
+
+def test_the_access_log_is_among_the_lines_of_the_application_where_it_is_wanted(local):
+    """And nowhere else: on one machine nothing is printed for each request."""
+    for nginx, lines in (("", 0), ("  nginx: {accessLog: Json}\n", 1)):
+        run = local(manifest=MANIFEST + nginx)
+        run.served()
+        urllib.request.urlopen(f"{run.url}/?seen=here", timeout=20).close()
+        assert run.end() == 0
+        assert run.err.read_text().count('"uri":"/?seen=here"') == lines
+        assert ("seen=here" in run.err.read_text()) is bool(lines)
