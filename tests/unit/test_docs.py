@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from uwsgi_autopilot.api.agentstate import AgentState
+from uwsgi_autopilot.api.nginxschema import Nginx
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.cli import main
 from uwsgi_autopilot.loadgen.plan import _FIELDS as LOAD_FIELDS
@@ -59,6 +60,10 @@ def test_every_flag_of_the_help_is_described(command: str, capsys: pytest.Captur
 def test_every_field_of_a_load_is_described() -> None:
     described = {word.partition("=")[0] for word in first_cells(section(text_of("docs/local.md"), "## Load"))}
     assert described == set(LOAD_FIELDS)
+
+
+def test_every_field_of_nginx_is_described() -> None:
+    assert {each.alias for each in Nginx.model_fields.values()} - first_cells(text_of("docs/nginx.md")) == set()
 
 
 def test_every_field_of_the_report_is_described() -> None:
