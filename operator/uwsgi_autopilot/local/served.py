@@ -5,13 +5,15 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from uwsgi_autopilot.api.nginxspec import NginxSpec
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.takeover import Takeover
-from uwsgi_autopilot.api.uwsgiapp import Bounds, Mode, NginxSpec, TuningSpec, UwsgiApp, UwsgiOption
+from uwsgi_autopilot.api.uwsgiapp import Bounds, Mode, TuningSpec, UwsgiApp, UwsgiOption
 from uwsgi_autopilot.local.files import FAREWELL_SECONDS, RunFiles, agent_config, layout_of
 from uwsgi_autopilot.resources import layout
 from uwsgi_autopilot.resources.layout import REQUEST_MARGIN_SECONDS
 from uwsgi_autopilot.resources.nginx import nginx_conf
+from uwsgi_autopilot.uwsgi.ini import BUFFER_SIZE
 
 # As many waiting connections as nginx and the kernel's own default (somaxconn 4096) have room for.
 BACKLOG = 2048
@@ -88,7 +90,8 @@ def files_of(
         return RunFiles(agent=agent)
     if nginx:
         user = f"{owner.user} {owner.group}" if owner else "root" if os.geteuid() == 0 else None
-        site = layout.nginx_site(app, where, public_agent=False, user=user)
+        # As much as nginx usually takes: what fitted into their buffer-size until now must go on to fit.
+        site = layout.nginx_site(app, where, public_agent=False, user=user, header_bytes=BUFFER_SIZE)
         return RunFiles(agent=agent, nginx=nginx_conf(replace(site, listen=tuple(map(_listen, found.http)))))
     return RunFiles(agent=agent, router=_router(found, uwsgi, where.socket, owner))
 

@@ -33,7 +33,7 @@ def header_buffers(header_size: int, buffer_size: int) -> HeaderBuffers:
     the whole. So with W bytes in all W + 2 size must fit, or 2 W, if that is less.
     """
     room = max(1024, min(buffer_size, MOST))
-    room -= min(_RESERVE, room // 4)
+    room -= min(_RESERVE, room // 8)
     # One large buffer at least, and beside it a first one for the other headers.
     size = min(header_size, room // 2 * 3 // 4)
     whole = max(room - 2 * size, room // 2)

@@ -108,9 +108,11 @@ def nginx_site(
     static: Sequence[StaticFiles] | None = None,
     internal: Sequence[StaticFiles] | None = None,
     access_log: AccessLog = AccessLog.DISABLED,
+    header_bytes: int | None = None,
 ) -> NginxSite:
     """`static`, `internal`: where nginx finds these files when that is not where the manifest says. `access_log`: what
-    is written where the manifest says nothing."""
+    is written where the manifest says nothing. `header_bytes`: how much all headers may fill; None: as uWSGI's options
+    say."""
     found = app.nginx
     if static is not None:
         found = replace(found, static=tuple(static))
@@ -126,7 +128,8 @@ def nginx_site(
         agent=layout.agent,
         spec=found,
         header_buffers=header_buffers(
-            found.header_size_bytes, buffer_size((option.name, option.value) for option in app.options)
+            found.header_size_bytes,
+            header_bytes or buffer_size((option.name, option.value) for option in app.options),
         ),
         access_log=access_log,
         health_path=app.health.path,

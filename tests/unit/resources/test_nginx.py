@@ -36,7 +36,7 @@ def test_the_buffers_for_headers_follow_uwsgis():
 
     assert buffers() == ["client_header_buffer_size 1024;", "large_client_header_buffers 4 8192;"]
     smaller = buffers(uwsgi={"options": [{"name": "buffer-size", "value": "16384"}]})
-    assert smaller == ["client_header_buffer_size 1536;", "large_client_header_buffers 1 4608;"]
+    assert smaller == ["client_header_buffer_size 1792;", "large_client_header_buffers 1 5376;"]
 
 
 def test_a_line_of_the_snippet_is_found_again_and_no_other_is_taken_for_one():
