@@ -48,6 +48,8 @@ def _expectation(node: Schema, side: str) -> str:
             return f"a text of at most {node['maxLength']} characters"
         return "a text that is not empty" if side == "lower" else "a text"
     if kind == "array":
+        if side == "lower":
+            return f"a list of at least {node['minItems']}"
         return f"a list of at most {node['maxItems']}" if side == "upper" else "a list"
     if kind == "boolean":
         return "true or false"

@@ -2,7 +2,7 @@ import pytest
 
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.uwsgi.ini import MAX_FD, generation_ini, most_workers
+from uwsgi_autopilot.uwsgi.ini import MAX_FD, buffer_size, generation_ini, most_workers
 from uwsgi_autopilot.uwsgi.loading import names_a_file
 
 TWO_BY_FOUR = Shape(2, 4)
@@ -109,6 +109,23 @@ def test_the_persons_options_come_last_in_their_order_and_replace_our_defaults()
     ]
     assert values(text, "buffer-size") == ["65535"]
     assert values(text, "thunder-lock") == ["false"]
+
+
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        pytest.param([], 65535, id="ours"),
+        pytest.param([("buffer-size", "8192"), ("buffer-size", "16384")], 16384, id="the last of the person's"),
+        pytest.param([("buffer-size", "many"), ("post-buffering", "1")], 65535, id="none that is a number"),
+    ],
+)
+def test_how_much_all_headers_may_fill(options, size):
+    assert buffer_size(options) == size
+
+
+def test_bodies_are_read_before_the_application_is_asked_unless_a_person_says_otherwise():
+    assert values(ini(), "post-buffering") == ["32768"]
+    assert values(ini(options=(("post-buffering", "0"),)), "post-buffering") == ["0"]
 
 
 def test_an_option_under_another_name_replaces_our_default_too():
