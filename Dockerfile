@@ -59,23 +59,3 @@ USER 10001:10001
 EXPOSE 8080
 # On Kubernetes the autopilot starts uWSGI itself. This is for `docker run -p 8080:8080`, without nginx.
 CMD ["uwsgi", "http.ini"]
-
-# Of compose.yaml: the application with the autopilot's command beside it, in one virtual environment.
-#   docker build --target compose -t uwsgi-autopilot-compose:dev .
-FROM app-build AS compose-build
-COPY pyproject.toml README.md LICENSE ./
-ENV PIP_CONSTRAINT=/src/constraints.txt
-RUN mkdir -p operator/uwsgi_autopilot && touch operator/uwsgi_autopilot/__init__.py \
- && pip --python /venv/bin/python3 install --no-cache-dir --disable-pip-version-check .
-COPY operator operator
-RUN pip --python /venv/bin/python3 install --no-cache-dir --disable-pip-version-check --no-deps --force-reinstall .
-
-FROM app AS compose
-COPY --from=compose-build /venv /venv
-COPY app/compose.ini ./
-USER 0
-# A volume that is mounted here for the first time becomes the application's.
-RUN mkdir /run/app && chown 10001:10001 /run/app && chmod 0770 /run/app
-USER 10001:10001
-ENTRYPOINT []
-CMD ["uwsgi-autopilot", "serve", "compose.ini", "--log-socket", "/run/app/log.sock"]

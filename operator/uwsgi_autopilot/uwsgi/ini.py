@@ -81,10 +81,14 @@ _DEFAULTS: tuple[tuple[str, str], ...] = (
     ("log-5xx", "true"),
     ("auto-procname", "true"),
 )
-# Of them, for a configuration that is a person's own: what keeps it as it was while the shape changes.
+# Of them, for a configuration that is a person's own: what keeps it as it was while the shape changes, and what lets
+# nginx, where it is the router, hand over whatever uWSGI's own router would.
 _LEAST_DEFAULTS: tuple[tuple[str, str], ...] = (
     ("enable-threads", "true"),  # they had it as long as they had threads
     ("max-fd", str(MAX_FD)),
+    ("buffer-size", str(BUFFER_SIZE)),
+    ("max-vars", "512"),
+    ("post-buffering", "32768"),
     ("reload-os-env", "true"),
 )
 # Of ours, what breaks together with options of theirs: it gives way.

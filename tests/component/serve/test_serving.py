@@ -324,3 +324,30 @@ def test_the_commands_of_the_page(site: Site, serve: Serve, command: str) -> Non
     run = serve(*command.replace("8080", str(site.port)).split()[2:])
     assert site.get() == (200, "one")
     assert run.end() == 0
+
+
+def test_who_waits_in_the_queue_of_a_socket_is_served_before_the_end(site: Site, serve: Serve) -> None:
+    """One slot, four requests. Whoever comes after SIGTERM finds no socket, and can tell that from a failed answer."""
+    site.write("app.ini", "[uwsgi]\nsocket = app.sock\nmodule = web:app\n")
+    run = serve("app.ini", "--mode", "Disabled")
+    path = site.folder / "app.sock"
+    clients = []
+    for _ in range(4):
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(30)
+        client.connect(str(path))
+        client.sendall(request_packet("/wait?0.5", ""))
+        clients.append(client)
+    run.process.terminate()
+    wait_for(lambda: not path.exists())
+    answers = [read_all(client) for client in clients]
+    assert [answer.startswith(b"HTTP/1.1 200 OK") and answer.endswith(b"one\n") for answer in answers] == [True] * 4
+    assert run.process.wait(30) == 0
+
+
+def read_all(client: socket.socket) -> bytes:
+    with client:
+        text = b""
+        while part := client.recv(65536):
+            text += part
+    return text
