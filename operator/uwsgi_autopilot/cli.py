@@ -12,6 +12,8 @@ from uwsgi_autopilot.api.crd import crd_text
 from uwsgi_autopilot.api.manifest import load_manifest
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Bounds, Mode, UwsgiApp
+from uwsgi_autopilot.doctor.main import Options as DoctorOptions
+from uwsgi_autopilot.doctor.main import run_doctor
 from uwsgi_autopilot.errors import AutopilotError, UsageError
 from uwsgi_autopilot.loadgen.plan import parse_seconds
 from uwsgi_autopilot.local.demo import run_demo
@@ -61,6 +63,18 @@ def _demo(asked: argparse.Namespace) -> int:
     app, options = _app_and_options(asked)
     with view_for_output() as view:
         return run_demo(app, options, find_programs(), view)
+
+
+def _doctor(asked: argparse.Namespace) -> int:
+    return run_doctor(
+        DoctorOptions(
+            file=asked.file,
+            pid=asked.pid,
+            json=asked.format == "json",
+            database_limit=asked.database_limit,
+            pods=asked.pods,
+        )
+    )
 
 
 def _crd_print(_: argparse.Namespace) -> int:
@@ -172,6 +186,14 @@ def _parser() -> argparse.ArgumentParser:
     _common(demo)
     demo.set_defaults(run=_demo)
 
+    doctor = commands.add_parser("doctor", help="list what is dangerous or useless in a uWSGI configuration")
+    doctor.add_argument("file", type=Path, nargs="?", metavar="FILE", help="for uWSGI, or a UwsgiApp manifest")
+    doctor.add_argument("--pid", type=_count, metavar="PID", help="of a uWSGI that runs, in place of FILE")
+    doctor.add_argument("--format", choices=("text", "json"), default="text", help="of what is printed (default text)")
+    doctor.add_argument("--database-limit", type=_count, metavar="N", help="connections that the database allows")
+    doctor.add_argument("--pods", type=_count, metavar="N", help="how many serve this (default: the manifest's, or 1)")
+    doctor.set_defaults(run=_doctor)
+
     operator = commands.add_parser("operator", help="serve and tune every UwsgiApp of a cluster; the chart starts this")
     operator.add_argument("--namespace", required=True, metavar="NAME", help="where the chart's own objects are")
     operator.add_argument("--template", required=True, metavar="NAME", help="the PodTemplate that pods are made from")
@@ -253,6 +275,12 @@ def _bounds(text: str) -> Bounds:
     if not least.isdigit() or (dash and not most.isdigit()) or not 1 <= int(least) <= int(most or least) <= 1024:
         raise argparse.ArgumentTypeError(f"expected bounds such as 1-8, from 1 to 1024, found {text!r}")
     return Bounds(min=int(least), max=int(most or least))
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
+    return int(text)
 
 
 def _port(text: str) -> int:

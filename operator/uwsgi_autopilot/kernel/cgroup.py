@@ -24,10 +24,10 @@ class _Controller:
 class Cgroup:
     """Every answer is None where there is no such file or no such limit. Never raises."""
 
-    def __init__(self, root: str = "/") -> None:
-        """root: directory that holds proc/ and sys/; differs only in tests."""
-        self._memory = _find(Path(root), "memory")
-        self._cpu = _find(Path(root), "cpu")
+    def __init__(self, root: str = "/", process: int | None = None) -> None:
+        """root: directory that holds proc/ and sys/; differs only in tests. process: whose cgroup; None: our own."""
+        self._memory = _find(Path(root), "memory", process)
+        self._cpu = _find(Path(root), "cpu", process)
 
     def memory_limit(self) -> int | None:
         """Bytes: the smallest limit of this cgroup and those above it."""
@@ -103,10 +103,10 @@ def usable_cores(quota: float | None) -> float:
     return allowed if quota is None else min(allowed, quota)
 
 
-def _find(root: Path, controller: str) -> _Controller | None:
+def _find(root: Path, controller: str, process: int | None) -> _Controller | None:
     """A controller belongs to one version at a time; where version 1 has it mounted, version 2 does not offer it."""
     try:
-        memberships = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+        memberships = (root / f"proc/{process or 'self'}/cgroup").read_text(encoding="utf-8").splitlines()
         mounts = (root / "proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
         return None

@@ -7,10 +7,11 @@ the log and the fork of `daemonize`, and then goes on to write the pid file of a
 """
 
 import os
+import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from uwsgi_autopilot.errors import NotServing, UsageError
@@ -30,12 +31,15 @@ _LAST_LINES = 5
 _NOISE = ("[uWSGI] getting", "running ", "[uwsgi-static]", "*** ")
 
 
-def resolve(uwsgi: str, arguments: Sequence[str], *, cwd: str | None = None) -> Options:
-    """What `uwsgi ARGUMENTS` would run with, in this environment.
+def resolve(
+    uwsgi: str, arguments: Sequence[str], *, cwd: str | None = None, environment: Mapping[str, str] | None = None
+) -> Options:
+    """What `uwsgi ARGUMENTS` would run with. environment: None is this process's own.
 
     Raises UsageError with uWSGI's own reason when it refuses the configuration, NotServing when it cannot be run.
     """
-    text, status = _run([uwsgi, *_HOOKS, *arguments, _DATE], cwd)
+    base = os.environ if environment is None else environment
+    text, status = _run([uwsgi, *_HOOKS, *arguments, _DATE], cwd, base)
     what = " ".join(arguments)
     if name := circle(text):
         raise UsageError(f"{what}: {name} includes itself, directly or through another file: break the circle")
@@ -54,23 +58,30 @@ def resolve(uwsgi: str, arguments: Sequence[str], *, cwd: str | None = None) -> 
 
 def known_options(uwsgi: str, arguments: Sequence[str] = ()) -> frozenset[str]:
     """The names of all options of this build; `arguments`: such as `--plugin`, which bring in more of them."""
-    text, _ = _run([uwsgi, *arguments, "--dump-options"], None)
+    text, _ = _run([uwsgi, *arguments, "--dump-options"], None, os.environ)
     return frozenset(line.strip() for line in text.splitlines() if line and " " not in line.strip())
 
 
-def _environment() -> dict[str, str]:
+def version_of(uwsgi: str) -> tuple[int, ...] | None:
+    """(2, 0, 31); None: it does not say."""
+    text, _ = _run([uwsgi, "--version"], None, os.environ)
+    found = re.search(r"^(\d+(?:\.\d+)+)", text, re.MULTILINE)
+    return tuple(map(int, found[1].split("."))) if found else None
+
+
+def _environment(base: Mapping[str, str]) -> dict[str, str]:
     """UWSGI_* stay, because uWSGI reads options there; what it would answer to a service manager does not."""
-    theirs = {name: value for name, value in os.environ.items() if name.startswith("UWSGI_")}
-    return clean_environment(os.environ, {**theirs, "PYTHONDONTWRITEBYTECODE": "1"})
+    theirs = {name: value for name, value in base.items() if name.startswith("UWSGI_")}
+    return clean_environment(base, {**theirs, "PYTHONDONTWRITEBYTECODE": "1"})
 
 
-def _run(command: list[str], cwd: str | None) -> tuple[str, int | None]:
+def _run(command: list[str], cwd: str | None, environment: Mapping[str, str]) -> tuple[str, int | None]:
     """What it printed, and its status; None: it was stopped for taking too long or printing too much."""
     with tempfile.TemporaryFile() as output:
         try:
             process = subprocess.Popen(
                 command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                start_new_session=True, env=_environment(),
+                start_new_session=True, env=_environment(environment),
             )  # fmt: skip
         except OSError as error:
             raise NotServing(f"{command[0]} cannot be run: {error.strerror}") from None
