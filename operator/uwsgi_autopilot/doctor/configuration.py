@@ -134,10 +134,10 @@ class Code:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """version: of uWSGI, (2, 0, 31); None: unknown. served: uwsgi-autopilot runs it, from a manifest. module: it is
-    pyuwsgi, which is a module of Python and no program. unknown: names that this uWSGI does not know and nothing
-    refers to. endless_logs: log files that nothing rotates. worker: memory of the largest live worker, in bytes.
-    database_limit: connections that the database allows. pods: how many of these there are. max_connections: of the
-    manifest, for all pods."""
+    pyuwsgi in a virtual environment, a module of Python and no program. unknown: names that this uWSGI does
+    not know and nothing refers to. endless_logs: log files that nothing rotates. worker: memory of the largest live
+    worker, in bytes. database_limit: connections that the database allows. pods: how many of these there are.
+    max_connections: of the manifest, for all pods."""
 
     configuration: Configuration = field(default_factory=Configuration)
     machine: Machine = Machine()

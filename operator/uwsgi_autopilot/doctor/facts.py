@@ -94,7 +94,10 @@ def _of_manifest(path: Path, text: str, uwsgi: str) -> Facts:
     folder = path.absolute().parent
     shape = app.tuning.pin or Shape(app.tuning.processes.max, app.tuning.threads.max)
     config = agent_config(app, layout_of(Path("/run"), "", 0), folder=folder, uwsgi=uwsgi, start=shape)
-    ini = generation_ini(config, shape=shape, ceiling=shape.processes, fds=[3], fifo="g1.fifo", stats="g1.stats")
+    try:
+        ini = generation_ini(config, shape=shape, ceiling=shape.processes, fds=[3], fifo="g1.fifo", stats="g1.stats")
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}") from None
     lines = [line.partition(" = ") for line in ini.splitlines()[1:]]
     options = tuple((name, value) for name, _, value in lines)
     facts = _of_options(options, uwsgi, cwd=str(folder), texts=[text])
@@ -164,7 +167,9 @@ def _endless(asked: Configuration, cwd: str) -> tuple[str, ...]:
 
 
 def _is_module(uwsgi: str) -> bool:
-    """pyuwsgi's command is a few lines of Python."""
+    """pyuwsgi of a virtual environment: its command is a few lines of Python."""
+    if not Path(uwsgi).parent.with_name("pyvenv.cfg").is_file():
+        return False
     try:
         with open(uwsgi, "rb") as file:
             return b"python" in file.readline(256) and b"pyuwsgi" in file.read(1024)

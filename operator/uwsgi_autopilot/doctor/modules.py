@@ -38,7 +38,7 @@ def _first(asked: Configuration, folder: Path, places: Sequence[Path]) -> list[t
     mounted = [value.partition("=")[2] for value in asked.every("mount")]
     for value in [*asked.every("module"), *mounted]:
         name = value.partition(":")[0].strip()
-        if name.endswith((".py", ".wsgi")) or "/" in name:
+        if (folder / name).is_file():  # `shop.wsgi` is a module, and a file where there is one of that name
             found.append((folder / name, ""))
         else:
             found += _files_of(name, places)

@@ -44,10 +44,8 @@ def read_running(pid: int) -> Running:
         cwd = os.readlink(f"/proc/{pid}/cwd")
         foreign = os.readlink(f"/proc/{pid}/ns/mnt") != os.readlink("/proc/self/ns/mnt")
     except OSError:
-        what = "" if at is not None else " and looks like no uWSGI"
-        raise UsageError(
-            f"--pid {pid}: this process belongs to {_owner(pid)}{what}: run the doctor as that user or as root"
-        ) from None
+        remedy = "may not be looked at from here" if os.geteuid() == 0 else "run the doctor as that user or as root"
+        raise UsageError(f"--pid {pid}: this process belongs to {_owner(pid)}: {remedy}") from None
     if at is None:
         if _UWSGI.fullmatch(os.path.basename(executable)):
             raise UsageError(

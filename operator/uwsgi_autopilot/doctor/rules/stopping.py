@@ -12,9 +12,6 @@ _RELOADERS = ("touch-reload", "fs-reload", "py-autoreload", "touch-workers-reloa
 
 def known_fault(facts: Facts) -> Finding | None:
     version, asked = facts.version, facts.configuration
-    if version is None or version >= (2, 0, 28):
-        return None
-    name = ".".join(map(str, version))
     if version == (2, 0, 27):
         return Finding(
             severity=Severity.DANGEROUS,
@@ -23,15 +20,16 @@ def known_fault(facts: Facts) -> Finding | None:
             remedy="install 2.0.28 or newer",
             link=STOPPING,
         )
+    if version is None or version >= (2, 0, 25):
+        return None
+    name = ".".join(map(str, version))
     recycles = next((each for each in _RECYCLING if asked.has(each)), None)
-    loses = version < (2, 0, 25) and asked.threads > 1 and recycles is not None
+    loses = asked.threads > 1 and recycles is not None
     return Finding(
         severity=Severity.DANGEROUS if loses else Severity.HINT,
-        finding=f"uWSGI {name} loses requests when it recycles a worker with threads"
-        if loses
-        else f"uWSGI {name} is older than 2.0.28, the oldest without known faults",
-        reason=f"{recycles or 'max-requests and the like'} {'ends' if recycles else 'end'} workers while they serve: "
-        "20 of 1,328 requests failed with 2.0.21 and 14 of 1,325 with 2.0.24 (4 threads), none with 2.0.28.",
+        finding=f"uWSGI {name} loses requests when {recycles if loses else 'it'} recycles a worker with threads",
+        reason="The worker ends while its other threads serve: with 4 threads 20 of 1,328 requests failed with 2.0.21, "
+        "14 of 1,325 with 2.0.24, and none with 2.0.28.",
         remedy="install 2.0.28 or newer",
         link=STOPPING,
     )
@@ -152,8 +150,8 @@ def reload_with_one_thread(facts: Facts) -> Finding | None:
         severity=Severity.HINT,
         finding="threads = 1: a graceful reload can still reset a connection, seldom",
         reason="A worker with one thread that is told to end between accept() and its request ends at once: 1 of "
-        "37,322 requests in 20 reloads. With that gap widened to 3 ms, 21 of 28 signals cost a request; with 2 threads "
-        "none.",
+        "37,322 requests in 20 restarts. With that gap widened to 3 ms, 21 of 28 signals cost a request, and with 2 "
+        "threads none.",
         remedy="threads = 2 (about 30 KB), if the application is thread-safe; else let nginx try a second time "
         "(uwsgi_next_upstream error)",
         link=STOPPING,
@@ -212,7 +210,7 @@ def no_no_orphans(facts: Facts) -> Finding | None:
     return Finding(
         severity=Severity.HINT,
         finding="no no-orphans: workers outlive a master that was killed",
-        reason="They go on serving the old code, are never replaced, and hold the port when uWSGI is started again.",
+        reason="They go on serving the old code, are never replaced, and hold a TCP port when uWSGI is started again.",
         remedy="no-orphans = true, where something restarts uWSGI",
         link=OPTIONS,
     )
