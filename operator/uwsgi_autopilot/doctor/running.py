@@ -55,8 +55,9 @@ def read_running(pid: int) -> Running:
         raise UsageError(f"--pid {pid}: expected a uWSGI, found {_named(words, executable)}")
     if foreign:
         raise UsageError(f"--pid {pid}: it runs in another container: run the doctor inside that one")
-    while (parent := parent_of(pid)) and _words(parent) == words:
-        pid = parent
+    # A worker has its master's command line, or the beginning of it. An Emperor's is another than its vassals'.
+    while (parent := parent_of(pid)) and _words(parent)[: len(words)] == words:
+        pid, words = parent, _words(parent)
     environment = dict(
         line.split("=", 1) for line in environ.decode("utf-8", "surrogateescape").split("\0") if "=" in line
     )

@@ -118,15 +118,16 @@ def no_need_app(facts: Facts) -> Finding | None:
 
 
 def several_interpreters(facts: Facts) -> Finding | None:
+    """Only what `mount` names gets an interpreter of its own; `module` and `wsgi-file` are loaded into the first."""
     asked = facts.configuration
-    if asked.has("single-interpreter") or not asked.has("module", "wsgi-file", "mount"):
+    mounts = len(asked.every("mount"))
+    if not mounts or asked.has("single-interpreter"):
         return None
     return Finding(
         severity=Severity.HINT,
-        finding="no single-interpreter: some C extensions fail",
-        reason="A second application is loaded into a sub-interpreter, where extensions with global state (numpy and "
-        "others) crash or refuse to load. One application does not need it.",
-        remedy="single-interpreter = true, unless several applications share this uWSGI",
+        finding=f"no single-interpreter: {mounts} sub-interpreter{'s' * (mounts != 1)} for what mount names",
+        reason="C extensions with global state (numpy and others) fail or crash in a second interpreter of a process.",
+        remedy="single-interpreter = true, unless the applications need different versions of one package",
         link=THINGS_TO_KNOW,
     )
 

@@ -69,12 +69,12 @@ def short_queue(facts: Facts) -> Finding | None:
 def cheaper_without_room(facts: Facts) -> Finding | None:
     asked = facts.configuration
     least = asked.number("cheaper")
-    if facts.served or least is None or 1 <= least < asked.processes:
+    if facts.served or not least or least < asked.processes:  # with 0 it is off
         return None
     return Finding(
         severity=Severity.DANGEROUS,
         finding=f"cheaper = {least} with processes = {asked.processes}: uWSGI refuses to start",
-        reason="cheaper is the least number of workers and processes the most; uWSGI wants 1 <= cheaper < processes.",
+        reason="cheaper is the least number of workers and processes the most; it must be the smaller number.",
         remedy=f"cheaper = {max(1, asked.processes // 2)} with processes = {max(2, asked.processes)}, or no cheaper",
         link=CHEAPER,
     )
