@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from tests.component.local.running import COMMAND, wait_for
+from uwsgi_autopilot.cli import main
 
 ROOT = Path(__file__).parents[3]
 APP = "def application(environ, start_response):\n    start_response('200 OK', [])\n    return [b'ok']\n"
@@ -29,16 +31,45 @@ spec:
 """
 
 
-def doctor(*arguments: object, cwd: Path, columns: int = 100) -> "subprocess.CompletedProcess[str]":
-    environment = {**os.environ, "COLUMNS": str(columns)}
-    command = [COMMAND, "doctor", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60)
+@dataclass(frozen=True)
+class Answer:
+    returncode: int
+    stdout: str
+    stderr: str
 
 
-def rules(*arguments: object, cwd: Path) -> dict[str, Any]:
-    answer = doctor(*arguments, "--format", "json", cwd=cwd)
-    assert answer.returncode in (0, 1), answer.stderr
-    return {each["rule"]: each for each in json.loads(answer.stdout)["findings"]}
+class Doctor:
+    """The command line in this process: to start Python and import everything takes longer than the command itself."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *arguments: object) -> Answer:
+        status = main(["doctor", *map(str, arguments)])
+        out, err = self._capsys.readouterr()
+        return Answer(status, out, err)
+
+    def rules(self, *arguments: object) -> dict[str, Any]:
+        answer = self(*arguments, "--format", "json")
+        assert answer.returncode in (0, 1), answer.stderr
+        return {each["rule"]: each for each in json.loads(answer.stdout)["findings"]}
+
+    def refusal(self, *arguments: object) -> str:
+        """The one sentence."""
+        return refused(self(*arguments))
+
+
+def refused(answer: "Answer | subprocess.CompletedProcess[str]") -> str:
+    assert (answer.returncode, answer.stdout, answer.stderr.count("\n")) == (2, "", 1), answer.stderr
+    return answer.stderr
+
+
+@pytest.fixture
+def doctor(site: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Doctor:
+    """Asked in `site`, on a terminal of 100 columns."""
+    monkeypatch.chdir(site)
+    monkeypatch.setenv("COLUMNS", "100")
+    return Doctor(capsys)
 
 
 @pytest.fixture
@@ -69,57 +100,69 @@ def start(site: Path) -> "Iterator[Callable[..., subprocess.Popen[bytes]]]":
         process.wait(30)
 
 
-def test_what_an_included_file_says_counts(site: Path) -> None:
+def test_what_an_included_file_says_counts(site: Path, doctor: Doctor) -> None:
     (site / "common.ini").write_text("[uwsgi]\nport = 9191\nstats = :%(port)\n")
     (site / "app.ini").write_text("[uwsgi]\ninclude = common.ini\nsocket = a.sock\nmodlue = app\n")
-    answer = doctor("app.ini", cwd=site)
+    answer = doctor("app.ini")
     assert answer.returncode == 1
     assert answer.stdout.startswith("dangerous  stats = :9191: ")
     assert answer.stdout.splitlines()[-1].startswith("app.ini: 1 dangerous, ")
-    unknown = rules("app.ini", cwd=site)["unknown-options"]["finding"]
+    unknown = doctor.rules("app.ini")["unknown-options"]["finding"]
     assert unknown.endswith("does not know it: modlue")  # and not port, which stats refers to
 
 
-def test_lines_are_as_long_as_the_terminal_is_wide(site: Path) -> None:
+def test_the_command_ends_with_1_when_something_is_dangerous(site: Path) -> None:
+    (site / "app.ini").write_text("[uwsgi]\nstats = :9191\n")
+    answer = subprocess.run([COMMAND, "doctor", "app.ini"], cwd=site, capture_output=True, text=True, timeout=60)
+    assert (answer.returncode, answer.stderr) == (1, "")
+
+
+def test_lines_are_as_long_as_the_terminal_is_wide(site: Path, doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     (site / "app.ini").write_text("[uwsgi]\nhttp = :80\n")
-    lines = doctor("app.ini", cwd=site, columns=60).stdout.splitlines()
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = doctor("app.ini").stdout.splitlines()
     assert len(lines) > 20
     assert [line for line in lines if len(line) > 60 and "https://" not in line] == []
 
 
 @pytest.mark.parametrize("name", ["app.ini", "http.ini"])
-def test_the_files_to_copy_hold_nothing_dangerous(name: str, tmp_path: Path) -> None:
-    answer = doctor(ROOT / "app" / name, cwd=tmp_path)
+def test_the_files_to_copy_hold_nothing_dangerous(name: str, doctor: Doctor) -> None:
+    answer = doctor(ROOT / "app" / name)
     assert (answer.returncode, answer.stderr) == (0, "")
     assert ": nothing dangerous, " in answer.stdout
 
 
-def test_the_manifest_to_copy_has_nothing_to_object_to(tmp_path: Path) -> None:
-    answer = doctor(ROOT / "app" / "uwsgiapp.yaml", cwd=tmp_path)
+def test_the_manifest_to_copy_has_nothing_to_object_to(doctor: Doctor) -> None:
+    answer = doctor(ROOT / "app" / "uwsgiapp.yaml")
     assert (answer.returncode, answer.stderr) == (0, "")
     assert answer.stdout == f"{ROOT / 'app' / 'uwsgiapp.yaml'}: nothing to object to\n"
 
 
-def test_a_manifest_is_counted_with_its_pods_and_both_generations(site: Path) -> None:
+def test_a_manifest_is_counted_with_its_pods_and_both_generations(site: Path, doctor: Doctor) -> None:
     """4 processes x 8 threads x 2 pods x 2 generations."""
     (site / "shop.yaml").write_text(MANIFEST)
-    assert "too-many-connections" not in rules("shop.yaml", "--database-limit", 128, cwd=site)
-    found = rules("shop.yaml", "--database-limit", 127, cwd=site)
+    assert "too-many-connections" not in doctor.rules("shop.yaml", "--database-limit", 128)
+    found = doctor.rules("shop.yaml", "--database-limit", 127)
     assert found["too-many-connections"]["finding"] == "up to 128 database connections, and the limit is 127"
 
 
-def test_a_connection_before_the_fork_is_dangerous(site: Path) -> None:
+def test_a_mistyped_option_of_a_manifest_keeps_uwsgi_from_starting(site: Path, doctor: Doctor) -> None:
+    (site / "shop.yaml").write_text(MANIFEST + "  uwsgi: {options: [{name: modlue, value: x}]}\n")
+    assert doctor.rules("shop.yaml")["unknown-options"]["severity"] == "dangerous"
+
+
+def test_a_connection_before_the_fork_is_dangerous(site: Path, doctor: Doctor) -> None:
     (site / "app.py").write_text("import psycopg2\ndb = psycopg2.connect('postgresql://nowhere')\n")
     (site / "app.ini").write_text("[uwsgi]\nsocket = a.sock\nmodule = app\nprocesses = 2\n")
-    found = rules("app.ini", cwd=site)["shared-connection"]
+    found = doctor.rules("app.ini")["shared-connection"]
     assert (found["severity"], "psycopg2.connect at app.py:2" in found["finding"]) == ("dangerous", True)
 
 
-def test_other_formats_are_read(site: Path) -> None:
+def test_other_formats_are_read(site: Path, doctor: Doctor) -> None:
     (site / "app.json").write_text('{"uwsgi": {"socket": ":3031", "master": true}}')
     (site / "app.xml").write_text("<uwsgi><socket>:3031</socket><master/></uwsgi>")
     (site / "app.yaml").write_text("uwsgi:\n  socket: :3031\n  master: true\n")
-    read = {name: doctor(name, cwd=site) for name in ("app.json", "app.xml", "app.yaml")}
+    read = {name: doctor(name) for name in ("app.json", "app.xml", "app.yaml")}
     said = {name: answer.stdout.splitlines()[:1] or answer.stderr for name, answer in read.items()}
     # A build without a parser says so; those that have it must agree.
     assert {str(each) for each in said.values() if isinstance(each, list)} == {
@@ -127,58 +170,54 @@ def test_other_formats_are_read(site: Path) -> None:
     }, said
 
 
-def test_a_running_uwsgi_is_asked_how_it_was_started(uwsgi_program: Any, site: Path, start: Any) -> None:
+def test_a_running_uwsgi_is_asked_how_it_was_started(
+    uwsgi_program: Any, site: Path, start: Any, doctor: Doctor
+) -> None:
     (site / "below").mkdir()
     (site / "app.ini").write_text(f"[uwsgi]\n{GOOD}chdir = below\nwsgi-file = ../app.py\nsocket = a.sock\n")
     master = start(uwsgi_program.path, "app.ini", "--evil-reload-on-rss", "4000", UWSGI_PROCESSES="2", PWD=str(site))
-    children = Path(f"/proc/{master.pid}/task/{master.pid}/children").read_text().split()
-    assert len(children) == 2
-    elsewhere = site / "below"
-    of_master, of_worker = (rules("--pid", pid, cwd=elsewhere) for pid in (master.pid, children[0]))
+    children = Path(f"/proc/{master.pid}/task/{master.pid}/children")
+    wait_for(lambda: len(children.read_text().split()) == 2, 30)
+    of_master, of_worker = (doctor.rules("--pid", pid) for pid in (master.pid, children.read_text().split()[0]))
     assert of_master == of_worker
     assert of_master["kills-by-memory"]["severity"] == "dangerous"  # of its command line
     assert "with 2 processes" in of_master["no-thunder-lock"]["finding"]  # of its environment
     assert "need-app" not in " ".join(of_master)  # of its file
     assert ("reload-ends-it" in of_master) == (uwsgi_program.name == "pyuwsgi")
-    assert doctor("--pid", master.pid, cwd=site).returncode == 1
+    assert doctor("--pid", master.pid).returncode == 1
 
 
-def test_a_command_line_that_uwsgi_replaced_cannot_be_read(uwsgi_program: Any, site: Path, start: Any) -> None:
-    if uwsgi_program.name == "pyuwsgi":
-        pytest.skip("pyuwsgi leaves its command line as it is")
+def test_a_command_line_that_uwsgi_replaced_cannot_be_read(
+    uwsgi_programs: Any, site: Path, start: Any, doctor: Doctor
+) -> None:
+    """By uWSGI as a program; pyuwsgi leaves it as it is."""
+    if len(uwsgi_programs) == 1:
+        pytest.skip("NOT TESTED without a uWSGI from source")
     (site / "app.ini").write_text(f"[uwsgi]\n{GOOD}socket = a.sock\nauto-procname = true\n")
-    master = start(uwsgi_program.path, "app.ini")
+    master = start(uwsgi_programs[1].path, "app.ini")
     wait_for(lambda: b"app.ini" not in Path(f"/proc/{master.pid}/cmdline").read_bytes(), 30)
-    answer = doctor("--pid", master.pid, cwd=site)
-    assert answer.returncode == 2
-    assert "give its configuration as FILE instead" in answer.stderr
+    assert "give its configuration as FILE instead" in doctor.refusal("--pid", master.pid)
 
 
-def refused(answer: "subprocess.CompletedProcess[str]") -> str:
-    """The one sentence."""
-    assert (answer.returncode, answer.stdout, answer.stderr.count("\n")) == (2, "", 1), answer.stderr
-    return answer.stderr
-
-
-def test_what_is_no_configuration_is_refused_in_one_sentence(site: Path) -> None:
+def test_what_is_no_configuration_is_refused_in_one_sentence(site: Path, doctor: Doctor) -> None:
     (site / "none.ini").write_text("master = true\n")
     (site / "typo.ini").write_text("[uwsgi]\nstrict = true\nmodlue = app\n")
     (site / "wrong.yaml").write_text(MANIFEST.replace("replicas: 2", "replicas: many"))
-    assert "there is no such file" in refused(doctor("absent.ini", cwd=site))
-    assert "Can't find section" in refused(doctor("none.ini", cwd=site))
-    assert "unknown config directive: modlue" in refused(doctor("typo.ini", cwd=site))
-    assert "spec.replicas" in refused(doctor("wrong.yaml", cwd=site))
-    assert "a FILE or --pid PID" in refused(doctor(cwd=site))
+    assert "there is no such file" in doctor.refusal("absent.ini")
+    assert "Can't find section" in doctor.refusal("none.ini")
+    assert "unknown config directive: modlue" in doctor.refusal("typo.ini")
+    assert "spec.replicas" in doctor.refusal("wrong.yaml")
+    assert "a FILE or --pid PID" in doctor.refusal()
 
 
-def test_a_process_that_is_no_uwsgi_is_refused_in_one_sentence(site: Path) -> None:
-    assert "expected a uWSGI, found " in refused(doctor("--pid", os.getpid(), cwd=site))
-    assert "there is no such process" in refused(doctor("--pid", 2**22 + 1, cwd=site))
+def test_a_process_that_is_no_uwsgi_is_refused_in_one_sentence(doctor: Doctor) -> None:
+    assert "expected a uWSGI, found " in doctor.refusal("--pid", os.getpid())
+    assert "there is no such process" in doctor.refusal("--pid", 2**22 + 1)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_a_process_of_another_user_is_refused_in_one_sentence(site: Path) -> None:
-    code = "import os, sys; from uwsgi_autopilot.cli import main; os.setuid(65534); main; "
+    code = "import os, sys; from uwsgi_autopilot.cli import main; os.setuid(65534); "
     code += f"sys.exit(main(['doctor', '--pid', '{os.getpid()}']))"
     answer = subprocess.run([sys.executable, "-c", code], cwd=site, capture_output=True, text=True, timeout=60)
     assert "belongs to the user root: run the doctor as that user or as root" in refused(answer)

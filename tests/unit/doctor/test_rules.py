@@ -1,6 +1,8 @@
 """Each rule of the doctor: a configuration that it objects to, and its neighbour, with which it agrees."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from uwsgi_autopilot.doctor.configuration import Code, Configuration, Facts, Mac
 from uwsgi_autopilot.doctor.diagnose import RULES, diagnose
 from uwsgi_autopilot.doctor.finding import Severity, name_of
 
+PAGE = Path(__file__).parents[3] / "docs" / "doctor.md"
 MIB = 2**20
 D, W, H = Severity.DANGEROUS, Severity.WARNING, Severity.HINT
 THREAD = Use(place="wsgi.py:3", call="threading.Thread", at_import=True)
@@ -123,7 +126,7 @@ TABLE: dict[str, tuple[list[tuple[Severity, Facts]], list[Facts]]] = {
     "no-no-orphans": ([(H, facts("master"))], [facts("master; no-orphans"), facts()]),
     "no-vacuum": (
         [(H, facts("socket=a.sock")), (H, facts("http=:80; pidfile=a.pid"))],
-        [facts("socket=a.sock; vacuum"), facts("http=:80")],
+        [facts("socket=a.sock; vacuum"), facts("http=:80"), facts("socket=@shop")],
     ),
     "open-socket": (
         [(D, facts("socket=:3031")), (D, facts("s=10.0.0.1:3031"))],
@@ -243,6 +246,13 @@ def test_a_finding_has_a_reason_a_remedy_and_a_page(rule: str) -> None:
         assert finding.reason.endswith(".")
         assert finding.remedy
         assert finding.link.startswith(("https://uwsgi-docs.readthedocs.io/", "docs/doctor.md#"))
+
+
+@pytest.mark.parametrize("rule", TABLE)
+def test_the_page_names_its_severities(rule: str) -> None:
+    row = re.search(rf"^\| `{rule}` \| ([a-z, ]+) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert row is not None
+    assert set(row[1].split(", ")) == {severity.value for severity, _ in TABLE[rule][0]}
 
 
 def test_what_is_dangerous_comes_first() -> None:

@@ -218,12 +218,12 @@ def no_no_orphans(facts: Facts) -> Finding | None:
 
 def no_vacuum(facts: Facts) -> Finding | None:
     asked = facts.configuration
-    if facts.served or asked.has("vacuum") or not (asked.unix_sockets or asked.has("pidfile", "pidfile2")):
+    files = [*(each for each in asked.unix_sockets if not each.startswith("@")), *asked.every("pidfile", "pidfile2")]
+    if facts.served or asked.has("vacuum") or not files:
         return None
-    left = asked.unix_sockets[0] if asked.unix_sockets else asked.last("pidfile") or asked.last("pidfile2")
     return Finding(
         severity=Severity.HINT,
-        finding=f"no vacuum: {left} stays behind when uWSGI stops",
+        finding=f"no vacuum: {files[0]} stays behind when uWSGI stops",
         reason="Nothing breaks, uWSGI replaces a socket that was left; but whoever looks finds one that nobody serves.",
         remedy="vacuum = true",
         link=OPTIONS,
