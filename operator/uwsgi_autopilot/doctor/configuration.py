@@ -133,8 +133,8 @@ class Code:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """version: of uWSGI, (2, 0, 31); None: unknown. served: uwsgi-autopilot runs it, from a manifest. module: it is
-    pyuwsgi in a virtual environment, a module of Python and no program. unknown: names that this uWSGI does
+    """version: of uWSGI, (2, 0, 31); None: unknown. served: uwsgi-autopilot runs it, from a manifest. module: path of
+    pyuwsgi in a virtual environment, a module of Python; None: uWSGI is a program. unknown: names that this uWSGI does
     not know and nothing refers to. endless_logs: log files that nothing rotates. worker: memory of the largest live
     worker, in bytes. database_limit: connections that the database allows. pods: how many of these there are.
     max_connections: of the manifest, for all pods."""
@@ -144,7 +144,7 @@ class Facts:
     version: tuple[int, ...] | None = None
     code: Code = Code()
     served: bool = False
-    module: bool = False
+    module: str | None = None
     unknown: tuple[str, ...] = ()
     endless_logs: tuple[str, ...] = ()
     worker: int | None = None

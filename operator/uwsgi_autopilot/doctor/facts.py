@@ -35,12 +35,16 @@ MOST_BYTES = 1024 * 1024
 def read_file(path: Path, *, database_limit: int | None, pods: int | None) -> Facts:
     """Raises UsageError, NotServing."""
     text = _text_of(path)
-    uwsgi = find_uwsgi()
+    uwsgi, cwd = find_uwsgi(), os.getcwd()
     if path.suffix in (".yaml", ".yml") and _MANIFEST.search(text):
         facts = _of_manifest(path, text, uwsgi)
     else:
-        cwd = os.getcwd()
-        facts = _of_options(resolve(uwsgi, [str(path)]), uwsgi, cwd=cwd, texts=[text])
+        options = resolve(uwsgi, [str(path)])
+        if all(
+            row_of(name).fate is Fate.RESOLVED for name, _ in options
+        ):  # a broken YAML file is an empty one to uWSGI
+            raise UsageError(f"{path}: expected options for uWSGI, found none that uWSGI can read")
+        facts = _of_options(options, uwsgi, cwd=cwd, texts=[text])
     return _asked(facts, database_limit, pods)
 
 
@@ -82,7 +86,7 @@ def _of_options(options: Options, uwsgi: str, *, cwd: str, texts: Sequence[str])
         machine=_machine(),
         version=version_of(uwsgi),
         code=code,
-        module=_is_module(uwsgi),
+        module=uwsgi if _is_module(uwsgi) else None,
         unknown=_unknown(options, uwsgi, referred),
         endless_logs=_endless(asked, cwd),
     )
@@ -179,6 +183,8 @@ def _is_module(uwsgi: str) -> bool:
 
 def _text_of(path: Path) -> str:
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise UsageError(f"{path}: expected a file, found a pipe or a device")
         with path.open("rb") as file:
             return file.read(MOST_BYTES).decode("utf-8", errors="replace")
     except FileNotFoundError:

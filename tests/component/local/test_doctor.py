@@ -200,10 +200,14 @@ def test_a_command_line_that_uwsgi_replaced_cannot_be_read(
 
 
 def test_what_is_no_configuration_is_refused_in_one_sentence(site: Path, doctor: Doctor) -> None:
+    os.mkfifo(site / "pipe.ini")
+    (site / "broken.yaml").write_text("uwsgi: [")
     (site / "none.ini").write_text("master = true\n")
     (site / "typo.ini").write_text("[uwsgi]\nstrict = true\nmodlue = app\n")
     (site / "wrong.yaml").write_text(MANIFEST.replace("replicas: 2", "replicas: many"))
     assert "there is no such file" in doctor.refusal("absent.ini")
+    assert "found a pipe" in doctor.refusal("pipe.ini")
+    assert "found none that uWSGI can read" in doctor.refusal("broken.yaml")
     assert "Can't find section" in doctor.refusal("none.ini")
     assert "unknown config directive: modlue" in doctor.refusal("typo.ini")
     assert "spec.replicas" in doctor.refusal("wrong.yaml")

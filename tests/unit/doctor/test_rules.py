@@ -63,7 +63,7 @@ TABLE: dict[str, tuple[list[tuple[Severity, Facts]], list[Facts]]] = {
         [facts("socket=127.0.0.1:3031; processes=4; cheaper=1; cheaper-algo=busyness")],
     ),
     "no-thunder-lock": ([(H, facts("processes=2"))], [facts("processes=2; thunder-lock"), facts("threads=8")]),
-    "small-buffer": ([(W, facts()), (W, facts("b=4096"))], [facts("buffer-size=8192")]),
+    "small-buffer": ([(W, facts()), (W, facts("b=4096"))], [facts("buffer-size=8192"), facts("emperor=vassals")]),
     "no-post-buffering": (
         [(H, facts("socket=a.sock"))],
         [facts("socket=a.sock; post-buffering=65536"), facts("http=:80")],
@@ -80,8 +80,8 @@ TABLE: dict[str, tuple[list[tuple[Severity, Facts]], list[Facts]]] = {
         [facts("threads=4; max-requests=1000", version=(2, 0, 28)), facts(version=(2, 1)), facts()],
     ),
     "reload-ends-it": (
-        [(D, facts("touch-reload=x", module=True)), (W, facts("master", module=True))],
-        [facts("touch-reload=x"), facts("touch-reload=x; binary-path=/venv/bin/python", module=True)],
+        [(D, facts("touch-reload=x", module="/venv/bin/uwsgi")), (W, facts("master", module="/venv/bin/uwsgi"))],
+        [facts("touch-reload=x"), facts("touch-reload=x; binary-path=/venv/bin/python", module="/venv/bin/uwsgi")],
     ),
     "kills-by-memory": ([(D, facts("evil-reload-on-rss=200"))], [facts("reload-on-rss=200")]),
     "harakiri-with-threads": ([(W, facts("harakiri=30; threads=2"))], [facts("harakiri=30"), facts("threads=2")]),

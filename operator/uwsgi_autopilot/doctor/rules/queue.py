@@ -139,7 +139,7 @@ def no_thunder_lock(facts: Facts) -> Finding | None:
 
 def small_buffer(facts: Facts) -> Finding | None:
     size = facts.configuration.number("buffer-size")
-    if size is not None and size > DEFAULT_BUFFER:
+    if facts.configuration.has("emperor") or (size is not None and size > DEFAULT_BUFFER):
         return None
     return Finding(
         severity=Severity.WARNING,

@@ -37,14 +37,14 @@ def known_fault(facts: Facts) -> Finding | None:
 
 def reload_ends_it(facts: Facts) -> Finding | None:
     asked = facts.configuration
-    if facts.served or not facts.module or asked.has("binary-path"):
+    if facts.served or facts.module is None or asked.has("binary-path"):
         return None
     used = next((name for name in _RELOADERS[:3] if asked.has(name)), None)
     return Finding(
         severity=Severity.DANGEROUS if used else Severity.WARNING,
         finding=f"{used or 'SIGHUP'} ends this server: pyuwsgi cannot start itself anew",
-        reason="A reload executes Python without the virtual environment that pyuwsgi is installed in, finds no "
-        "pyuwsgi there and exits with status 1.",
+        reason=f"The uWSGI here is {facts.module}. A reload executes Python without the virtual environment that it is "
+        "installed in, finds no pyuwsgi there and exits with status 1.",
         remedy="binary-path = PYTHON of the virtual environment, or install uwsgi in place of pyuwsgi",
         link=STOPPING,
     )
