@@ -87,7 +87,12 @@ def start(site: Path) -> "Iterator[Callable[..., subprocess.Popen[bytes]]]":
         log = site / f"log{len(started)}"
         with log.open("wb") as file:
             process = subprocess.Popen(
-                [str(program), *arguments], cwd=site, stdout=file, stderr=file, env={**os.environ, **environment}
+                [str(program), *arguments],
+                cwd=site,
+                stdout=file,
+                stderr=file,
+                env={**os.environ, **environment},
+                start_new_session=True,
             )
         started.append(process)
         wait_for(lambda: b"spawned uWSGI worker" in log.read_bytes() or process.poll() is not None, 30)
@@ -97,7 +102,11 @@ def start(site: Path) -> "Iterator[Callable[..., subprocess.Popen[bytes]]]":
     yield started_with
     for process in started:
         process.send_signal(signal.SIGINT)  # SIGTERM would reload it
-        process.wait(30)
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:  # a worker that was forked just now did not hear it
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def test_what_an_included_file_says_counts(site: Path, doctor: Doctor) -> None:
