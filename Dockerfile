@@ -1,7 +1,8 @@
 # syntax=docker/dockerfile:1
-# Two images:
+# Three images:
 #   docker build --target operator -t uwsgi-autopilot:dev .        the operator, and the agent that pods copy from it
 #   docker build --target app      -t uwsgi-autopilot-app:dev .    the example application on uWSGI, to be copied
+#   docker compose build                                           the example and the command, for compose.yaml
 # Another base, for example of a registry of your own: --build-arg PYTHON_IMAGE=registry.example.com/python:3.11-slim
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
@@ -59,3 +60,21 @@ USER 10001:10001
 EXPOSE 8080
 # On Kubernetes the autopilot starts uWSGI itself. This is for `docker run -p 8080:8080`, without nginx.
 CMD ["uwsgi", "http.ini"]
+
+# The command in the application's own environment: what it imports first, then the code that changes.
+FROM app-build AS compose-build
+COPY pyproject.toml README.md LICENSE ./
+RUN mkdir -p operator/uwsgi_autopilot && touch operator/uwsgi_autopilot/__init__.py \
+ && pip --python /venv/bin/python3 install --no-cache-dir --disable-pip-version-check --constraint constraints.txt .
+COPY operator operator
+RUN PIP_CONSTRAINT=/src/constraints.txt pip --python /venv/bin/python3 install --no-cache-dir \
+      --disable-pip-version-check --no-deps --force-reinstall .
+
+FROM app AS compose
+COPY --from=compose-build /venv /venv
+USER 0
+# A new volume that is mounted here gets this owner.
+RUN install -d -o app -g app /run/app
+COPY app/compose.ini ./
+USER 10001:10001
+CMD ["uwsgi-autopilot", "serve", "compose.ini"]

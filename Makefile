@@ -81,6 +81,10 @@ cluster: images kind  ## create or reuse a kind cluster with both images in it
 	@! docker image inspect $(NGINX_IMAGE) >/dev/null 2>&1 || kind load docker-image --name $(CLUSTER) $(NGINX_IMAGE) \
 		|| echo "make cluster: $(NGINX_IMAGE) was not loaded, so the nodes will pull it"
 
+.PHONY: compose-tools
+compose-tools:  ## as root: docker compose v2 where it is missing (from apt, else built with Go)
+	@tests/e2e/compose-tools.sh
+
 .PHONY: e2e
 e2e:  ## all of it on a real cluster: needs docker, kind, helm and kubectl (at most 20 minutes)
 	$(call need,docker,https://docs.docker.com/get-started/get-docker/)
