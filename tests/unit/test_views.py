@@ -4,7 +4,7 @@ import pytest
 
 from uwsgi_autopilot.views.live import sparkline
 from uwsgi_autopilot.views.noise import worth_showing
-from uwsgi_autopilot.views.words import duration, rate
+from uwsgi_autopilot.views.words import duration, last_line, rate
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,32 @@ def test_rates(value, told):
 def test_a_sparkline_has_one_character_a_value_and_the_greatest_is_full():
     assert sparkline([0, 5, 10]) == "▁▄█"
     assert sparkline([]) == sparkline([0, 0]) == ""
+
+
+REPORT = {
+    "seconds": 60.1, "requests": 24164, "failed": 3,
+    "throughput_rps": 626.0, "latency_ms": {"p50": 101.0, "p99": 108.0},
+    "shape": {"processes": 2, "threads": 64}, "decisions": [], "held": None,
+}  # fmt: skip
+HELD = {"reason": "Settled", "message": "no better shape is known"}
+
+
+@pytest.mark.parametrize(
+    ("differs", "end"),
+    [
+        pytest.param({}, "; nothing changed", id="nothing changed, and nothing held it back"),
+        pytest.param({"held": HELD}, "; nothing changed: Settled: no better shape is known", id="nothing changed"),
+        pytest.param(
+            {"held": HELD, "decisions": [{"kind": "try"}]}, "; Settled: no better shape is known", id="it did"
+        ),
+        pytest.param({"decisions": [{"kind": "refuse"}]}, "; nothing changed", id="a refusal changes nothing"),
+    ],
+)
+def test_the_last_line_has_the_figures_and_what_holds_back(differs, end):
+    line = last_line({**REPORT, **differs})
+    assert line == f"  60.1 s  ended: 24,164 requests, 3 failed, 626 requests/s, p50 101 ms, p99 108 ms, 2x64{end}"
+
+
+def test_the_last_line_without_a_load_and_without_a_request():
+    nothing = {**REPORT, "requests": 0, "failed": None, "latency_ms": {"p50": None, "p99": None}}
+    assert last_line(nothing) == "  60.1 s  ended: 0 requests, 2x64; nothing changed"

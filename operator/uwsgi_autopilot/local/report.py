@@ -10,6 +10,7 @@ from uwsgi_autopilot.errors import UsageError
 from uwsgi_autopilot.loadgen.process import LoadProcess
 from uwsgi_autopilot.local.autopilot import Autopilot, entry_json
 from uwsgi_autopilot.report import histogram
+from uwsgi_autopilot.report.text import readable
 
 # Throughput and latency cover this much of the end of the run.
 WINDOW_SECONDS = 10.0
@@ -24,7 +25,13 @@ def latency_of(samples: list[Sample]) -> dict[int, int]:
 
 
 def build_report(
-    *, app: str, seconds: float, autopilot: Autopilot, shape: Shape | None, load: LoadProcess | None
+    *,
+    app: str,
+    seconds: float,
+    autopilot: Autopilot,
+    shape: Shape | None,
+    load: LoadProcess | None,
+    held: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """With a load: its own counts. Without: uWSGI's finished requests and nginx's log, and `failed` is null."""
     samples = list(autopilot.session.pod.samples)[-round(WINDOW_SECONDS) :]
@@ -48,16 +55,25 @@ def build_report(
         "throughput_rps": round(rps, 1),
         "latency_ms": {"p50": _ms(p50), "p99": _ms(p99)},
         "decisions": [entry_json(entry) for entry in autopilot.history],
+        "held": held,
         "swaps": state.counts.swaps if state else 0,
         "queue_max": autopilot.session.queue_max,
     }
 
 
+def failed_report(app: str, sentence: str) -> dict[str, Any]:
+    """Instead of figures that were never measured: whoever reads `throughput_rps` of it fails, and finds out why."""
+    return {"app": app, "failed_to_start": readable(sentence)}
+
+
 def check_writable(path: Path) -> None:
-    """Checked before an hour of measuring, not after it. Raises UsageError."""
+    """Checked before an hour of measuring, not after it; no empty file stays behind. Raises UsageError."""
     try:
+        new = not path.exists()
         with path.open("a", encoding="utf-8"):
-            return
+            pass
+        if new:
+            path.unlink()
     except OSError as error:
         raise UsageError(f"--report: {path} cannot be written: {error.strerror}") from None
 

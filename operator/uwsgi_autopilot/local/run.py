@@ -17,9 +17,10 @@ from uwsgi_autopilot.loadgen.plan import parse_load
 from uwsgi_autopilot.loadgen.process import LoadProcess
 from uwsgi_autopilot.local.autopilot import Autopilot
 from uwsgi_autopilot.local.failing import Failing
+from uwsgi_autopilot.local.held import Held
 from uwsgi_autopilot.local.programs import Programs
 from uwsgi_autopilot.local.ready import wait_ready
-from uwsgi_autopilot.local.report import build_report, check_writable, write_report
+from uwsgi_autopilot.local.report import build_report, check_writable, failed_report, write_report
 from uwsgi_autopilot.local.session import Session
 
 STEP_SECONDS = 0.1
@@ -37,6 +38,9 @@ class View(Protocol):
         """A sentence of ours."""
 
     def decided(self, entry: Entry) -> None: ...
+
+    def ended(self, report: dict[str, Any]) -> None:
+        """The last line: `report` in figures, and why nothing changed."""
 
     def finish(self, outcome: Any) -> None:
         """The demonstration's outcome (local/demo.py)."""
@@ -111,8 +115,24 @@ def run_local(
         start=options.shape,
         sink=view.line,
     )
+    try:
+        failing = _serve(session, options, mode, pinned, view, each_step)
+    except NotServing as error:
+        if options.report is not None:
+            write_report(options.report, failed_report(app.name, str(error)))
+        raise
+    if (outcome := failing.outcome()) is not None:
+        raise NotServing(outcome)
+    return 0
+
+
+def _serve(
+    session: Session, options: Options, mode: Mode, pinned: Shape | None, view: View, each_step: Callable[[], None]
+) -> Failing:
+    """Until it is stopped. Raises NotServing if the application could not be served."""
     load: LoadProcess | None = None
-    failing = Failing()
+    failing, held = Failing(), Held()
+    served = False
     with stoppable():
         began = time.monotonic()
         try:
@@ -120,27 +140,30 @@ def run_local(
                 autopilot = Autopilot(session, mode=mode, pinned=pinned)
                 try:
                     wait_ready(session, say=view.say)
-                    began = time.monotonic()
-                    view.say(_greeting(app, session, mode, pinned))
+                    served, began = True, time.monotonic()
+                    view.say(_greeting(session.app, session, mode, pinned))
                     if options.loads:
                         load = session.start_load(options.loads, options.seconds or MAX_LOAD_SECONDS)
-                    _fly(session, autopilot, load, failing, view, began, options.seconds, each_step)
+                    _fly(session, autopilot, load, failing, held, view, began, options.seconds, each_step)
                 except Stopped:
                     view.say("stopping: requests in flight are finished first; once more ends at once")
                 finally:
                     if load is not None:
                         load.stop()
-                    if options.report is not None and session.state is not None:
+                    if served:
                         seconds = time.monotonic() - began
                         report = build_report(
-                            app=app.name, seconds=seconds, autopilot=autopilot, shape=session.shape, load=load
-                        )
-                        write_report(options.report, report)
+                            app=session.app.name, seconds=seconds, autopilot=autopilot, shape=session.shape,
+                            load=load, held=held.to_json(),
+                        )  # fmt: skip
+                        if options.report is not None:
+                            write_report(options.report, report)
+                        view.ended(report)
         except Stopped:
             pass
-    if (outcome := failing.outcome()) is not None:
-        raise NotServing(outcome)
-    return 0
+    if not served and options.report is not None:
+        write_report(options.report, failed_report(session.app.name, "it was stopped before it served"))
+    return failing
 
 
 def _fly(
@@ -148,6 +171,7 @@ def _fly(
     autopilot: Autopilot,
     load: LoadProcess | None,
     failing: Failing,
+    held: Held,
     view: View,
     began: float,
     seconds: float | None,
@@ -160,6 +184,8 @@ def _fly(
             view.say(text)
         for entry in autopilot.step():
             view.decided(entry)
+        for text in held.step(autopilot.word):
+            view.say(text)
         view.update(session, autopilot, load)
         time.sleep(STEP_SECONDS)
 

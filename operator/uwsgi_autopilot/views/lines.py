@@ -2,7 +2,7 @@
 
 import os
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 
@@ -12,7 +12,7 @@ from uwsgi_autopilot.local.autopilot import Autopilot
 from uwsgi_autopilot.local.demo import Outcome
 from uwsgi_autopilot.local.session import Session
 from uwsgi_autopilot.views.table import print_outcome
-from uwsgi_autopilot.views.words import entry_line, numbers
+from uwsgi_autopilot.views.words import entry_line, last_line, numbers
 
 STATUS_SECONDS = 60.0
 
@@ -39,6 +39,9 @@ class LinesView:
 
     def decided(self, entry: Entry) -> None:
         self.say(entry_line(entry))
+
+    def ended(self, report: dict[str, Any]) -> None:
+        self.say(last_line(report))
 
     def finish(self, outcome: Outcome) -> None:
         print_outcome(outcome, Console(highlight=False, width=110))

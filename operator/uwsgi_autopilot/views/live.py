@@ -1,5 +1,7 @@
 """The view on a terminal: one calm panel at the bottom, decisions and the application's output scroll above it."""
 
+from typing import Any
+
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -13,7 +15,7 @@ from uwsgi_autopilot.local.demo import Outcome
 from uwsgi_autopilot.local.session import Session
 from uwsgi_autopilot.views.noise import worth_showing
 from uwsgi_autopilot.views.table import print_outcome
-from uwsgi_autopilot.views.words import entry_line, numbers
+from uwsgi_autopilot.views.words import entry_line, last_line, numbers
 
 REDRAWS_PER_SECOND = 2
 SPARK = "▁▂▃▄▅▆▇█"
@@ -47,6 +49,9 @@ class LiveView:
     def decided(self, entry: Entry) -> None:
         self._last = entry
         self.console.print(Text(entry_line(entry), style=STYLES.get(entry.kind, "yellow")))
+
+    def ended(self, report: dict[str, Any]) -> None:
+        self.say(last_line(report))
 
     def finish(self, outcome: Outcome) -> None:
         self._live.stop()

@@ -1,8 +1,11 @@
 """How numbers and facts are worded for people. Pure; shared by the terminal view, the lines and the tables."""
 
+from typing import Any
+
 from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.fleet.history import Entry, Kind
 from uwsgi_autopilot.loadgen.process import LoadProcess
+from uwsgi_autopilot.local.autopilot import CHANGES
 from uwsgi_autopilot.local.report import latency_of
 from uwsgi_autopilot.report import histogram
 
@@ -17,6 +20,9 @@ VERBS = {
     Kind.REFUSE: ("refused", "✗"),
     Kind.RECOMMEND: ("would change", "⇢"),
 }
+
+# Those that changed what serves, as a report names them.
+CHANGED = frozenset(kind.value for kind in CHANGES)
 
 
 def duration(seconds: float | None) -> str:
@@ -40,6 +46,27 @@ def entry_line(entry: Entry) -> str:
     before = f"{entry.from_shape} " if entry.from_shape else ""
     message = entry.message.removeprefix(f"{entry.from_shape} → {entry.to_shape} ")
     return f"{entry.at:6.1f} s  {verb} {before}{arrow} {entry.to_shape}  {entry.reason}: {message}"
+
+
+def last_line(report: dict[str, Any]) -> str:
+    """A report (local/report.py) on one line: what was measured, what serves, and what holds the autopilot back."""
+    figures = [f"{report['requests']:,} requests"]
+    if report["failed"] is not None:
+        figures.append(f"{report['failed']:,} failed")
+    latency = report["latency_ms"]
+    if latency["p50"] is not None:
+        figures += [
+            f"{rate(report['throughput_rps'])} requests/s",
+            f"p50 {duration(latency['p50'] / 1000)}",
+            f"p99 {duration(latency['p99'] / 1000)}",
+        ]
+    if report["shape"]:
+        figures.append(f"{report['shape']['processes']}x{report['shape']['threads']}")
+    changed = any(entry["kind"] in CHANGED for entry in report["decisions"])
+    line = f"{report['seconds']:6.1f} s  ended: {', '.join(figures)}"
+    if held := report["held"]:
+        return f"{line}; {'' if changed else 'nothing changed: '}{held['reason']}: {held['message']}"
+    return line if changed else f"{line}; nothing changed"
 
 
 def numbers(samples: list[Sample], load: LoadProcess | None) -> dict[str, str]:

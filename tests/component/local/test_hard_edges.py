@@ -26,6 +26,14 @@ def test_a_module_that_does_not_exist_is_named_by_its_own_traceback(local):
     assert "shop:app could not be served from" in said
 
 
+def test_a_start_that_fails_leaves_no_report_of_zeros(local, tmp_path):
+    report = tmp_path / "report.json"
+    ended(local("--report", str(report), manifest=MANIFEST.replace("app:app", "shop:app")), 1)
+    told = report_of(report)
+    assert set(told) == {"app", "failed_to_start"}
+    assert "No module named 'shop'" in told["failed_to_start"]
+
+
 def test_a_callable_that_does_not_exist(local):
     said = ended(local(manifest=MANIFEST.replace("app:app", "app:application")), 1)
     assert "application" in said

@@ -62,6 +62,19 @@ def test_mode_disabled_keeps_the_shape_that_was_named(local, tmp_path):
     assert run.process.wait(90) == 0, run.err.read_text()
     told = report_of(report)
     assert (told["shape"], told["decisions"]) == ({"processes": 2, "threads": 3}, [])
+    assert told["held"] == {"reason": "Disabled", "message": "spec.tuning.mode is Disabled"}
+    last = run.out.read_text().splitlines()[-1]
+    assert f"{told['requests']:,} requests, 0 failed, " in last
+    assert last.endswith("2x3; nothing changed: Disabled: spec.tuning.mode is Disabled")
+
+
+def test_while_many_requests_fail_nothing_is_tried_and_that_is_said(local, tmp_path):
+    report = tmp_path / "report.json"
+    loads = ("--load", "clients=4,path=/?ms=20", "--load", "clients=4,path=/?ms=20&status=500")
+    run = local(*loads, "--report", str(report))
+    run.says("ErrorsHigh: ", 60)
+    assert run.end() == 0, run.err.read_text()
+    assert report_of(report)["held"]["reason"] == "ErrorsHigh"
 
 
 def test_without_a_load_the_report_knows_no_failures(local, tmp_path):
