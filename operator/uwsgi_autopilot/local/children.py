@@ -19,18 +19,19 @@ from typing import IO
 from uwsgi_autopilot.kernel.process import children_of, start_ticks
 from uwsgi_autopilot.kernel.spawn import become_subreaper, clean_environment, spawn
 from uwsgi_autopilot.local.janitor import Process, recorded
+from uwsgi_autopilot.local.outputlines import lines_of
 from uwsgi_autopilot.local.programs import Programs
+from uwsgi_autopilot.local.repeats import Repeats
 
 RESTART_SECONDS = 0.3
 KEEP_LINES = 80
-# A longer line is passed on in pieces: an application may print without ever ending one.
-LINE_BYTES = 16 * 1024
 Sink = Callable[[str], None]
 
 
 class Children:
-    """last_lines: the end of their output. restarts: how often one was restarted. lifeline: the pipe to the janitor, to
-    be given to `spawn` as `record` for whatever else is started: without it that may outlive us."""
+    """sink: gets their output by lines, without what they print over and over; last_lines: the end of it, with that.
+    restarts: how often one was restarted. lifeline: the pipe to the janitor, to be given to `spawn` as `record` for
+    whatever else is started: without it that may outlive us."""
 
     def __init__(self, run: Path, programs: Programs, sink: Sink) -> None:
         self.run, self.programs, self.sink = run, programs, sink
@@ -174,11 +175,19 @@ class Children:
         self.note_processes()
 
     def _read_lines(self, output: IO[bytes]) -> None:
+        """In a thread of its own, and nowhere else is the sink called with output: it waits if nobody reads."""
+        repeats = Repeats()
         with output:
-            for raw in iter(lambda: output.readline(LINE_BYTES), b""):
-                line = raw.decode("utf-8", errors="replace").rstrip("\n")
-                self.last_lines.append(line)
-                self.sink(line)
+            for line in lines_of(output.fileno()):
+                if line is not None:
+                    self.last_lines.append(line)
+                now = time.monotonic()
+                self._pass_on(repeats.flush(now) if line is None else repeats.feed(line, now))
+        self._pass_on(repeats.end(time.monotonic()))
+
+    def _pass_on(self, lines: list[str]) -> None:
+        for line in lines:
+            self.sink(line)
 
     def _end_servers(self) -> None:
         """Of an agent that was killed. The kernel forgets a parent-death signal when a process becomes another user."""

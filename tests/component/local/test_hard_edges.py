@@ -62,6 +62,18 @@ def test_an_application_whose_every_page_fails_but_one_served_nothing(local):
     assert run.out.read_text().count("every request fails") == 1
 
 
+def test_a_traceback_of_every_request_is_passed_on_a_few_times_and_counted(local):
+    """Thousands of requests, and the log stays one that can be read."""
+    run = local("--mode", "Disabled", "--load", "clients=4,path=/?ms=oops")
+    wait_for(lambda: run.requests() > 1000 if "is served" in run.out.read_text() else False)
+    assert run.end() == 1, "nothing could be served"
+    said = run.err.read_text()
+    assert said.count("ValueError: could not convert string to float: 'oops'\n") <= 20
+    assert "times in" in said
+    assert len(said.splitlines()) < 1000
+    assert run.out.read_text().count("every request fails") == 1
+
+
 def test_a_wrong_field_names_its_path_what_was_expected_and_what_was_found(local):
     said = ended(local(manifest=MANIFEST.replace("processes: 1", "processes: many")), 2)
     assert "spec.tuning.start.processes" in said
