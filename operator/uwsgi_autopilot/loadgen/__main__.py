@@ -42,13 +42,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         host, port, header = server_of(asked.url)
         address = _resolve(host, port)
         _allow_descriptors(phases)
+        lines = _Lines(every=asked.every)
+        engine = Engine(address, header, phases, seed=asked.seed, tick=lines.tick)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     realtime = asked.realtime and _run_in_real_time()
     gc.disable()  # nothing here makes cycles, and a collection is a pause that the latencies would show
-    lines = _Lines(every=asked.every)
-    engine = Engine(address, header, phases, seed=asked.seed, tick=lines.tick)
     lines.engine = engine
     _stop_on_signals(engine)
     try:
@@ -70,7 +70,8 @@ def _parser() -> argparse.ArgumentParser:
         "--load",
         action="append",
         required=True,
-        help="clients=N or rate=R, and path=/, from=0s, for=, close, timeout=30s, arrival=poisson|constant,"
+        help="clients=N or rate=R, and path=/, method=GET, header=Name: value, body=TEXT or @FILE, from=0s,"
+        " for=, close, timeout=30s, arrival=poisson|constant,"
         " connections=1024; several make phases",
     )
     parser.add_argument("--seconds", type=_seconds, default=60.0, help="the whole run (default 60)")

@@ -2,10 +2,12 @@
 
 One line for each interval:
 
-    {"at": 3.0, "requests": 640, "failed": 0, "in_flight": 64, "latency": [[79, 600], [80, 40]]}
+    {"at": 3.0, "requests": 640, "failed": 0, "in_flight": 64, "latency": [[79, 600], [80, 40]],
+     "statuses": {"200": 1870}}
 
 requests: finished in this interval, the failed ones included. failed: of those. in_flight: due and not finished at
-`at`. latency: (bucket, count) of the answered ones, report/histogram.py.
+`at`. latency: (bucket, count) of the answered ones, report/histogram.py. statuses: how often each status was answered
+from the start until `at`, whole answers only.
 """
 
 from collections import Counter
@@ -35,12 +37,14 @@ class Tally:
         "retried",
         "sent",
         "slowest_s",
+        "statuses",
         "unsent",
     )
 
     def __init__(self) -> None:
         self.sent = self.answered = self.retried = self.unsent = self.no_connection = 0
         self.failures: Counter[str] = Counter()
+        self.statuses: Counter[int] = Counter()
         self.latency: Counts = {}
         self.lateness: Counts = {}
         self.slowest_s = 0.0
@@ -93,7 +97,15 @@ def line(at: float, tallies: list[Tally]) -> dict[str, Any]:
         "failed": failed,
         "in_flight": sum(tally.in_flight for tally in tallies),
         "latency": sorted(latency.items()),
+        "statuses": _statuses(tallies),
     }
+
+
+def _statuses(tallies: list[Tally]) -> dict[str, int]:
+    found: Counter[int] = Counter()
+    for tally in tallies:
+        found.update(tally.statuses)
+    return {str(status): count for status, count in sorted(found.items())}
 
 
 def totals(tallies: list[Tally]) -> dict[str, Any]:
@@ -110,6 +122,7 @@ def totals(tallies: list[Tally]) -> dict[str, Any]:
         "answered": sum(tally.answered for tally in tallies),
         "failed": failures.total(),
         "failures": dict(failures.most_common()),
+        "statuses": _statuses(tallies),
         "retried": sum(tally.retried for tally in tallies),
         "unsent": sum(tally.unsent for tally in tallies),
         "no_connection": sum(tally.no_connection for tally in tallies),

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from uwsgi_autopilot.loadgen.counts import Tally
-from uwsgi_autopilot.loadgen.http import request_bytes
+from uwsgi_autopilot.loadgen.message import message
 from uwsgi_autopilot.loadgen.plan import Arrival, LoadPhase
 from uwsgi_autopilot.loadgen.sender import RunningPhase, Sender
 
@@ -32,12 +32,11 @@ class Engine:
         seed: int | None = None,
         tick: Callable[[float], None] = lambda now: None,
     ) -> None:
-        """`address` is (family, socket address), already resolved; `host` the Host header."""
+        """`address` is (family, socket address), already resolved; `host` the Host header. Raises UsageError: see
+        message.py."""
         self.zero = monotonic()
         self._sender = Sender(address)
-        self._phases = [
-            RunningPhase(plan, request_bytes(path=plan.path, host=host, close=plan.close), self.zero) for plan in phases
-        ]
+        self._phases = [RunningPhase(plan, message(plan, host=host), self.zero) for plan in phases]
         self._random = random.Random(seed)  # noqa: S311  # spaces requests, keeps no secret
         self._tick = tick
         self._stopping = False

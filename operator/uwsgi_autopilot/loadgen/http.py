@@ -5,6 +5,7 @@ Opens no socket.
 """
 
 import re
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from uwsgi_autopilot.errors import UsageError
@@ -29,12 +30,23 @@ def server_of(url: str) -> tuple[str, int, str]:
     return parts.hostname, port or 80, parts.netloc
 
 
-def request_bytes(*, path: str, host: str, close: bool) -> bytes:
-    connection = "close" if close else "keep-alive"
-    return (
-        f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: uwsgi-autopilot-load\r\nAccept: */*\r\n"
-        f"Connection: {connection}\r\n\r\n"
-    ).encode("ascii")
+def request_bytes(
+    *, path: str, host: str, close: bool, method: str = "GET", headers: Sequence[str] = (), body: bytes | None = None
+) -> bytes:
+    """headers: `Name: value`; they replace ours of the same name."""
+    defaults = [f"Host: {host}", "User-Agent: uwsgi-autopilot-load", "Accept: */*"]
+    if body is not None:
+        defaults.append("Content-Type: application/x-www-form-urlencoded")
+    given = {_name(header) for header in headers}
+    lines = [f"{method} {path} HTTP/1.1", *(each for each in defaults if _name(each) not in given), *headers]
+    if body is not None or method in ("POST", "PUT", "PATCH"):
+        lines.append(f"Content-Length: {len(body or b'')}")
+    lines.append(f"Connection: {'close' if close else 'keep-alive'}")
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + (body or b"")
+
+
+def _name(header: str) -> str:
+    return header.partition(":")[0].lower()
 
 
 class AnswerReader:

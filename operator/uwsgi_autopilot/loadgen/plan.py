@@ -1,6 +1,7 @@
 """What the built-in load can be asked for: `clients=64,path=/io?ms=100` or `rate=200,path=/,from=20s,for=30s`.
 
-Pure: text in, frozen values out. What the requests look like on the wire is http.py, sending them engine.py.
+Pure: text in, frozen values out. Files that it names are read in message.py; what the requests look like on the wire is
+http.py, sending them engine.py.
 """
 
 import math
@@ -17,6 +18,8 @@ MAX_RATE = 50_000.0
 # More waiting connections than any listen backlog we create (4096) would only measure refused connections.
 MAX_CONNECTIONS = 4096
 DEFAULT_CONNECTIONS = 1024
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+OUR_HEADERS = frozenset({"content-length", "transfer-encoding", "connection", "expect", "upgrade"})
 MAX_SECONDS = 7 * 86400.0
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 
@@ -34,12 +37,15 @@ class LoadPhase:
 
     begin_s: seconds after the start of the generator. length_s: None means until the next phase begins, or the end.
     close: a new connection for each request. connections: bound of an open loop; an arrival that finds none free
-    waits for one, and its latency runs.
+    waits for one, and its latency runs. headers: `Name: value`, or `@FILE` with such lines; body: its text, or `@FILE`.
     """
 
     clients: int | None = None
     rate: float | None = None
     path: str = "/"
+    method: str = "GET"
+    headers: tuple[str, ...] = ()
+    body: str | None = None
     begin_s: float = 0.0
     length_s: float | None = None
     close: bool = False
@@ -60,22 +66,29 @@ class LoadPhase:
 def parse_load(text: str) -> LoadPhase:
     """Read one `--load`. Raises UsageError with one sentence: what was expected, what was found."""
     fields: dict[str, object] = {}
-    for item in text.split(","):
-        key, equals, value = item.partition("=")
+    headers: list[str] = []
+    for item in re.split(r"(?<!\\),", text):
+        key, equals, value = item.replace("\\,", ",").partition("=")
         key = key.strip()
         if key not in _FIELDS:
-            hint = " (a comma inside a path is written %2C)" if "path" in fields else ""
+            hint = " (a comma inside a value is written \\,)" if {"path", "headers", "body"} & fields.keys() else ""
             raise UsageError(f"--load {text}: expected one of {', '.join(_FIELDS)}, found {key!r}{hint}")
         name, read = _FIELDS[key]
-        if name in fields:
+        if name in fields and key != "header":
             raise UsageError(f"--load {text}: {key} is given twice")
         if bool(equals) == (key == "close"):
             wanted = "no value" if equals else f"{key}=VALUE"
             raise UsageError(f"--load {text}: {key}: expected {wanted}, found {item!r}")
         try:
-            fields[name] = read(value)
+            found = read(value)
         except ValueError as error:
             raise UsageError(f"--load {text}: {key}: {error}") from None
+        if key == "header":
+            headers.append(str(found))
+            found = tuple(headers)
+        fields[name] = found
+    if "body" in fields and fields.setdefault("method", "POST") == "GET":
+        raise UsageError(f"--load {text}: body: expected only with another method than GET")
     if ("clients" in fields) == ("rate" in fields):
         found = "both" if "clients" in fields else "neither"
         raise UsageError(
@@ -145,6 +158,29 @@ def _path(text: str) -> str:
     return text
 
 
+def _method(text: str) -> str:
+    if text.strip() not in METHODS:
+        raise ValueError(f"expected one of {', '.join(METHODS)}, found {text!r}")
+    return text.strip()
+
+
+def _header(text: str) -> str:
+    """Checked here already where it is written out; a file's lines are checked when it is read (message.py)."""
+    return text if text.startswith("@") else checked_header(text)
+
+
+def checked_header(text: str) -> str:
+    """`Name: value` as it is sent. Raises ValueError with one sentence."""
+    name, colon, value = text.partition(":")
+    if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+        raise ValueError(f"expected Name: value, found {text!r}")
+    if wrong := re.search(r"[^\t -~]", value):
+        raise ValueError(f"expected printable ASCII in the value of {name}, found {wrong[0]!r}")
+    if name.lower() in OUR_HEADERS:
+        raise ValueError(f"{name} follows from the request and cannot be given; for new connections there is close")
+    return f"{name}: {value.strip()}"
+
+
 def _arrival(text: str) -> Arrival:
     try:
         return Arrival(text.strip())
@@ -156,6 +192,9 @@ _FIELDS: dict[str, tuple[str, Callable[[str], object]]] = {
     "clients": ("clients", _whole(1, MAX_CLIENTS)),
     "rate": ("rate", _rate),
     "path": ("path", _path),
+    "method": ("method", _method),
+    "header": ("headers", _header),
+    "body": ("body", str),
     "from": ("begin_s", parse_seconds),
     "for": ("length_s", _positive_seconds),
     "close": ("close", lambda _: True),

@@ -27,12 +27,13 @@ class LoadWindow:
 
 @dataclass(slots=True)
 class LoadProcess:
-    """summary: None until the generator has ended successfully."""
+    """summary: None until the generator has ended successfully. statuses: how often each was answered so far."""
 
     process: "subprocess.Popen[bytes]"
     lines: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=600))
     summary: dict[str, Any] | None = None
     failed: int = 0
+    statuses: dict[str, int] = field(default_factory=dict)
     _reader: threading.Thread | None = None
 
     @classmethod
@@ -99,6 +100,8 @@ class LoadProcess:
                 continue
             if "summary" in line:
                 self.summary = line["summary"]
+                self.statuses = line["summary"]["statuses"]
             else:
                 self.failed += line["failed"]
+                self.statuses = line["statuses"]
                 self.lines.append(line)

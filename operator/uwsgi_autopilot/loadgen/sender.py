@@ -17,6 +17,7 @@ from uwsgi_autopilot.loadgen.plan import LoadPhase
 RECEIVE_BYTES = 65536
 # A refused connection costs nothing: without a rest a closed loop would count 20,000 failures a second.
 REST_S = 0.1
+REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
 _GONE = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED)
 
 
@@ -164,6 +165,7 @@ class Sender:
         phase = connection.phase
         status = connection.reader.status
         assert connection.since is not None
+        phase.tally.statuses[status] += 1
         if 200 <= status < 400:
             phase.tally.answer(now - connection.since)
         else:
@@ -200,12 +202,18 @@ class Sender:
         """The server closed (error 0) or reset the connection.
 
         On a connection that has served before, and before any byte of an answer, that may be the server ending an
-        idle connection while our request was on its way: a GET is then sent once more (RFC 9112 section 9.3.1).
+        idle connection while our request was on its way: it is then sent once more if its method may be repeated
+        (RFC 9112 section 9.3.1, RFC 9110 section 9.2.2); another one has failed, for it may have been carried out.
         """
         phase, since = connection.phase, connection.since
         if since is None:
             self.drop(connection)
-        elif connection.reused and not connection.reader.began and error in (0, *_GONE):
+        elif (
+            phase.plan.method in REPEATABLE
+            and connection.reused
+            and not connection.reader.began
+            and error in (0, *_GONE)
+        ):
             phase.tally.retried += 1
             self.drop(connection)
             self._connect(phase, since)

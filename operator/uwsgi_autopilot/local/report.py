@@ -51,6 +51,7 @@ def build_report(
         "seconds": round(seconds, 1),
         "requests": round(requests),
         "failed": failed,
+        "statuses": load.statuses if load is not None else None,
         "shape": shape.to_json() if shape else None,
         "throughput_rps": round(rps, 1),
         "latency_ms": {"p50": _ms(p50), "p99": _ms(p99)},

@@ -13,8 +13,10 @@ from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode, UwsgiApp
 from uwsgi_autopilot.errors import NotServing, UsageError
 from uwsgi_autopilot.fleet.history import Entry
+from uwsgi_autopilot.loadgen.message import message
 from uwsgi_autopilot.loadgen.plan import parse_load
 from uwsgi_autopilot.loadgen.process import LoadProcess
+from uwsgi_autopilot.local.answers import Answers
 from uwsgi_autopilot.local.autopilot import Autopilot
 from uwsgi_autopilot.local.failing import Failing
 from uwsgi_autopilot.local.held import Held
@@ -99,7 +101,7 @@ def run_local(
     """Returns the exit status. session: what to run; None: what the manifest says. each_step: called ten times a
     second. Raises AutopilotError."""
     for text in options.loads:
-        parse_load(text)
+        message(parse_load(text), host=options.host)
     mode = options.mode or app.tuning.mode
     pinned = app.tuning.pin and (options.shape or app.tuning.pin)
     if options.shape is not None:
@@ -177,6 +179,7 @@ def _fly(
     seconds: float | None,
     each_step: Callable[[], None],
 ) -> None:
+    answers = Answers()
     while seconds is None or time.monotonic() - began < seconds:
         session.step()
         each_step()
@@ -184,6 +187,8 @@ def _fly(
             view.say(text)
         for entry in autopilot.step():
             view.decided(entry)
+        for text in answers.step(load.statuses) if load else ():
+            view.say(text)
         for text in held.step(autopilot.word):
             view.say(text)
         view.update(session, autopilot, load)

@@ -317,3 +317,50 @@ def test_a_wrong_command_line_ends_with_2_and_one_sentence(arguments: list[str],
     assert done.stdout == ""
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_post_reaches_the_server_whole_with_its_headers_and_is_counted(serving, tmp_path) -> None:
+    """More bytes than a socket takes at once."""
+    (tmp_path / "body").write_bytes(b"x" * 3_000_000)
+    heads, bodies = [], []
+
+    def serve(server: Server, connection: socket.socket, number: int) -> None:
+        with connection.makefile("rb") as reader:
+            while line := reader.readline():
+                head = [line, *iter(reader.readline, b"\r\n")]
+                heads.append(b"".join(head).decode())
+                length = next(int(each[15:]) for each in head if each.startswith(b"Content-Length:"))
+                bodies.append(reader.read(length))
+                status = b"201 Created" if len(bodies) % 2 else b"422 Unprocessable Content"
+                connection.sendall(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
+
+    server = serving(serve)
+    load = f"clients=1,path=/a,header=Cookie: session=1\\, 2,body=@{tmp_path}/body"
+    command = [sys.executable, "-m", "uwsgi_autopilot.loadgen", "--url", server.url, "--load", load, "--seconds", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout.splitlines()[-1])["summary"]
+    assert heads[0].startswith("POST /a HTTP/1.1\r\n")
+    assert "\r\nCookie: session=1, 2\r\n" in heads[0]
+    assert set(bodies) == {b"x" * 3_000_000}
+    assert summary["answered"] + summary["failed"] == summary["sent"] == len(bodies)
+    assert summary["failures"] == {"status 422": len(bodies) // 2}
+    assert summary["statuses"] == {"201": (len(bodies) + 1) // 2, "422": len(bodies) // 2}
+
+
+def test_a_post_on_a_connection_that_the_server_closed_is_not_sent_twice(serving) -> None:
+    """It may have been carried out: it has failed. A GET is sent once more."""
+
+    def serve(server: Server, connection: socket.socket, number: int) -> None:
+        server.request(connection)
+        connection.sendall(OK)
+        server.request(connection)  # read, and not answered
+
+    for method, failed in (("GET", False), ("POST", True)):
+        server = serving(serve)
+        load = f"clients=1,method={method}"
+        command = [sys.executable, "-m", "uwsgi_autopilot.loadgen", "--url", server.url, "--load", load]
+        done = subprocess.run([*command, "--seconds", "0.5"], capture_output=True, text=True, timeout=60)
+        summary = json.loads(done.stdout.splitlines()[-1])["summary"]
+        assert (summary["failures"].get("closed without an answer", 0) > 0) == failed
+        assert (summary["retried"] > 0) == (not failed)

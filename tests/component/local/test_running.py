@@ -77,6 +77,16 @@ def test_while_many_requests_fail_nothing_is_tried_and_that_is_said(local, tmp_p
     assert report_of(report)["held"]["reason"] == "ErrorsHigh"
 
 
+def test_a_load_that_is_sent_to_a_login_page_is_said_to_be(local, tmp_path):
+    report = tmp_path / "report.json"
+    run = local("--mode", "Disabled", "--load", "clients=2,path=/?ms=5&status=302", "--report", str(report))
+    run.says("the load gets no page: every answer so far is a redirect or a refusal (")
+    assert run.end() == 0, run.err.read_text()
+    told = report_of(report)
+    assert told["statuses"] == {"302": told["requests"]}
+    assert told["failed"] == 0
+
+
 def test_without_a_load_the_report_knows_no_failures(local, tmp_path):
     report = tmp_path / "report.json"
     run = local("--for", "4s", "--report", str(report))

@@ -101,3 +101,21 @@ def test_a_server_is_host_port_and_header() -> None:
 def test_refuses_a_wrong_url(url: str) -> None:
     with pytest.raises(UsageError, match="expected http://HOST:PORT"):
         server_of(url)
+
+
+def test_a_post_has_its_length_and_headers_that_are_given_replace_ours() -> None:
+    sent = request_bytes(
+        path="/login", host="shop:80", close=False, method="POST", headers=["host: other", "Cookie: a=1"], body=b"q=1"
+    )
+    head, _, body = sent.partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    assert lines[0] == "POST /login HTTP/1.1"
+    assert {"host: other", "Cookie: a=1", "Content-Length: 3", "Connection: keep-alive"} <= set(lines)
+    assert "Content-Type: application/x-www-form-urlencoded" in lines
+    assert "Host: shop:80" not in lines
+    assert body == b"q=1"
+
+
+def test_a_post_without_a_body_says_that_it_has_none() -> None:
+    assert b"\r\nContent-Length: 0\r\n" in request_bytes(path="/", host="shop", close=False, method="POST")
+    assert b"Content-Length" not in request_bytes(path="/", host="shop", close=False)
