@@ -23,7 +23,8 @@ ATEXIT_SHIM_NAME = "uwsgi_autopilot_atexit.py"
 # skip-atexit-teardown the tear-down is left out, and with it what it begins with: waiting for threads and executors
 # that are not done (their tasks were lost), and Python's atexit functions, where tracing and error reporting flush
 # what they still hold (0 of 4 were called; with this 4 of 4). An application that sets uwsgi.atexit itself would
-# replace ours, and only its own function would run; so what it sets is kept beside ours and called first.
+# replace ours, and only its own function would run; so what it sets is kept beside ours and called first. It sees the
+# attribute as under plain uWSGI, absent until it sets it: one that calls what was there before would call itself.
 ATEXIT_SHIM = '''\
 """Written by uwsgi-autopilot: ends the interpreter as Py_Finalize begins, without the tear-down that follows there."""
 
@@ -38,11 +39,19 @@ theirs = []
 
 
 class Module(types.ModuleType):
-    def __setattr__(self, name, value):
-        if name == "atexit":
-            theirs[:] = [value]
-        else:
-            super().__setattr__(name, value)
+    @property
+    def atexit(self):
+        if not theirs:
+            raise AttributeError("module 'uwsgi' has no attribute 'atexit'")
+        return theirs[0]
+
+    @atexit.setter
+    def atexit(self, function):
+        theirs[:] = [function]
+
+    @atexit.deleter
+    def atexit(self):
+        del theirs[:]
 
 
 def end():

@@ -92,6 +92,19 @@ FAILING = {
     "a syntax error": ("web:app", {"web.py": "def app(:\n"}, (), "SyntaxError: "),
     "an exception": ("web:app", {"web.py": "raise ValueError('no database')\n"}, (), "ValueError: no database"),
     "an import": ("web:app", {"web.py": "import nosuch\n"}, (), "No module named 'nosuch'"),
+    "sys.exit": (
+        "web:app",
+        {"web.py": "import sys\nsys.exit('no database')\n"},
+        (),
+        "requests: the application ended the process while it was loaded, as sys.exit() does; it printed:\nno database",
+    ),
+    "no file": ("src/web.py:app", {}, (), "there is no file "),
+    "syslog": (
+        "web:app",
+        {"web.py": "raise ValueError('deep')\n"},
+        ("logger=syslog:shop",),
+        "uWSGI logs to syslog:shop: see there",
+    ),
     "logto": ("web:app", {"web.py": "raise ValueError('deep')\n"}, ("logto=app.log",), "ValueError: deep"),
     "a logger": ("web:app", {"web.py": "raise ValueError('deep')\n"}, ("logger=file:app.log",), "ValueError: deep"),
 }
@@ -123,8 +136,11 @@ def note(text):
     with open({str(tmp_path / "ends")!r}, "a") as out:
         out.write(text + "\\n")
 atexit.register(note, "python")
+before = getattr(uwsgi, "atexit", None)
 def end():
     note("uwsgi")
+    if before is not None:
+        before()
 uwsgi.atexit = end
 def work():
     while threading.main_thread().is_alive():
