@@ -23,8 +23,13 @@ NEVER_READY = timedelta(seconds=60)
 
 # What the container runtime says when the image lacks a program.
 _NO_PROGRAM = re.compile(r'exec: "([^"]+)": (?:executable file not found|stat [^:]*: no such file)')
-# uWSGI's: without a frame of the application there is no traceback.
-_NOT_IMPORTED = ("Traceback (most recent call last)", "unable to load app")
+# Of uWSGI's output, as the agent repeats it, and the agent's own sentences (uwsgi/loading.py, agent/logtail.py). An
+# exception without a frame of the application, such as a SyntaxError, has no traceback.
+_NOT_IMPORTED = re.compile(
+    r"Traceback \(most recent call last\)|unable to load app|has no callable named|: there is no file "
+    r"|ended the process while it was loaded|^(?:.* accepted requests: )?(?:\w+\.)*\w+(?:Error|Exception)(?:: .*)?$",
+    re.MULTILINE,
+)
 # The agent's own.
 _NO_UWSGI = re.compile(r"could not be started: \[Errno 2\] No such file or directory: '(?:[^']*/)?uwsgi'")
 
@@ -105,7 +110,7 @@ def no_uwsgi(each: Container) -> Cause | None:
 
 def not_imported(each: Container) -> Cause | None:
     told = each.ended.get("message", "")
-    if each.name != "app" or not any(mark in told for mark in _NOT_IMPORTED):
+    if each.name != "app" or not _NOT_IMPORTED.search(told):
         return None
     return Cause(reason="ImportFailed", message=f"the application cannot be imported: {last_lines(told, TAIL_BYTES)}")
 

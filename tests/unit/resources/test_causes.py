@@ -275,3 +275,20 @@ def test_a_mistake_of_ours_is_told_without_the_values_that_it_met():
     assert fault.reason == "InternalError"
     assert re.match(r"SpecError at app\.py:\d+: this is a bug in the operator", fault.message)
     assert "module" not in fault.message
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "ModuleNotFoundError: No module named 'nope'",
+        '  File "web.py", line 1\n    def app(:\n            ^\nSyntaxError: invalid syntax',
+        "web has no callable named application: use web:app",
+        "there is no file /app/src/web.py: expected the one that spec.module names",
+        "the application ended the process while it was loaded, as sys.exit() does",
+    ],
+)
+def test_what_the_agent_says_of_a_failed_import_is_known_as_one(told):
+    message = f"the new generation ended with status 22 before it accepted requests: {told}"
+    cause = cause_of_pod(pod(**waiting("CrashLoopBackOff"), **ended(1, message)), now=NOW)
+    assert cause is not None
+    assert cause.reason == "ImportFailed"
