@@ -84,6 +84,10 @@ def _cut(line: bytes, more: bytes) -> bytes:
 # "ModuleNotFoundError: No module named 'shop'" and the like: what an exception without a frame leaves.
 _EXCEPTION = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)(?:: .*)?")
 _TRACEBACK = "Traceback (most recent call last)"
+# uWSGI's lines: its configuration; the last before the application is loaded; and those that follow if it comes back.
+_INI = "[uWSGI] getting INI configuration"
+_LOADS = "*** Operational MODE"
+_CAME_BACK = ("unable to ", "*** no app loaded", "WSGI app ", "spawned uWSGI", "!!! uWSGI")
 
 
 def not_an_exception(output: str) -> bool:
@@ -99,7 +103,7 @@ def traceback_tail(text: str) -> str:
     if not starts:
         ends = [number for number, line in enumerate(lines) if _EXCEPTION.fullmatch(line)]
         if not ends:
-            return "\n".join(lines[-8:])
+            return "\n".join(line for line in lines[-8:] if not line.startswith(_INI))
         start = ends[-1]
         while start > 0 and lines[start - 1].startswith(" "):
             start -= 1
@@ -111,3 +115,14 @@ def traceback_tail(text: str) -> str:
         if len(kept) > 1 and line and not line.startswith((" ", "\t")):
             break
     return "\n".join(kept)
+
+
+def ended_while_loading(text: str) -> str | None:
+    """One sentence, and what was printed last, when the application ended the process while it was loaded: nothing
+    else in uWSGI's output says so. `text`: the output of a process that has ended by itself."""
+    lines = text.splitlines()
+    loads = next((number for number in reversed(range(len(lines))) if lines[number].startswith(_LOADS)), None)
+    if loads is None or any(line.startswith(_CAME_BACK) for line in lines[loads:]):
+        return None
+    sentence = "the application ended the process while it was loaded, as sys.exit() does"
+    return "\n".join([f"{sentence}; it printed:", *lines[loads + 1 :][-8:]]) if lines[loads + 1 :] else sentence

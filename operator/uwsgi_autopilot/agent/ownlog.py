@@ -1,19 +1,22 @@
 """The files into which uWSGI logs when a person's options say so: then a failing start explains itself there."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from uwsgi_autopilot.report.text import readable
 
 # Of the end of a file; a traceback is a few KiB.
 MOST_BYTES = 64 * 1024
+_LOGGERS = ("logger", "log-socket")
 
 
 class OwnLogs:
-    """Made when an instance starts; `text` is what has been appended since, by whichever generation."""
+    """Made when an instance starts; `text` is what has been appended since, by whichever generation. places: the
+    files, and what else uWSGI logs to, such as `syslog:shop`."""
 
-    def __init__(self, options: Iterable[tuple[str, str | None]], folder: str) -> None:
+    def __init__(self, options: Sequence[tuple[str, str | None]], folder: str) -> None:
         self.paths = [os.path.join(folder, path) for path in log_files(options)]
+        self.places = [*self.paths, *_not_files(options)]
         self._sizes = {path: _size(path) for path in self.paths}
 
     def text(self) -> str:
@@ -39,10 +42,14 @@ def log_files(options: Iterable[tuple[str, str | None]]) -> list[str]:
             continue
         if name in ("logto", "logto2", "daemonize"):
             found.append(value)
-        elif name in ("logger", "log-socket"):
+        elif name in _LOGGERS:
             _, is_file, path = value.rpartition("file:")
             found += [path] if is_file else []
     return found
+
+
+def _not_files(options: Iterable[tuple[str, str | None]]) -> list[str]:
+    return [value for name, value in options if name in _LOGGERS and value and "file:" not in value]
 
 
 def _size(path: str) -> int:

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from uwsgi_autopilot.agent.log import log
-from uwsgi_autopilot.agent.logtail import LogTail, not_an_exception, traceback_tail
+from uwsgi_autopilot.agent.logtail import LogTail, ended_while_loading, not_an_exception, traceback_tail
 from uwsgi_autopilot.agent.ownlog import OwnLogs
 from uwsgi_autopilot.agent.relay import OUT, relay_to
 from uwsgi_autopilot.agent.server import WorkerStats
@@ -116,15 +116,17 @@ class UwsgiInstance:
         # This is the only place that waits for the rest of the output.
         if not self._log.ended and now - self._output_since < OUTPUT_SECONDS:
             return None
-        return self._explained(traceback_tail(self._log.text() + "\n" + self._own_logs.text()))
+        return self._explained(f"{self._log.text()}\n{self._own_logs.text()}".strip("\n"))
 
-    def _explained(self, output: str) -> str:
-        config = self.config
+    def _explained(self, text: str) -> str:
+        config, output = self.config, traceback_tail(text)
         if NO_CALLABLE in output and config.module is not None and not_an_exception(output):
             remedy = no_callable(config.module, config.chdir, config.uwsgi[0], config.options)
             return remedy or output
-        if self._own_logs.paths and not_an_exception(output):
-            return f"{output}\nuWSGI logs to {', '.join(self._own_logs.paths)}".strip()
+        if self._process.returncode > 0 and not_an_exception(output):
+            output = ended_while_loading(text) or output
+        if self._own_logs.places and not_an_exception(output):
+            return f"uWSGI logs to {', '.join(self._own_logs.places)}: see there. Here it said:\n{output}".strip()
         return output
 
     def look(self) -> None:

@@ -5,6 +5,7 @@ import ast
 import os
 from collections.abc import Iterable, Sequence
 from glob import glob
+from pathlib import Path
 
 # Names and makers of WSGI applications, for a sentence: that one is missing from here costs nothing but its mention.
 _NAMES = frozenset({"app", "application", "api", "wsgi", "server"})
@@ -34,11 +35,20 @@ def no_callable(module: str, folder: str, uwsgi: str, options: Iterable[tuple[st
     name, _, wanted = module.partition(":")
     places = [folder, *(os.path.join(folder, value) for key, value in options if key in _PATHS and value)]
     places += glob(os.path.join(os.path.dirname(os.path.dirname(uwsgi)), "lib", "python*", "site-packages"))
-    file = os.path.join(folder, name) if names_a_file(module, folder) else _file_of(name, places)
+    is_file = names_a_file(module, folder)
+    file = os.path.join(folder, name) if is_file else _file_of(name, places)
     if file is None:
         return None
+    if not os.path.isfile(file):
+        return f"there is no file {file}: expected the one that spec.module names"
     found = callables(file)
     missing = f"{name} has no callable named {wanted or 'application'}"
+    if is_file:
+        factories, found = found, [each for each in found if not each.endswith("()")]
+        if factories and not found:  # measured: uWSGI takes `create_app()` for a name there
+            place, stem = os.path.split(name)
+            where = f" and the option pythonpath with the value {place}" if place else ""
+            return f"{missing}, and uWSGI calls a factory of a module only: use {Path(stem).stem}:{factories[0]}{where}"
     if not found:
         return f"{missing}, and nothing in it looks like one: add :NAME with the name that your application has"
     return f"{missing}: use {' or '.join(f'{name}:{each}' for each in found)}"

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uwsgi_autopilot.agent.logtail import CUT, KEEP_LINES, LINE_BYTES, LogTail, Tail, traceback_tail
+from uwsgi_autopilot.agent.logtail import (
+    CUT,
+    KEEP_LINES,
+    LINE_BYTES,
+    LogTail,
+    Tail,
+    ended_while_loading,
+    traceback_tail,
+)
 from uwsgi_autopilot.agent.relay import BUFFER_BYTES, Relay
 
 MOST = (KEEP_LINES + 1) * (LINE_BYTES + len(CUT) + 1)
@@ -169,3 +177,15 @@ def test_the_last_traceback_is_found_among_uwsgis_own_lines():
     begins = "Traceback (most recent call last):\n"
     assert traceback_tail(f"mapped\n{begins}  x\nOld: 1\n{begins}  y\nNew: 2\nno app") == f"{begins}  y\nNew: 2"
     assert traceback_tail("\n".join(map(str, range(20)))) == "\n".join(map(str, range(12, 20)))
+
+
+LOADS = "mapped 5594734 bytes (5463 KB) for 32 cores\n*** Operational MODE: preforking+threaded ***"
+
+
+def test_an_application_that_exits_while_it_is_loaded_is_told_from_a_uwsgi_that_gives_up():
+    exits = "the application ended the process while it was loaded, as sys.exit() does"
+    assert ended_while_loading(LOADS) == exits
+    assert ended_while_loading(f"{LOADS}\nno database") == f"{exits}; it printed:\nno database"
+    for after in ("unable to load app 0", "spawned uWSGI master process (pid: 1)", "!!! uWSGI process 1 got Segm"):
+        assert ended_while_loading(f"{LOADS}\n{after}") is None
+    assert ended_while_loading("[strict-mode] unknown config directive: nonsense") is None

@@ -44,6 +44,24 @@ def test_a_module_of_the_virtual_environment_is_found(tmp_path: Path) -> None:
     assert no_callable("nosuch", str(tmp_path), uwsgi, ()) is None
 
 
+def test_a_file_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
+    said = no_callable("src/web.py:app", str(tmp_path), "uwsgi", ())
+    assert said == f"there is no file {tmp_path}/src/web.py: expected the one that spec.module names"
+
+
+def test_a_factory_in_a_file_is_named_as_one_of_a_module(tmp_path: Path) -> None:
+    """The manifest refuses `src/web.py:create_app()`, and uWSGI would not call it."""
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "web.py").write_text("def create_app(): ...\n")
+    said = no_callable("src/web.py", str(tmp_path), "uwsgi", ())
+    assert said is not None
+    assert said.endswith("use web:create_app() and the option pythonpath with the value src")
+    (tmp_path / "src" / "web.py").write_text("def create_app(): ...\nsite = create_app()\n")
+    said = no_callable("src/web.py", str(tmp_path), "uwsgi", ())
+    assert said is not None
+    assert said.endswith("use src/web.py:site")
+
+
 def test_a_name_that_ends_in_wsgi_is_a_file_unless_there_is_such_a_module(tmp_path: Path) -> None:
     assert not names_a_file("app.wsgi", str(tmp_path))
     (tmp_path / "app.wsgi").write_text("")
