@@ -62,6 +62,10 @@ def run_serve(asked: ServeOptions, options: Options, view: Callable[[], View]) -
     owner = owner_of(found)
     check_addresses(found, owner)
     nginx = _nginx(asked.router, found)
+    if nginx is not None and asked.log_socket is not None:
+        raise UsageError(
+            "--log-socket: here nginx is the autopilot's own and tells it already; the flag is for a `socket`"
+        )
     programs = Programs(uwsgi=uwsgi, nginx=nginx or "")
     app = app_of(found, name=name, mode=asked.mode, processes=asked.processes, threads=asked.threads)
     status = f"127.0.0.1:{free_port(asked.status_port, AGENT_PORT)}"

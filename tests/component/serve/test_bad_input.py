@@ -24,6 +24,11 @@ BAD = {
     "no TLS": ("[uwsgi]\nhttps = :1,a.crt,a.key\n", (), "this build of uWSGI has no TLS"),
     "a tool": ("[uwsgi]\nhttp = :1\nshow-config = true\n", (), "it prints something or runs a tool"),
     "wrong bounds": ("[uwsgi]\nhttp = :1\n", ("--processes", "8-1"), "expected bounds such as 1-8"),
+    "a log socket for our own nginx": (
+        "[uwsgi]\nhttp = 127.0.0.1:1\n" + GOOD,
+        ("--router", "nginx", "--log-socket", "log.sock"),
+        "here nginx is the autopilot's own",
+    ),
     "write without a file": (None, ("--write", "--", "--http", ":1"), "expected an ini file"),
 }
 
