@@ -28,7 +28,7 @@ demo: setup  ## watch the example application get faster by itself, at http://lo
 	@$(BIN)/uwsgi-autopilot demo app/uwsgiapp.yaml
 
 .PHONY: test
-test: setup lint unit chart component  ## everything that needs no cluster (at most 12 minutes)
+test: setup lint unit chart component  ## everything that needs no cluster (at most 15 minutes)
 
 .PHONY: lint
 lint: setup  ## format, lint, types, import rules
@@ -86,7 +86,7 @@ compose-tools:  ## as root: docker compose v2 where it is missing (from apt, els
 	@tests/e2e/compose-tools.sh
 
 .PHONY: e2e
-e2e:  ## all of it on a real cluster: needs docker, kind, helm and kubectl (at most 20 minutes)
+e2e:  ## all of it on a real cluster: needs docker, kind, helm and kubectl (at most 25 minutes)
 	$(call need,docker,https://docs.docker.com/get-started/get-docker/)
 	$(call need,kind,https://kind.sigs.k8s.io)
 	$(call need,helm,https://helm.sh)
