@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from uwsgi_autopilot import __version__
@@ -17,11 +18,13 @@ from uwsgi_autopilot.doctor.main import run_doctor
 from uwsgi_autopilot.errors import AutopilotError, UsageError
 from uwsgi_autopilot.loadgen.plan import parse_seconds
 from uwsgi_autopilot.local.demo import run_demo
+from uwsgi_autopilot.local.dev import run_dev
 from uwsgi_autopilot.local.nginxcheck import missing_directories
-from uwsgi_autopilot.local.programs import find_programs
+from uwsgi_autopilot.local.programs import find_programs, find_uwsgi
 from uwsgi_autopilot.local.render import run_render
 from uwsgi_autopilot.local.run import Options, run_local
 from uwsgi_autopilot.local.serve import ServeOptions, run_serve
+from uwsgi_autopilot.views.lines import DevView
 from uwsgi_autopilot.views.select import view_for_output
 
 INTERRUPTED = 130
@@ -63,6 +66,14 @@ def _demo(asked: argparse.Namespace) -> int:
     app, options = _app_and_options(asked)
     with view_for_output() as view:
         return run_demo(app, options, find_programs(), view)
+
+
+def _dev(asked: argparse.Namespace) -> int:
+    _, options = _app_and_options(asked)
+    load = partial(load_manifest, asked.manifest)
+    return run_dev(
+        load, asked.manifest, options.folder, host=asked.host, port=asked.port, uwsgi=find_uwsgi(), view=DevView()
+    )
 
 
 def _doctor(asked: argparse.Namespace) -> int:
@@ -186,6 +197,12 @@ def _parser() -> argparse.ArgumentParser:
     _common(demo)
     demo.set_defaults(run=_demo)
 
+    dev = commands.add_parser(
+        "dev", help="serve the application of a manifest for development: loaded again at each save"
+    )
+    _common(dev, server="uWSGI")
+    dev.set_defaults(run=_dev)
+
     doctor = commands.add_parser("doctor", help="list what is dangerous or useless in a uWSGI configuration")
     doctor.add_argument("file", type=Path, nargs="?", metavar="FILE", help="for uWSGI, or a UwsgiApp manifest")
     doctor.add_argument("--pid", type=_count, metavar="PID", help="of a uWSGI that runs, in place of FILE")
@@ -237,10 +254,10 @@ def _run_options(parser: argparse.ArgumentParser, *, mode: str) -> None:
     )
 
 
-def _common(parser: argparse.ArgumentParser) -> None:
+def _common(parser: argparse.ArgumentParser, server: str = "nginx") -> None:
     parser.add_argument("manifest", type=Path, help="a UwsgiApp manifest, such as app/uwsgiapp.yaml")
-    parser.add_argument("--port", type=_port, default=8088, help="of nginx (default 8088)")
-    parser.add_argument("--host", default="127.0.0.1", help="address that nginx listens on (default 127.0.0.1)")
+    parser.add_argument("--port", type=_port, default=8088, help=f"of {server} (default 8088)")
+    parser.add_argument("--host", default="127.0.0.1", help=f"address that {server} listens on (default 127.0.0.1)")
     parser.add_argument(
         "--chdir", type=Path, metavar="DIR", help="where modules are imported from (default: the manifest's folder)"
     )

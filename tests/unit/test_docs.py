@@ -47,7 +47,7 @@ def without_code(text: str) -> str:
     return re.sub(r"```.*?```", "", text, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("command", ["local", "demo"])
+@pytest.mark.parametrize("command", ["local", "demo", "dev"])
 def test_every_flag_of_the_help_is_described(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([command, "--help"])

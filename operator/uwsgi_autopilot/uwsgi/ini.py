@@ -163,19 +163,19 @@ def generation_ini(
         ("need-app", "true"),  # no server that answers 500 to everything
         ("no-orphans", "true"),  # workers of a killed master would go on serving
         *(("socket", f"fd://{fd}") for fd in fds),
-        ("master-fifo", _literal(fifo)),
-        ("stats", _literal(stats)),
+        ("master-fifo", literal(fifo)),
+        ("stats", literal(stats)),
     ]
     if config.module is not None:
         lines.append(("strict", "true"))  # a mistyped option stops the start instead of being ignored
         if config.chdir:
-            lines.append(("chdir", _literal(config.chdir)))
-        lines += _application(config.module, file=file)
+            lines.append(("chdir", literal(config.chdir)))
+        lines += application_lines(config.module, file=file)
     lines += [("processes", str(ceiling)), ("threads", str(shape.threads))]
     if ceiling > 1:  # cheaper must be below processes, else uWSGI does not start
         lines += [("cheaper", "1"), ("cheaper-algo", "manual"), ("cheaper-initial", str(shape.processes))]
     if atexit_shim is not None:
-        lines += [("skip-atexit-teardown", "true"), ("shared-pyimport", _literal(atexit_shim))]
+        lines += [("skip-atexit-teardown", "true"), ("shared-pyimport", literal(atexit_shim))]
     theirs = {_ALIASES.get(name, name) for name, _ in config.options}
     # A parked worker with threads may linger until its next request; it is killed this long after it was told to go,
     # even with a request in service. So never below the longest request that we promise to wait for.
@@ -184,7 +184,7 @@ def generation_ini(
     lines += [
         (name, value) for name, value in defaults if name not in theirs and not _GIVES_WAY.get(name, _NONE) & theirs
     ]
-    their_line = _their_line if config.module is not None else _resolved_line
+    their_line = line_of_a_person if config.module is not None else _resolved_line
     lines += [their_line(name, value) for name, value in config.options]
     for name, value in lines:
         if any(character in value for character in "\n\r\0"):
@@ -210,16 +210,17 @@ def buffer_size(options: Iterable[tuple[str, str | None]]) -> int:
     return size
 
 
-def _application(module: str, *, file: bool) -> list[tuple[str, str]]:
+def application_lines(module: str, *, file: bool) -> list[tuple[str, str]]:
     """`wsgi:app`, `package.module` and `package:create_app()` are modules; `wsgi.py`, `src/wsgi.py:app` are files."""
     path, _, attribute = module.partition(":")
     if not file:
-        return [("module", _literal(module))]
-    lines = [("wsgi-file", _literal(path))]
-    return [*lines, ("callable", _literal(attribute))] if attribute else lines
+        return [("module", literal(module))]
+    lines = [("wsgi-file", literal(path))]
+    return [*lines, ("callable", literal(attribute))] if attribute else lines
 
 
-def _their_line(name: str, value: str | None) -> tuple[str, str]:
+def line_of_a_person(name: str, value: str | None) -> tuple[str, str]:
+    """Raises ValueError: the autopilot owns the option."""
     if refusal := refusal_of(name):
         raise ValueError(refusal)
     if value is None:
@@ -230,9 +231,9 @@ def _their_line(name: str, value: str | None) -> tuple[str, str]:
 
 def _resolved_line(name: str, value: str | None) -> tuple[str, str]:
     """uWSGI has replaced what was to be replaced: what is left stands for itself, or is of a log format."""
-    return name, _literal(value if value is not None else "true")
+    return name, literal(value if value is not None else "true")
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """A text of our own, such as a path, in which uWSGI must see no magic variables."""
     return text.replace("%", "%%")

@@ -11,6 +11,7 @@ from uwsgi_autopilot.loadgen.process import LoadProcess
 from uwsgi_autopilot.local.autopilot import Autopilot
 from uwsgi_autopilot.local.demo import Outcome
 from uwsgi_autopilot.local.session import Session
+from uwsgi_autopilot.views.noise import worth_showing
 from uwsgi_autopilot.views.table import print_outcome
 from uwsgi_autopilot.views.words import entry_line, last_line, numbers
 
@@ -58,3 +59,11 @@ class LinesView:
         found = numbers(list(session.pod.samples), load)
         told = ", ".join(f"{name} {value}" for name, value in found.items())
         self.say(f"{session.shape}: {told}")
+
+
+class DevView(LinesView):
+    """Everything that the application prints, as it is; what uWSGI says at each start is left out."""
+
+    def line(self, text: str) -> None:
+        if not text or worth_showing(text):
+            super().line(text)
