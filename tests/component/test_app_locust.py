@@ -109,3 +109,27 @@ def test_the_page_of_locust_starts_users(uwsgi_programs, tmp_path, free_port, st
 
     until(lambda: figures()["user_count"] == 8 and figures()["total_rps"] > 0, "users are at work")
     assert figures()["fail_ratio"] == 0
+
+
+def test_the_page_of_locust_in_a_browser_asks_for_users_and_host(tmp_path, free_port, starting, until) -> None:
+    """Its form exists only once its script has run."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("NOT TESTED: no Chromium is installed (apt-get install chromium)")
+    page = free_port()
+    command = [sys.executable, "-m", "locust", "-f", str(APP / "locustfile.py"), "--web-port", str(page)]
+    starting([*command, "--host", "http://127.0.0.1:9"], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    until(lambda: answers(page), "Locust's page is there")
+    shown = subprocess.run(
+        [
+            *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
+            *(f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=3000", "--dump-dom"),
+            f"http://127.0.0.1:{page}/",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert 'name="userCount"' in shown.stdout
+    assert "http://127.0.0.1:9" in shown.stdout
