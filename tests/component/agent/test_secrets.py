@@ -32,7 +32,9 @@ def test_they_are_in_no_termination_message_and_no_line_of_the_agent(short_direc
     (short_directory / "bad-import").write_text(MESSAGE)
     with bare_agent(short_directory, uwsgi_programs[0].path) as agent:
         assert agent.process.wait(40) == 1
-    hidden((short_directory / "termination-log").read_text(), agent.err)
+    hidden((short_directory / "termination-log").read_text())
+    assert "RuntimeError: cannot connect to postgres://app:***@db/shop" in agent.err
+    assert "hunter" not in agent.err.lower()
     assert f"RuntimeError: {MESSAGE}" in agent.out, "the application's own log"
 
 

@@ -270,10 +270,10 @@ def test_what_cannot_be_tuned_is_served_by_uwsgi_alone(site: Site, serve: Serve)
     )
     run = serve("app.ini", ready=False)
     wait_for(lambda: "not tuned: async = 4" in site.said)
-    wait_for(lambda: listens(site.port))
+    wait_for(lambda: "spawned uWSGI worker" in site.said)
     assert Path(f"/proc/{run.process.pid}/cmdline").read_bytes().split(b"\0")[1].endswith(b"uwsgi")
-    run.process.terminate()
-    run.process.wait(20)
+    # Until it has set its handlers, uWSGI ignores SIGTERM.
+    wait_for(lambda: run.process.poll() is not None or run.process.terminate())
 
 
 def listens(port: int) -> bool:
