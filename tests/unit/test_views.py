@@ -14,6 +14,7 @@ from uwsgi_autopilot.views.words import duration, last_line, rate
         "spawned uWSGI worker 1 (pid: 27500, cores: 2)",
         "WSGI app 0 (mountpoint='') ready in 0 seconds on interpreter 0x7f6465d76ef8 pid: 27498 (default app)",
         "*** Stats server enabled on /tmp/x/private/g1.stats fd: 40 ***",
+        "setting request body buffering size to 32768 bytes",
         "08:18:01 agent info: generation 2 serves shape=4x12",
         "Mon Nov 23 09:01:06 2026 - graceful shutdown triggered...",
         "",

@@ -15,7 +15,7 @@ _UWSGI_SAYS = re.compile(
     | lock\ engine | thunder\ lock | Python\ (version|main\ interpreter|threads)|python\ threads | ---\ Python\ VM
     | mapped\ \d+\ bytes | WSGI\ app\ \d+ | spawned\ uWSGI | Gracefully\ killing | gracefully\ \(RE\) | goodbye\ to
     | worker\ \d+\ (buried|killed|cheaped) | \.\.\.gracefully | uWSGI\ worker\ \d+
-    | Set\ PythonHome\ to
+    | Set\ PythonHome\ to | setting\ request\ body\ buffering\ size\ to
     | \[reload-os-env\]
     | .*\ -\ graceful\ shutdown\ triggered | .*\ -\ \*\*\*\ (PAUSE|worker) | \d\d:\d\d:\d\d\ agent\ info:
     )""",
