@@ -52,11 +52,11 @@ class Dev:
         (self.folder / name).write_text(text)
 
     def says(self, text: str, times: int = 1) -> None:
-        wait_for(lambda: self.out.read_text().count(text) >= times or self.process.poll() is not None)
+        wait_for(lambda: self.out.read_text().count(text) >= times or self.process.poll() is not None, 120)
         assert self.out.read_text().count(text) >= times, self.err.read_text()
 
     def shows(self, text: str) -> None:
-        wait_for(lambda: text in self.err.read_text())
+        wait_for(lambda: text in self.err.read_text(), 120)
 
 
 @pytest.fixture
@@ -155,4 +155,4 @@ def test_flask_runs_the_example_as_the_readme_says(free_port, starting, until):
             return get(f"http://127.0.0.1:{port}/healthz") == (200, "ok\n")
         return False
 
-    until(healthy, "the example is served by Flask")
+    until(healthy, "the example is served by Flask", seconds=150)  # it imports twice, and a busy machine takes a minute
