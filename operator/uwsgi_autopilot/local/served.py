@@ -8,7 +8,7 @@ from pathlib import Path
 from uwsgi_autopilot.api.nginxspec import NginxSpec
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.takeover import Takeover
-from uwsgi_autopilot.api.uwsgiapp import Bounds, Mode, TuningSpec, UwsgiApp, UwsgiOption
+from uwsgi_autopilot.api.uwsgiapp import Bounds, Mode, TuningSpec, UwsgiApp
 from uwsgi_autopilot.local.files import FAREWELL_SECONDS, RunFiles, agent_config, layout_of
 from uwsgi_autopilot.resources import layout
 from uwsgi_autopilot.resources.layout import REQUEST_MARGIN_SECONDS
@@ -33,7 +33,8 @@ class Owner:
 def app_of(
     found: Takeover, *, name: str, mode: Mode, processes: Bounds | None = None, threads: Bounds | None = None
 ) -> UwsgiApp:
-    """The manifest that a taken over configuration amounts to. processes, threads: what the command line says."""
+    """The manifest that a taken over configuration amounts to, without its options: those of `found` are read again at
+    each reload. processes, threads: what the command line says."""
     default = TuningSpec()
     if processes is None:
         most, least = found.most or max(default.processes.max, found.shape.processes), found.least or 1
@@ -45,7 +46,6 @@ def app_of(
     return UwsgiApp(
         name=name,
         module=name,
-        options=tuple(UwsgiOption(name=option, value=value) for option, value in found.options),
         nginx=NginxSpec(body_size_bytes=UNLIMITED, read_timeout_s=math.ceil(found.answer_seconds)),
         tuning=TuningSpec(mode=mode, start=found.shape, processes=processes, threads=threads),
     )
@@ -72,6 +72,7 @@ def files_of(
     agent = replace(
         agent,
         module=None,
+        options=found.options,
         socket=first,
         more_sockets=tuple(more),
         socket_mode=0o660 if found.mode is None and not found.sockets else found.mode,

@@ -351,3 +351,13 @@ def read_all(client: socket.socket) -> bytes:
         while part := client.recv(65536):
             text += part
     return text
+
+
+def test_a_reload_takes_the_options_of_now(site: Site, serve: Serve) -> None:
+    text = f"[uwsgi]\nhttp = 127.0.0.1:{site.port}\nmodule = web:app\nenv = COLOUR=blue\n"
+    site.write("app.ini", text)
+    run = serve("app.ini")
+    assert site.get("/env/COLOUR") == (200, "blue")
+    site.write("app.ini", text.replace("blue", "green"))
+    run.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: site.get("/env/COLOUR") == (200, "green"), 20)
