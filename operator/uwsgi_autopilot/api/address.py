@@ -9,3 +9,14 @@ def tcp_address(address: str) -> tuple[str, int]:
     if address.startswith("/") or not found or not port.isdigit():
         return "", 0
     return host.strip("[]") if host not in ("", "*") else EVERY_ADDRESS, int(port)
+
+
+def reached_at(address: str) -> tuple[str, int]:
+    """Where a client on this machine finds what listens there: as `tcp_address`, with loopback for every address."""
+    host, port = tcp_address(address)
+    return "127.0.0.1" if host == EVERY_ADDRESS else host, port
+
+
+def host_and_port(host: str, port: int) -> str:
+    """As in a URL: "127.0.0.1:8080", "[::1]:8080"."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from uwsgi_autopilot.api.address import tcp_address
 from uwsgi_autopilot.api.fates import Fate, row_of
 from uwsgi_autopilot.api.overlap import why_no_swap
 from uwsgi_autopilot.api.shape import Shape
@@ -192,8 +193,7 @@ def _socket(value: str, folder: str) -> str:
             f"socket = {value}: expected a path or an address such as 127.0.0.1:3031; an inherited, shared or abstract "
             "socket cannot be taken over"
         )
-    _, found, port = value.rpartition(":")
-    return value if found and port.isdigit() else _below(folder, value)
+    return value if tcp_address(value)[1] else _below(folder, value)
 
 
 def _mode(value: str | None) -> int | None:

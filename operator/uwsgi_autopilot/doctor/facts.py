@@ -141,13 +141,7 @@ def _machine() -> Machine:
 
 
 def _unknown(options: Options, uwsgi: str, referred: set[str]) -> tuple[str, ...]:
-    plugins = [
-        word
-        for name, value in options
-        if name in ("plugin", "plugins", "need-plugin", "need-plugins", "plugins-dir", "plugin-dir")
-        for word in (f"--{name}", value)
-    ]
-    known = known_options(uwsgi, plugins)
+    known = known_options(uwsgi, options)
     declared = {value.partition("=")[0].split(" ")[0] for name, value in options if name.startswith("declare-option")}
     names = dict.fromkeys(name for name, _ in options if name not in known and name not in referred | declared)
     return tuple(name for name in names if row_of(name).fate is not Fate.RESOLVED) if known else ()

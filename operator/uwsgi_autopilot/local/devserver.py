@@ -14,9 +14,9 @@ from pathlib import Path
 
 from uwsgi_autopilot.api.uwsgiapp import UwsgiApp
 from uwsgi_autopilot.errors import NotServing, UsageError
-from uwsgi_autopilot.kernel.sockdiag import tcp_port_owner
 from uwsgi_autopilot.kernel.spawn import clean_environment, kill_group, spawn
 from uwsgi_autopilot.local.outputlines import lines_of
+from uwsgi_autopilot.local.ports import bound
 from uwsgi_autopilot.uwsgi.development import development_ini
 from uwsgi_autopilot.uwsgi.loading import names_a_file
 
@@ -31,17 +31,7 @@ ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
 
 def listen(host: str, port: int) -> socket.socket:
     """Raises NotServing: the port is taken."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        owner = tcp_port_owner(port)
-        who = f" by process {owner[0]} ({owner[1]})" if owner else ""
-        raise NotServing(
-            f"port {port} of {host} cannot be used{who}: {error.strerror}. Choose another with --port"
-        ) from None
+    listener = bound(host, port, what=f"port {port} of {host}", remedy="Choose another with --port")
     listener.listen(BACKLOG)
     return listener
 

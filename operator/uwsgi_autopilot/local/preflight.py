@@ -12,7 +12,7 @@ from uwsgi_autopilot.api.address import tcp_address
 from uwsgi_autopilot.api.agentconfig import MAX_SOCKET_PATH
 from uwsgi_autopilot.api.takeover import Takeover
 from uwsgi_autopilot.errors import NotServing, UsageError
-from uwsgi_autopilot.kernel.sockdiag import tcp_port_owner
+from uwsgi_autopilot.local.ports import bound
 from uwsgi_autopilot.local.served import Owner
 
 
@@ -41,13 +41,14 @@ def owner_of(found: Takeover) -> Owner | None:
     return Owner(uid=entry.pw_uid, gid=of_group.gr_gid, user=entry.pw_name, group=of_group.gr_name)
 
 
-def check_addresses(found: Takeover, owner: Owner | None) -> None:
+def check_addresses(found: Takeover) -> None:
     """Raises NotServing."""
     for option, addresses in (("http", found.http), ("socket", found.sockets), ("stats", found.stats)):
         for address in addresses:
             host, port = tcp_address(address)
             if port:
-                _check_port(option, address, host, port)
+                what, remedy = f"{option} = {address}", "Stop what listens there, or configure another address"
+                bound(host, port, what=what, remedy=remedy).close()
             elif address.startswith("/"):
                 _check_path(option, address)
 
@@ -65,20 +66,6 @@ def free_port(wanted: int | None, usual: int) -> int:
                 continue
             return int(probe.getsockname()[1])
     raise NotServing("no port of 127.0.0.1 is free for the agent's pages")
-
-
-def _check_port(option: str, address: str, host: str, port: int) -> None:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            owner = tcp_port_owner(port)
-            who = f" by process {owner[0]} ({owner[1]})" if owner else ""
-            raise NotServing(
-                f"{option} = {address} cannot be used{who}: {error.strerror}. Stop what listens there, or configure "
-                "another address"
-            ) from None
 
 
 def _check_path(option: str, path: str) -> None:

@@ -23,6 +23,7 @@ _HOOKS = ("--hook-asap", "call:show_config", "--hook-asap", "callint:_exit 0")
 # Last on the command line, so that it replaces a log-date of theirs, which would stand before each line.
 _DATE = f"--log-date={DATE}"
 _OURS = frozenset({("hook-asap", "call:show_config"), ("hook-asap", "callint:_exit 0"), ("log-date", DATE)})
+_PLUGINS = ("plugin", "plugins", "need-plugin", "need-plugins", "plugins-dir", "plugin-dir")
 SECONDS = 20.0
 # A circle of includes prints a line each time around; uWSGI itself ends it only when its stack does.
 MOST_BYTES = 4 * 1024 * 1024
@@ -56,9 +57,10 @@ def resolve(
     return tuple(each for each in shown.options if each not in _OURS)
 
 
-def known_options(uwsgi: str, arguments: Sequence[str] = ()) -> frozenset[str]:
-    """The names of all options of this build; `arguments`: such as `--plugin`, which bring in more of them."""
-    text, _ = _run([uwsgi, *arguments, "--dump-options"], None, os.environ)
+def known_options(uwsgi: str, options: Options = ()) -> frozenset[str]:
+    """The names of all options of this build, and of the plugins that `options` bring in."""
+    plugins = [word for name, value in options if name in _PLUGINS for word in (f"--{name}", value)]
+    text, _ = _run([uwsgi, *plugins, "--dump-options"], None, os.environ)
     return frozenset(line.strip() for line in text.splitlines() if line and " " not in line.strip())
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
+from uwsgi_autopilot.api.address import host_and_port, reached_at
 from uwsgi_autopilot.api.agentconfig import AGENT_PORT
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.takeover import ConfigurationError, Takeover, take_over
@@ -60,7 +61,7 @@ def run_serve(asked: ServeOptions, options: Options, view: Callable[[], View]) -
         print(f"{name}: served by uWSGI alone, not tuned: {found.plain}", file=sys.stderr, flush=True)
         os.execv(uwsgi, [uwsgi, *asked.arguments])  # noqa: S606  # it takes our place: signals, pid file, exit status
     owner = owner_of(found)
-    check_addresses(found, owner)
+    check_addresses(found)
     nginx = _nginx(asked.router, found)
     if nginx is not None and asked.log_socket is not None:
         raise UsageError(
@@ -90,12 +91,12 @@ class Serving:
         self._manager = Manager()
 
     def run(self, options: Options, view: View) -> int:
-        host, _, port = self.found.http[0].rpartition(":") if self.found.http else ("", "", "")
+        host, port = reached_at(self.found.http[0]) if self.found.http else ("", 0)
         session = Session(
             self.app,
             folder=Path(self.cwd),
-            port=int(port) if port.isdigit() else 0,
-            host=host or "127.0.0.1",
+            port=port,
+            host=host,
             programs=self.programs,
             start=self.start,
             sink=view.line,
@@ -181,11 +182,8 @@ class Serving:
 
 def taken_over(uwsgi: str, arguments: Sequence[str], cwd: str) -> Takeover:
     options = resolve(uwsgi, arguments)
-    plugins = [
-        f"--{name}={value}" for name, value in options if name in ("plugins-dir", "plugin-dir", "plugin", "plugins")
-    ]
     try:
-        return take_over(options, known=known_options(uwsgi, plugins), cwd=cwd)
+        return take_over(options, known=known_options(uwsgi, options), cwd=cwd)
     except ConfigurationError as error:
         raise UsageError(f"{' '.join(arguments)}: {error}") from None
 
@@ -203,10 +201,7 @@ def _nginx(router: str, found: Takeover) -> str | None:
 
 
 def _where(found: Takeover) -> str:
-    urls = [
-        each if each.startswith("/") else f"http://{each if not each.startswith(':') else '127.0.0.1' + each}"
-        for each in found.http
-    ]
+    urls = [each if each.startswith("/") else f"http://{host_and_port(*reached_at(each))}" for each in found.http]
     return ", ".join([*urls, *(f"socket {each}" for each in found.sockets)])
 
 

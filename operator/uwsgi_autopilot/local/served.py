@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from uwsgi_autopilot.api.address import tcp_address
 from uwsgi_autopilot.api.nginxspec import NginxSpec
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.takeover import Takeover
@@ -81,7 +82,7 @@ def files_of(
         stats=found.stats,
         stats_http=found.stats_http,
         no_swap=found.no_swap,
-        nginx_port=port_of(found.http[0]) if found.http and nginx else None,
+        nginx_port=tcp_address(found.http[0])[1] or None if found.http and nginx else None,
         drain_until_quiet=bool(found.http) and nginx and not found.sockets,
         log_socket=log_socket or (where.log_socket if found.http and nginx else None),
         request_seconds=found.request_seconds + REQUEST_MARGIN_SECONDS,
@@ -97,19 +98,13 @@ def files_of(
     return RunFiles(agent=agent, router=_router(found, uwsgi, where.socket, owner))
 
 
-def port_of(address: str) -> int | None:
-    """None: a path."""
-    _, found, port = address.rpartition(":")
-    return int(port) if found and port.isdigit() else None
-
-
 def _listen(address: str) -> str:
     """uWSGI's ":8080" is every IPv4 address, and nginx's word for that is the port alone."""
     return f"unix:{address}" if address.startswith("/") else address.removeprefix(":")
 
 
 def _router(found: Takeover, uwsgi: str, socket: str, owner: Owner | None) -> list[str]:
-    command = [uwsgi, "--master", "--no-orphans", "--disable-logging", "--buffer-size", "65535"]
+    command = [uwsgi, "--master", "--no-orphans", "--disable-logging", "--buffer-size", str(BUFFER_SIZE)]
     for address in found.http:
         command += ["--http", address]
     command += ["--http-to", socket]

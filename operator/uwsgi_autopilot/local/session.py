@@ -15,18 +15,19 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from uwsgi_autopilot.api.address import host_and_port
 from uwsgi_autopilot.api.agentstate import AgentState
 from uwsgi_autopilot.api.desired import ALL_PODS, UNVERSIONED, DesiredShape, Version
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import UwsgiApp
 from uwsgi_autopilot.errors import NotServing
 from uwsgi_autopilot.fleet.pod import Pod, PodInfo
-from uwsgi_autopilot.kernel.sockdiag import tcp_port_owner
 from uwsgi_autopilot.loadgen.process import LoadProcess
 from uwsgi_autopilot.local.agentclient import AgentClient
 from uwsgi_autopilot.local.children import Children, Sink
 from uwsgi_autopilot.local.files import FAREWELL_SECONDS, RunFiles, of_manifest
 from uwsgi_autopilot.local.nginxcheck import check_nginx
+from uwsgi_autopilot.local.ports import bound
 from uwsgi_autopilot.local.programs import Programs
 from uwsgi_autopilot.local.rundir import make_run_directory
 
@@ -73,7 +74,7 @@ class Session:
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"http://{host_and_port(self.host, self.port)}"
 
     @property
     def children(self) -> Children:
@@ -223,18 +224,9 @@ class Session:
                 self._client.close()
 
     def _check_port(self) -> None:
-        if not self.port:
-            return
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((self.host, self.port))
-            except OSError as error:
-                owner = tcp_port_owner(self.port)
-                who = f" by process {owner[0]} ({owner[1]})" if owner else ""
-                raise NotServing(
-                    f"port {self.port} of {self.host} cannot be used{who}: {error.strerror}. Choose another with --port"
-                ) from None
+        if self.port:
+            what = f"port {self.port} of {self.host}"
+            bound(self.host, self.port, what=what, remedy="Choose another with --port").close()
 
     def poll(self) -> None:
         """Read the state now, and see which processes there are; `step` does this twice a second."""

@@ -6,7 +6,7 @@ import posixpath
 import re
 from dataclasses import dataclass
 
-from uwsgi_autopilot.api.address import EVERY_ADDRESS
+from uwsgi_autopilot.api.address import host_and_port, reached_at
 from uwsgi_autopilot.api.takeover import Takeover
 
 # What Debian and Ubuntu call the user that serves web pages.
@@ -166,7 +166,7 @@ def logrotate(found: Takeover, cwd: str) -> str | None:
 
 
 def _tcp(address: str) -> str:
-    return f"127.0.0.1{address}" if address.startswith(":") else address.replace(EVERY_ADDRESS, "127.0.0.1")
+    return host_and_port(*reached_at(address))
 
 
 def _any_below(found: Takeover, place: Place, *folders: str) -> bool:

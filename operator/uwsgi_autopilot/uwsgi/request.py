@@ -6,7 +6,7 @@ import struct
 import time
 from enum import Enum
 
-from uwsgi_autopilot.api.address import EVERY_ADDRESS, tcp_address
+from uwsgi_autopilot.api.address import reached_at
 
 _STATUS = re.compile(rb"HTTP/\d\.\d (\d{3})\b")
 _MOST_OF_A_STATUS_LINE = 64
@@ -60,9 +60,9 @@ def ask(address: str, path: str, host: str, timeout_s: float) -> int | NoAnswer:
 
 
 def _connected(address: str, timeout_s: float) -> socket.socket:
-    host, port = tcp_address(address)
+    host, port = reached_at(address)
     if port:
-        return socket.create_connection((host if host != EVERY_ADDRESS else "127.0.0.1", port), timeout_s)
+        return socket.create_connection((host, port), timeout_s)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.settimeout(timeout_s)

@@ -1,5 +1,6 @@
 """What plain uWSGI serves from a configuration, `serve` serves too, on the same addresses and with the same files."""
 
+import errno
 import json
 import os
 import pwd
@@ -361,3 +362,16 @@ def test_a_reload_takes_the_options_of_now(site: Site, serve: Serve) -> None:
     site.write("app.ini", text.replace("blue", "green"))
     run.process.send_signal(signal.SIGHUP)
     wait_for(lambda: site.get("/env/COLOUR") == (200, "green"), 20)
+
+
+def test_an_address_of_ipv6(site: Site, serve: Serve) -> None:
+    with socket.socket(socket.AF_INET6) as probe:
+        if probe.connect_ex(("::1", 1)) == errno.EADDRNOTAVAIL:
+            pytest.skip("NOT TESTED: this machine has no IPv6")
+    site.write("app.ini", f"[uwsgi]\nhttp = [::1]:{site.port}\nmodule = web:app\n")
+    run = serve("app.ini")
+    assert f"http://[::1]:{site.port}" in site.said
+    with socket.create_connection(("::1", site.port), timeout=20) as client:
+        client.sendall(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
+        assert b"200 OK" in read_all(client)
+    assert run.end() == 0

@@ -1,0 +1,21 @@
+"""Bind a TCP port of this machine, or say who has it."""
+
+import socket
+
+from uwsgi_autopilot.errors import NotServing
+from uwsgi_autopilot.kernel.sockdiag import tcp_port_owner
+
+
+def bound(host: str, port: int, *, what: str, remedy: str) -> socket.socket:
+    """A bound socket, IPv4 or IPv6, that does not listen yet. Raises NotServing: "`what` cannot be used by process 7
+    (…): …. `remedy`"."""
+    found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((host, port))
+    except OSError as error:
+        found.close()
+        owner = tcp_port_owner(port)
+        who = f" by process {owner[0]} ({owner[1]})" if owner else ""
+        raise NotServing(f"{what} cannot be used{who}: {error.strerror}. {remedy}") from None
+    return found
