@@ -33,7 +33,7 @@ class Drain:
         names = ("changing", "observing", "watching nginx", "stopping", "finishing", "killing")
         self._parts = {name: Backoff(f"{name} while draining") for name in names}
         log("info", f"asked to stop: serving until nginx is gone, at most {config.drain_seconds:.0f} s")
-        self._waits = config.drain_until_quiet or self._close_the_door()
+        self._waits = config.drain_until_quiet or self._remove_sockets()
         if config.draining:
             try:
                 Path(config.draining).touch()
@@ -58,18 +58,18 @@ class Drain:
             parts["killing"].run(now, self._kill)
         return self._ended or now >= self._deadline
 
-    def _close_the_door(self) -> bool:
+    def _remove_sockets(self) -> bool:
         """Whoever comes now finds no socket, which a proxy can tell from an answer that failed; who waits in the queue
         is still served. False: at a TCP port nobody can be kept from queueing without losing those who wait there."""
-        config = self.config
-        for address in (config.socket, *config.more_sockets):
-            if address.startswith("/"):
-                try:
-                    Path(address).unlink(missing_ok=True)
-                except OSError as error:
-                    log("warning", f"{address} cannot be removed, so requests may still come: {error.strerror}")
-                    return False
-        return all(each.startswith("/") for each in (config.socket, *config.more_sockets))
+        addresses = (self.config.socket, *self.config.more_sockets)
+        paths = [each for each in addresses if each.startswith("/")]
+        for path in paths:
+            try:
+                Path(path).unlink(missing_ok=True)
+            except OSError as error:
+                log("warning", f"{path} cannot be removed, so requests may still come: {error.strerror}")
+                return False
+        return len(paths) == len(addresses)
 
     def _watch(self, now: float) -> None:
         # What cannot be seen does not count as quiet: an error here restarts the wait.
@@ -86,7 +86,7 @@ class Drain:
         if self._quiet_since is not None and now - self._quiet_since >= QUIET_SECONDS:
             return "nginx is gone and no request is left"
         if not self._waits:
-            return "nobody who sends will stop"
+            return "asked to stop, while clients go on"
         return "the deadline is near" if now >= self._finish_by else None
 
     def _stop(self, now: float, why: str) -> None:

@@ -6,7 +6,6 @@ dies is served by the next one.
 
 import os
 import socket
-from contextlib import suppress
 from pathlib import Path
 
 from uwsgi_autopilot.api.address import tcp_address
@@ -44,31 +43,24 @@ def bind(
     mode, owner: of a path; None: as the umask has it, ours.
     """
     host, port = tcp_address(address)
-    if port:
-        listener = _bound_tcp(host, port)
-    else:
-        Path(address).unlink(missing_ok=True)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        # Bound under its final name and never renamed: where diagnostics cannot match the file, they match the name.
-        listener.bind(address)
-        if owner is not None:
-            os.chown(address, *owner)
-        if mode is not None:
-            os.chmod(address, mode)
-    listener.listen(usable_backlog(backlog))
-    listener.set_inheritable(True)
-    return listener
-
-
-def _bound_tcp(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    family = socket.AF_UNIX if not port else socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
-    # A restarted container finds its predecessor's connections on the port, in TIME_WAIT.
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((host, port))
+        if port:
+            # A restarted container finds its predecessor's connections on the port, in TIME_WAIT.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, port))
+        else:
+            Path(address).unlink(missing_ok=True)
+            # Under its final name and never renamed: where diagnostics cannot match the file, they match the name.
+            listener.bind(address)
+            if owner is not None:
+                os.chown(address, *owner)
+            if mode is not None:
+                os.chmod(address, mode)
+        listener.listen(usable_backlog(backlog))
     except OSError:
-        with suppress(OSError):
-            listener.close()
+        listener.close()
         raise
+    listener.set_inheritable(True)
     return listener

@@ -4,10 +4,10 @@ import os
 from collections.abc import Iterable, Sequence
 
 from uwsgi_autopilot.report.text import readable
+from uwsgi_autopilot.uwsgi.logfiles import LOGGERS, log_files
 
 # Of the end of a file; a traceback is a few KiB.
 MOST_BYTES = 64 * 1024
-_LOGGERS = ("logger", "log-socket")
 
 
 class OwnLogs:
@@ -34,22 +34,8 @@ class OwnLogs:
             return ""
 
 
-def log_files(options: Iterable[tuple[str, str | None]]) -> list[str]:
-    """Of `logto`, `logto2`, `daemonize` and of loggers such as `file:/var/log/app.log` or `errors file:app.log`."""
-    found: list[str] = []
-    for name, value in options:
-        if not value:
-            continue
-        if name in ("logto", "logto2", "daemonize"):
-            found.append(value)
-        elif name in _LOGGERS:
-            _, is_file, path = value.rpartition("file:")
-            found += [path] if is_file else []
-    return found
-
-
 def _not_files(options: Iterable[tuple[str, str | None]]) -> list[str]:
-    return [value for name, value in options if name in _LOGGERS and value and "file:" not in value]
+    return [value for name, value in options if name in LOGGERS and value and "file:" not in value]
 
 
 def _size(path: str) -> int:

@@ -9,18 +9,17 @@ even from the same address; while two threads do nothing but connect, 0.4 ms. A 
 http.server, grew to 186 threads and kept probes waiting.
 """
 
-import os
 import selectors
 import socket
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from uwsgi_autopilot.agent.httptext import END_OF_HEAD, MOST_HEAD_BYTES, Request, answer_bytes, parse_request
+from uwsgi_autopilot.agent.listener import bind
 from uwsgi_autopilot.agent.log import log
 
 # The operator, two Prometheus servers, the kubelet and a person or two, with room to spare.
@@ -60,7 +59,9 @@ class Server:
         """Raises OSError when the address cannot be bound."""
         self.pages = pages
         self._of_one_address = MOST_CONNECTIONS if listen.startswith("unix:") else MOST_OF_ONE_ADDRESS
-        self._listener = _bound(listen)
+        self._listener = bind(listen.removeprefix("unix:"), BACKLOG)
+        self._listener.set_inheritable(False)
+        self._listener.setblocking(False)
         self.address: Any = self._listener.getsockname()
         self._connections: set[_Connection] = set()
         self._selector = selectors.DefaultSelector()
@@ -189,31 +190,6 @@ class Server:
             self._answer(connection)  # a request sent before this answer was read
             events = selectors.EVENT_WRITE if connection.answer else selectors.EVENT_READ
             self._selector.modify(connection.socket, events, connection)
-
-
-def _bound(listen: str) -> socket.socket:
-    if listen.startswith("unix:"):
-        path = listen.removeprefix("unix:")
-        Path(path).unlink(missing_ok=True)
-        listener = socket.socket(socket.AF_UNIX)
-        address: Any = path
-    else:
-        host, _, port = listen.rpartition(":")
-        listener = socket.socket(socket.AF_INET)
-        address = host, int(port)
-        # A restarted container finds its predecessor's connections on the port, in TIME_WAIT.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(address)
-        if isinstance(address, str):
-            os.chmod(address, 0o660)
-        listener.listen(BACKLOG)
-    except OSError:
-        with suppress(OSError):
-            listener.close()
-        raise
-    listener.setblocking(False)
-    return listener
 
 
 def text_page(write: Callable[[], tuple[int, str]], kind: str = "text/plain; charset=utf-8") -> Page:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from uwsgi_autopilot.api.agentconfig import MAX_SOCKET_PATH, AgentConfig
 from uwsgi_autopilot.api.desired import ALL_PODS
+from uwsgi_autopilot.kernel.spawn import path_with
 
 # A configuration is shared by all pods of an application, so each learns its own uid from its environment.
 POD_UID = "AUTOPILOT_POD_UID"
@@ -16,15 +17,15 @@ def at_home(config: AgentConfig, environ: Mapping[str, str], interpreter: str) -
     """With this pod's uid, and with uWSGI's path where the configuration gives a bare name.
 
     uWSGI is looked for beside our own interpreter, where pip puts it, then in PATH: /venv/bin/python means
-    /venv/bin/uwsgi. Its directory goes first in PATH: that is how uWSGI's embedded Python finds its virtual
-    environment.
+    /venv/bin/uwsgi. Its directory goes first in PATH.
     """
     if config.uid == ALL_PODS and environ.get(POD_UID):
         config = replace(config, uid=environ[POD_UID])
     beside = Path(interpreter).parent / config.uwsgi[0]
     if "/" not in config.uwsgi[0] and os.access(beside, os.X_OK):
-        path = os.pathsep.join([str(beside.parent), environ.get("PATH", os.defpath)])
-        config = replace(config, uwsgi=(str(beside), *config.uwsgi[1:]), env=(("PATH", path), *config.env))
+        config = replace(
+            config, uwsgi=(str(beside), *config.uwsgi[1:]), env=(("PATH", path_with(str(beside), environ)), *config.env)
+        )
     return config
 
 

@@ -25,9 +25,6 @@ class ServiceManager:
         """Until `ready` is called again. systemd 253 wants the time with it, for Type=notify-reload."""
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
-    def status(self, text: str) -> None:
-        self._send(f"STATUS={text}")
-
     def alive(self) -> None:
         if self.watchdog_seconds is not None:
             self._send("WATCHDOG=1")

@@ -40,6 +40,12 @@ def clean_environment(base: Mapping[str, str], extra: Mapping[str, str]) -> dict
     return {**kept, **extra}
 
 
+def path_with(program: str, base: Mapping[str, str]) -> str:
+    """PATH that begins with the program's own directory: that is how uWSGI's embedded Python finds the virtual
+    environment that it is installed in."""
+    return os.pathsep.join([os.path.dirname(program), base.get("PATH", os.defpath)])
+
+
 def spawn(
     command: Sequence[str],
     *,

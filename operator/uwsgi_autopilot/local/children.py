@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from uwsgi_autopilot.kernel.process import children_of, start_ticks
-from uwsgi_autopilot.kernel.spawn import become_subreaper, clean_environment, spawn
+from uwsgi_autopilot.kernel.spawn import become_subreaper, clean_environment, path_with, spawn
 from uwsgi_autopilot.local.janitor import Process, recorded
 from uwsgi_autopilot.local.outputlines import lines_of
 from uwsgi_autopilot.local.programs import Programs
@@ -157,12 +157,10 @@ class Children:
         self._readers[name].join(2.0)
 
     def _start(self, name: str, command: list[str], when_we_die: signal.Signals) -> None:
-        # PATH begins with uWSGI's own directory: that is how its embedded Python finds the virtual environment.
-        path = os.pathsep.join([str(Path(self.programs.uwsgi).parent), os.environ.get("PATH", os.defpath)])
         child = spawn(
             command,
             when_parent_dies=when_we_die,
-            env=clean_environment(os.environ, {"PATH": path}),
+            env=clean_environment(os.environ, {"PATH": path_with(self.programs.uwsgi, os.environ)}),
             cwd=str(self.run),
             record=self.lifeline,
             stdout=subprocess.PIPE,

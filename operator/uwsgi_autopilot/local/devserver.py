@@ -14,7 +14,7 @@ from pathlib import Path
 
 from uwsgi_autopilot.api.uwsgiapp import UwsgiApp
 from uwsgi_autopilot.errors import NotServing, UsageError
-from uwsgi_autopilot.kernel.spawn import clean_environment, kill_group, spawn
+from uwsgi_autopilot.kernel.spawn import clean_environment, kill_group, path_with, spawn
 from uwsgi_autopilot.local.outputlines import lines_of
 from uwsgi_autopilot.local.ports import bound
 from uwsgi_autopilot.uwsgi.development import development_ini
@@ -64,14 +64,15 @@ class DevServer:
             )
         except ValueError as error:
             raise UsageError(f"spec.uwsgi.options: {error}") from None
-        path = os.pathsep.join([str(Path(self._uwsgi).parent), os.environ.get("PATH", os.defpath)])
         memory = os.memfd_create("ini", 0)  # a file that needs no place and leaves none behind
         try:
             os.write(memory, ini.encode())
             self._process = spawn(
                 [self._uwsgi, "--ini", f"/proc/self/fd/{memory}"],
                 when_parent_dies=signal.SIGTERM,
-                env=clean_environment(os.environ, {**ENVIRONMENT, **dict(self._app.env), "PATH": path}),
+                env=clean_environment(
+                    os.environ, {**ENVIRONMENT, **dict(self._app.env), "PATH": path_with(self._uwsgi, os.environ)}
+                ),
                 pass_fds=[fd, memory],
                 cwd=folder,
                 stdout=subprocess.PIPE,

@@ -18,9 +18,7 @@ from uwsgi_autopilot.local.served import Owner
 
 def owner_of(found: Takeover) -> Owner | None:
     """Whom uWSGI becomes; None: it stays who we are. uWSGI ignores uid and gid unless root starts it."""
-    owner = found.owner
-    user = owner[0] if owner else found.user
-    group = owner[1] if owner and owner[1] else found.group
+    user, group = found.user_and_group
     if os.geteuid() != 0 or (user is None and group is None):
         return None
     name = user or "root"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from uwsgi_autopilot.api.address import host_and_port, reached_at
 from uwsgi_autopilot.api.takeover import Takeover
+from uwsgi_autopilot.uwsgi.logfiles import log_files
 
 # What Debian and Ubuntu call the user that serves web pages.
 WEB_USER = "www-data"
@@ -128,27 +129,19 @@ def server_block(found: Takeover, place: Place) -> str:
 
 def tmpfiles(found: Takeover) -> str | None:
     """Directories below /run, which is empty after each boot; None: it needs none."""
-    user, group = (found.owner or (found.user or WEB_USER, None)), found.group
-    name = user[0] if isinstance(user, tuple) else user
-    of_group = (user[1] if isinstance(user, tuple) else None) or group or (WEB_USER if name == WEB_USER else name)
+    user, group = found.user_and_group
+    user = user or WEB_USER
+    group = group or user
     paths = [*found.sockets, *found.stats, *found.pidfiles, *found.http]
     folders = {posixpath.dirname(each) for each in paths if each.startswith("/run/")} - {"/run"}
     if not folders:
         return None
-    return _lines(
-        "# Type Path Mode User Group Age", *(f"d {each} 0755 {name} {of_group} -" for each in sorted(folders))
-    )
+    return _lines("# Type Path Mode User Group Age", *(f"d {each} 0755 {user} {group} -" for each in sorted(folders)))
 
 
 def logrotate(found: Takeover, cwd: str) -> str | None:
     """For the files that every generation appends to; None: uWSGI logs to no file."""
-    files = [value for name, value in found.options if name in ("logto", "logto2")]
-    files += [
-        value.partition("file:")[2]
-        for name, value in found.options
-        if name in ("logger", "req-logger") and "file:" in value
-    ]
-    paths = sorted({posixpath.normpath(posixpath.join(cwd, each)) for each in files if each})
+    paths = sorted({posixpath.normpath(posixpath.join(cwd, each)) for each in log_files(found.options, requests=True)})
     if not paths:
         return None
     return _lines(

@@ -2,7 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 
-from uwsgi_autopilot.uwsgi.ini import BUFFER_SIZE, application_lines, line_of_a_person, literal
+from uwsgi_autopilot.uwsgi.ini import (
+    BUFFER_SIZE,
+    application_lines,
+    ini_text,
+    line_of_a_person,
+    literal,
+    without_theirs,
+)
 
 # What only a master carries out. Without one uWSGI ends in 20 ms instead of a second (measured), at every save.
 _OF_A_MASTER = ("mule", "farm", "spooler", "cron", "unique-cron", "legion-cron", "harakiri", "attach-daemon", "smart-")
@@ -20,7 +27,6 @@ _DEFAULTS = (
     ("catch-exceptions", "true"),  # the traceback is on the page too: without, the connection is closed unanswered
     ("log-format", "%(method) %(uri) %(status) in %(msecs) ms"),
 )
-_ALIASES = {"logformat": "log-format"}
 
 
 def development_ini(
@@ -41,10 +47,6 @@ def development_ini(
     if any(name.startswith(_OF_A_MASTER) for name, _ in options):
         lines += [("master", "true"), ("no-orphans", "true")]
     lines += [("static-map", literal(f"{path.rstrip('/')}={directory}")) for path, directory in static]
-    theirs = {_ALIASES.get(name, name) for name, _ in options}
-    lines += [(name, value) for name, value in _DEFAULTS if name not in theirs]
+    lines += without_theirs(_DEFAULTS, options)
     lines += [line_of_a_person(name, value) for name, value in options]
-    for name, value in lines:
-        if any(character in value for character in "\n\r\0"):
-            raise ValueError(f"{name}: a value in an ini file cannot hold a line break, found {value!r}")
-    return "[uwsgi]\n" + "".join(f"{name} = {value}\n" for name, value in lines)
+    return ini_text(lines)

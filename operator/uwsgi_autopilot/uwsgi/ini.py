@@ -90,16 +90,11 @@ _DEFAULTS: tuple[tuple[str, str], ...] = (
     ("log-5xx", "true"),
     ("auto-procname", "true"),
 )
-# Of them, for a configuration that is a person's own: what keeps it as it was while the shape changes, and what lets
-# nginx, where it is the router, hand over whatever uWSGI's own router would.
-_LEAST_DEFAULTS: tuple[tuple[str, str], ...] = (
-    ("enable-threads", "true"),  # they had it as long as they had threads
-    ("max-fd", str(MAX_FD)),
-    ("buffer-size", str(BUFFER_SIZE)),
-    ("max-vars", "512"),
-    ("post-buffering", "32768"),
-    ("reload-os-env", "true"),
-)
+# Of them, for a configuration that is a person's own: what keeps it as it was while the shape changes (threads of their
+# own ran as long as they had `threads`), and what lets nginx, where it is the router, hand over whatever uWSGI's own
+# router would.
+_LEAST = frozenset({"enable-threads", "max-fd", "buffer-size", "max-vars", "post-buffering", "reload-os-env"})
+_LEAST_DEFAULTS = tuple(each for each in _DEFAULTS if each[0] in _LEAST)
 # Of ours, what breaks together with options of theirs: it gives way.
 _GIVES_WAY = {
     # A segmentation fault at the start: the first application is loaded where the hooks were not set up (2.0.30).
@@ -113,6 +108,7 @@ _ALIASES = {
     "b": "buffer-size",
     "v": "max-vars",
     "L": "disable-logging",
+    "logformat": "log-format",
     # With async modes of forking: the one replaces the other, both together break Python 3.13.
     "py-call-osafterfork": "py-call-uwsgi-fork-hooks",
 }
@@ -176,38 +172,52 @@ def generation_ini(
         lines += [("cheaper", "1"), ("cheaper-algo", "manual"), ("cheaper-initial", str(shape.processes))]
     if atexit_shim is not None:
         lines += [("skip-atexit-teardown", "true"), ("shared-pyimport", literal(atexit_shim))]
-    theirs = {_ALIASES.get(name, name) for name, _ in config.options}
     # A parked worker with threads may linger until its next request; it is killed this long after it was told to go,
     # even with a request in service. So never below the longest request that we promise to wait for.
     ours = _DEFAULTS if config.module is not None else _LEAST_DEFAULTS
-    defaults = (*ours, ("worker-reload-mercy", str(math.ceil(config.request_seconds))))
-    lines += [
-        (name, value) for name, value in defaults if name not in theirs and not _GIVES_WAY.get(name, _NONE) & theirs
-    ]
+    mercy = ("worker-reload-mercy", str(math.ceil(config.request_seconds)))
+    lines += without_theirs((*ours, mercy), config.options)
     their_line = line_of_a_person if config.module is not None else _resolved_line
     lines += [their_line(name, value) for name, value in config.options]
+    return ini_text(lines)
+
+
+def without_theirs(
+    defaults: Iterable[tuple[str, str]], options: Iterable[tuple[str, str | None]]
+) -> list[tuple[str, str]]:
+    """Those of our defaults that no option of a person replaces or breaks together with."""
+    theirs = {_ALIASES.get(name, name) for name, _ in options}
+    return [
+        (name, value) for name, value in defaults if name not in theirs and not _GIVES_WAY.get(name, _NONE) & theirs
+    ]
+
+
+def ini_text(lines: Iterable[tuple[str, str]]) -> str:
+    """Raises ValueError: a value that cannot stand on one line."""
+    text = ["[uwsgi]"]
     for name, value in lines:
         if any(character in value for character in "\n\r\0"):
             raise ValueError(f"{name}: a value in an ini file cannot hold a line break, found {value!r}")
-    return "[uwsgi]\n" + "".join(f"{name} = {value}\n" for name, value in lines)
+        text.append(f"{name} = {value}")
+    return "\n".join([*text, ""])
 
 
 def most_workers(config: AgentConfig) -> int:
     """The highest ceiling that the descriptors allow: uWSGI does not start with more workers than fit into max-fd."""
-    limit = MAX_FD
-    for name, value in config.options:
-        if name == "max-fd" and value is not None and value.strip().isdecimal():
-            limit = int(value)
-    return max(1, (limit - _FD_RESERVE) // _FD_PER_WORKER)
+    return max(1, (_number(config.options, "max-fd", MAX_FD) - _FD_RESERVE) // _FD_PER_WORKER)
 
 
 def buffer_size(options: Iterable[tuple[str, str | None]]) -> int:
-    """Bytes of all headers together that uWSGI takes with these options of a person: of several the last counts."""
-    size = BUFFER_SIZE
+    """Bytes of all headers together that uWSGI takes with these options of a person."""
+    return _number(options, "buffer-size", BUFFER_SIZE)
+
+
+def _number(options: Iterable[tuple[str, str | None]], wanted: str, default: int) -> int:
+    """Of several the last counts."""
     for name, value in options:
-        if name == "buffer-size" and value is not None and value.strip().isdecimal():
-            size = int(value)
-    return size
+        if name == wanted and value is not None and value.strip().isdecimal():
+            default = int(value)
+    return default
 
 
 def application_lines(module: str, *, file: bool) -> list[tuple[str, str]]:
