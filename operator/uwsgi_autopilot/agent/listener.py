@@ -42,14 +42,14 @@ def bind(
 
     mode, owner: of a path; None: as the umask has it, ours.
     """
-    host, port = tcp_address(address)
-    family = socket.AF_UNIX if not port else socket.AF_INET6 if ":" in host else socket.AF_INET
+    tcp = tcp_address(address)
+    family = socket.AF_UNIX if tcp is None else socket.AF_INET6 if ":" in tcp[0] else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if port:
+        if tcp is not None:
             # A restarted container finds its predecessor's connections on the port, in TIME_WAIT.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((host, port))
+            listener.bind(tcp)
         else:
             Path(address).unlink(missing_ok=True)
             # Under its final name and never renamed: where diagnostics cannot match the file, they match the name.

@@ -199,7 +199,7 @@ def _socket(value: str, folder: str) -> str:
             f"socket = {value}: expected a path or an address such as 127.0.0.1:3031; an inherited, shared or abstract "
             "socket cannot be taken over"
         )
-    return value if tcp_address(value)[1] else _below(folder, value)
+    return value if tcp_address(value) else _below(folder, value)
 
 
 def _mode(value: str | None) -> int | None:

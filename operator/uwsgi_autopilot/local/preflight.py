@@ -43,10 +43,9 @@ def check_addresses(found: Takeover) -> None:
     """Raises NotServing."""
     for option, addresses in (("http", found.http), ("socket", found.sockets), ("stats", found.stats)):
         for address in addresses:
-            host, port = tcp_address(address)
-            if port:
+            if tcp := tcp_address(address):
                 what, remedy = f"{option} = {address}", "Stop what listens there, or configure another address"
-                bound(host, port, what=what, remedy=remedy).close()
+                bound(*tcp, what=what, remedy=remedy).close()
             elif address.startswith("/"):
                 _check_path(option, address)
 

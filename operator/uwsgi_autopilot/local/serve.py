@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
-from uwsgi_autopilot.api.address import host_and_port, reached_at
+from uwsgi_autopilot.api.address import reached_at, reached_text
 from uwsgi_autopilot.api.agentconfig import AGENT_PORT
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.takeover import ConfigurationError, Takeover, take_over
@@ -91,7 +91,7 @@ class Serving:
         self._manager = Manager()
 
     def run(self, options: Options, view: View) -> int:
-        host, port = reached_at(self.found.http[0]) if self.found.http else ("", 0)
+        host, port = (reached_at(self.found.http[0]) if self.found.http else None) or ("", 0)
         session = Session(
             self.app,
             folder=Path(self.cwd),
@@ -201,7 +201,7 @@ def _nginx(router: str, found: Takeover) -> str | None:
 
 
 def _where(found: Takeover) -> str:
-    urls = [each if each.startswith("/") else f"http://{host_and_port(*reached_at(each))}" for each in found.http]
+    urls = [each if each.startswith("/") else f"http://{reached_text(each)}" for each in found.http]
     return ", ".join([*urls, *(f"socket {each}" for each in found.sockets)])
 
 

@@ -82,7 +82,7 @@ def files_of(
         stats=found.stats,
         stats_http=found.stats_http,
         no_swap=found.no_swap,
-        nginx_port=tcp_address(found.http[0])[1] or None if found.http and nginx else None,
+        nginx_port=tcp[1] if nginx and (tcp := tcp_address(found.http[0])) else None,
         drain_until_quiet=bool(found.http) and nginx and not found.sockets,
         log_socket=log_socket or (where.log_socket if found.http and nginx else None),
         request_seconds=found.request_seconds + REQUEST_MARGIN_SECONDS,

@@ -6,7 +6,7 @@ import posixpath
 import re
 from dataclasses import dataclass
 
-from uwsgi_autopilot.api.address import host_and_port, reached_at
+from uwsgi_autopilot.api.address import reached_text
 from uwsgi_autopilot.api.takeover import Takeover
 from uwsgi_autopilot.uwsgi.logfiles import log_files
 
@@ -86,7 +86,7 @@ def server_block(found: Takeover, place: Place) -> str:
     timeout = f"{math.ceil(found.answer_seconds)}s"
     if found.sockets:
         address = found.sockets[0]
-        target = f"unix:{address}" if address.startswith("/") else _tcp(address)
+        target = f"unix:{address}" if address.startswith("/") else reached_text(address)
         passing = [
             "include uwsgi_params;",
             "# nginx has read the whole body and says its length: with both headers some frameworks see none.",
@@ -102,7 +102,7 @@ def server_block(found: Takeover, place: Place) -> str:
         ]
     else:
         passing = [
-            f"proxy_pass http://{_tcp(found.http[0])};",
+            f"proxy_pass http://{reached_text(found.http[0])};",
             "proxy_http_version 1.1;",
             "proxy_set_header Host $http_host;",
             "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
@@ -156,10 +156,6 @@ def logrotate(found: Takeover, cwd: str) -> str | None:
         "    copytruncate",
         "}",
     )
-
-
-def _tcp(address: str) -> str:
-    return host_and_port(*reached_at(address))
 
 
 def _any_below(found: Takeover, place: Place, *folders: str) -> bool:

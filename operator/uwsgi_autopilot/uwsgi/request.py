@@ -60,9 +60,8 @@ def ask(address: str, path: str, host: str, timeout_s: float) -> int | NoAnswer:
 
 
 def _connected(address: str, timeout_s: float) -> socket.socket:
-    host, port = reached_at(address)
-    if port:
-        return socket.create_connection((host, port), timeout_s)
+    if tcp := reached_at(address):
+        return socket.create_connection(tcp, timeout_s)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.settimeout(timeout_s)

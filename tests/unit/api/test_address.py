@@ -2,7 +2,7 @@
 
 import pytest
 
-from uwsgi_autopilot.api.address import host_and_port, reached_at, tcp_address
+from uwsgi_autopilot.api.address import reached_at, reached_text, tcp_address
 
 
 @pytest.mark.parametrize(
@@ -12,15 +12,17 @@ from uwsgi_autopilot.api.address import host_and_port, reached_at, tcp_address
         ("*:8080", ("0.0.0.0", 8080), "127.0.0.1:8080"),
         ("0.0.0.0:8080", ("0.0.0.0", 8080), "127.0.0.1:8080"),
         ("127.0.0.1:3031", ("127.0.0.1", 3031), "127.0.0.1:3031"),
+        ("127.0.0.1:0", ("127.0.0.1", 0), "127.0.0.1:0"),
         ("shop.local:3031", ("shop.local", 3031), "shop.local:3031"),
         ("[::1]:3031", ("::1", 3031), "[::1]:3031"),
     ],
 )
 def test_tcp(address: str, bound: tuple[str, int], reached: str) -> None:
     assert tcp_address(address) == bound
-    assert host_and_port(*reached_at(address)) == reached
+    assert reached_text(address) == reached
 
 
 @pytest.mark.parametrize("path", ["/run/app.sock", "/run/app:3031", "app.sock", "app:sock"])
 def test_a_path_has_no_port(path: str) -> None:
-    assert tcp_address(path) == reached_at(path) == ("", 0)
+    assert tcp_address(path) is reached_at(path) is None
+    assert reached_text(path) == path

@@ -17,11 +17,11 @@ class SocketLoad(Collector):
 
     def __init__(self, addresses: Sequence[str]) -> None:
         """`addresses`: paths and "host:port" of all listening sockets; what they hold is added up."""
-        self.addresses = tuple((address, tcp_address(address)[1]) for address in addresses)
+        self.addresses = tuple((address, tcp_address(address)) for address in addresses)
         self.queue: int | None = None
         self.in_service: int | None = None
         self._diagnostics = _open(SocketDiagnostics)
-        self._tcp = _open(TcpDiagnostics) if any(port for _, port in self.addresses) else None
+        self._tcp = _open(TcpDiagnostics) if any(tcp for _, tcp in self.addresses) else None
         self._queues: list[int] = []
         self._busies: list[int] = []
 
@@ -57,7 +57,7 @@ class SocketLoad(Collector):
         return found
 
     def _load(self) -> UnixSocketLoad | None:
-        loads = [self._port(port) if port else self._path(address) for address, port in self.addresses]
+        loads = [self._path(address) if tcp is None else self._port(tcp[1]) for address, tcp in self.addresses]
         seen = [each for each in loads if each is not None]
         if not seen:
             return None
