@@ -48,7 +48,7 @@ class Generations:
         self._failures = 0
         self._next_start = 0.0
         self._told: str | None = None
-        self._renewal_asked = False
+        self._reload_asked = False
 
     @property
     def idle(self) -> bool:
@@ -80,15 +80,15 @@ class Generations:
             if self.no_swap is None or not self.retiring:
                 self._start_again(now)
         elif len(self.retiring) < MAX_RETIRING:
-            if self._renewal_asked:
-                self._renew(self.serving, now)
+            if self._reload_asked:
+                self._reload(self.serving, now)
             elif self.follower.target != self.serving.shape:
                 self._begin(self.serving, now)
 
-    def renew(self) -> None:
-        """Load the application anew, with the target's shape. If it does not start, what serves goes on, except where
-        there may be no second generation."""
-        self._renewal_asked = True
+    def reload(self) -> None:
+        """Reload the application, with the target's shape. If the new code does not start, the old code keeps serving,
+        except where there may be no second generation."""
+        self._reload_asked = True
 
     def stop_all(self, now: float, *, gracefully: bool) -> None:
         """Stop serving; call `step_stopping` until that is done."""
@@ -124,11 +124,11 @@ class Generations:
         else:
             self._start(change, now)
 
-    def _renew(self, serving: Generation, now: float) -> None:
-        self._renewal_asked = False
+    def _reload(self, serving: Generation, now: float) -> None:
+        self._reload_asked = False
         if self.no_swap is not None:
             # New requests wait in the socket's queue, as they do during uWSGI's own reload.
-            log("info", f"the application is loaded anew once the old generation has ended: {self.no_swap}")
+            log("info", f"the application is reloaded once the old generation has ended: {self.no_swap}")
             serving.retire(now)
             self.retiring.append(serving)
             self.serving, self._next_start = None, now
@@ -138,7 +138,7 @@ class Generations:
         if self._fits(change, now):
             self._start(change, now)
         else:
-            log("warning", "there is not enough memory for a second generation: the code is not loaded anew")
+            log("warning", "the code was not reloaded: there is not enough memory for a second generation")
 
     def _start_again(self, now: float) -> None:
         """Start what served last (its death is the first failure); if that does not start, alternate with the
@@ -255,7 +255,7 @@ class Generations:
         if change.version is not None:
             self._give_up(change, RefusalReason.START_FAILED, message, now)
         elif self.serving is not None:
-            log("error", f"the application could not be loaded anew, so what serves goes on: {message}")
+            log("error", f"the reload failed, so the old code keeps serving: {message}")
         elif message != self._told:
             self._told = message  # once: it may go on for hours
             log("warning", f"{change.to}, which used to serve, does not start any more: {message}")

@@ -101,7 +101,7 @@ class Agent:
     def _follow_and_change(self, now: float) -> None:
         if self.hung_up:
             self.hung_up = False
-            self._load_anew()
+            self._reload()
         self._parts["following"].run(now, self.follower.poll, now)
         self._parts["changing"].run(now, self.generations.step, now)
         self._parts["looking"].run(now, self._look, now)
@@ -175,15 +175,15 @@ class Agent:
     def _on_hangup(self, signum: int, frame: Any) -> None:
         self.hung_up = True
 
-    def _load_anew(self) -> None:
+    def _reload(self) -> None:
         """A new generation of the same shape, with what the configuration says now about options and environment."""
         try:
             now = at_home(read_agent_config(self.path), os.environ, sys.executable)
         except (OSError, ValueError, TypeError, KeyError) as error:
-            log("error", f"{self.path} cannot be used, so nothing is loaded anew: {error}")
+            log("error", f"{self.path} cannot be used, so nothing is reloaded: {error}")
             return
         self.server.config = replace(self.config, options=now.options, env=now.env)
-        self.generations.renew()
+        self.generations.reload()
 
     def _end_now(self) -> int:
         self.generations.stop_all(time.monotonic(), gracefully=False)

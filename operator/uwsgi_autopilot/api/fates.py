@@ -54,7 +54,7 @@ TABLE: tuple[Row, ...] = (
         "the same address through every change, answered by the generation that serves"),
     Row(Fate.TAKEN_OVER, ("master-fifo",), "each generation has one of its own; signals to the autopilot replace it"),
     Row(Fate.TAKEN_OVER, ("die-on-term", "exit-on-reload", "honour-stdin"),
-        "SIGTERM and SIGINT end the autopilot after the requests in service, SIGHUP loads the code anew"),
+        "SIGTERM and SIGINT end the autopilot after the requests in service, SIGHUP reloads the code"),
     Row(Fate.TAKEN_OVER, ("vacuum",), "sockets and pid files are removed at the end"),
     Row(Fate.TAKEN_OVER, ("pidfile", "pidfile2", "safe-pidfile", "safe-pidfile2"),
         "holds the autopilot's own process id"),

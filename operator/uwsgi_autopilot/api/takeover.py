@@ -103,7 +103,7 @@ def take_over(options: Iterable[tuple[str, str]], *, known: frozenset[str], cwd:
         notes.append(f"cheaper: the autopilot itself runs {least} to {processes} processes, as the load needs them")
     no_swap = why_no_swap(kept)
     if no_swap:
-        notes.append(f"{no_swap}: only the number of processes is tuned, and code is loaded anew by uWSGI's own reload")
+        notes.append(f"{no_swap}: only the number of processes is tuned, and a reload ends the old generation first")
     mercy = given.number("worker-reload-mercy", "reload-mercy") or 0
     answer = float(given.number("http-timeout") or ANSWER_SECONDS)
     http = given.every("http", "httprouter", "http-socket", "http11-socket")

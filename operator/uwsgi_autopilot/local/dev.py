@@ -4,7 +4,7 @@
                         └──────► ended by itself ──► we answer each request with 500 and what it printed ──► saved
 
 uWSGI's own py-autoreload is not used: it looks at modules that were imported, so it never sees that one with a mistake
-is mended, and the prebuilt pyuwsgi does not find itself again when it starts itself anew.
+is mended, and the prebuilt pyuwsgi does not find itself when it re-executes.
 """
 
 import select

@@ -5,7 +5,7 @@ from uwsgi_autopilot.local.session import Session
 
 STATUS_SECONDS = 5.0
 # Of a reload: how long it is kept waiting for a generation that does not start.
-RENEWAL_SECONDS = 60.0
+RELOAD_SECONDS = 60.0
 
 
 class Pace:
@@ -36,24 +36,24 @@ class Manager:
         self._manager = ServiceManager()
         self._watchdog = Pace((self._manager.watchdog_seconds or 0) / 3)
         self._status = Pace(STATUS_SECONDS)
-        self._renewal: tuple[int | None, float] | None = None  # the generation that goes, and until when we wait
+        self._reload: tuple[int | None, float] | None = None  # the generation that goes, and until when we wait
 
     def step(self, session: Session, now: float) -> None:
         """Call it first when the application answers, then ten times a second."""
         if self._watchdog.due(now):
             self._manager.alive()
-        if self._renewal is not None:
-            (before, until), state = self._renewal, session.state
+        if self._reload is not None:
+            (before, until), state = self._reload, session.state
             if now < until and (state is None or state.change is not None or state.generation == before):
                 return
-            self._renewal, self._status = None, Pace(STATUS_SECONDS)
+            self._reload, self._status = None, Pace(STATUS_SECONDS)
         if self._status.due(now):
             self._manager.ready(status_line(session))
 
-    def renewing(self, session: Session, now: float) -> None:
+    def reloading(self, session: Session, now: float) -> None:
         """Shown as `reloading` until another generation serves; from systemd 253 on `systemctl reload` waits for it."""
         self._manager.reloading()
-        self._renewal = (session.state.generation if session.state else None, now + RENEWAL_SECONDS)
+        self._reload = (session.state.generation if session.state else None, now + RELOAD_SECONDS)
 
     def stopping(self) -> None:
         self._manager.stopping()

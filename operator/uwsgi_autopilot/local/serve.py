@@ -137,9 +137,9 @@ class Serving:
             self._next_look = now + LOOK_SECONDS
             why = self._touched.step(now)
         if why is not None:
-            self._load_anew(session, view, why)
+            self._reload(session, view, why)
 
-    def _load_anew(self, session: Session, view: View, why: str) -> None:
+    def _reload(self, session: Session, view: View, why: str) -> None:
         """Code, and those options that a new generation reads. The configuration that serves stays when the new one
         cannot be used."""
         try:
@@ -148,14 +148,14 @@ class Serving:
                 self.found, options=(), notes=()
             )
             if not owned:
-                view.say(f"{why}: addresses, users and bounds are read at a restart only; the rest is used now")
+                view.say(f"{why}: changed addresses, users and bounds take effect after a restart")
             self.found = replace(self.found, options=fresh.options)
             session.write_agent_config(self._files(session.run))
         except (UsageError, NotServing, OSError) as error:
-            view.say(f"{why}: nothing is loaded anew: {error}")
+            view.say(f"{why}: nothing is reloaded: {error}")
             return
-        self._manager.renewing(session, time.monotonic())
-        session.load_anew()
+        self._manager.reloading(session, time.monotonic())
+        session.reload()
         view.say(f"{why}: a new generation of uWSGI loads the application; the old one finishes its requests")
 
     def _write_pidfiles(self) -> None:

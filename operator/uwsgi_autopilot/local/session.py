@@ -138,8 +138,8 @@ class Session:
         except OSError:
             return False
 
-    def load_anew(self) -> None:
-        """Have the agent read its configuration again and replace the generation that serves."""
+    def reload(self) -> None:
+        """Have the agent read its configuration again and start a new generation with it."""
         with suppress(ProcessLookupError):
             self.children["agent"].send_signal(signal.SIGHUP)
 

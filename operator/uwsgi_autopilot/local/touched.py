@@ -1,4 +1,4 @@
-"""Files whose change means that the application is to be loaded anew: touch-reload and py-autoreload of uWSGI."""
+"""Files whose change reloads the application: touch-reload and py-autoreload of uWSGI."""
 
 import os
 from collections.abc import Iterator

@@ -361,30 +361,30 @@ def test_not_more_than_a_few_old_ones_finish_at_once(world):
     assert world.server.shapes[-1] == "4x8"
 
 
-# --- (e) the application anew, and where there may be one generation only
+# --- (e) a reload, and where there may be one generation only
 
 
-def test_a_renewal_is_a_swap_to_the_same_shape(world):
+def test_a_reload_is_a_swap_to_the_same_shape(world):
     old = world.serving
-    world.generations.renew()
+    world.generations.reload()
     world.run()
     assert world.server.shapes == ["4x4", "4x4"]
     assert (old.told[-1], world.serving.told) == ("retire", ["takes over"])
 
 
-def test_a_renewal_that_does_not_start_leaves_what_serves(world, told):
+def test_a_reload_that_does_not_start_leaves_what_serves(world, told):
     old = world.serving
     world.server.broken.add(Shape(4, 4))
-    world.generations.renew()
+    world.generations.reload()
     world.run(5.0)
     assert world.serving is old
     assert world.server.shapes == ["4x4", "4x4"], "once"
-    assert "could not be loaded anew, so what serves goes on: the new generation ended with status 1" in told()
+    assert "the reload failed, so the old code keeps serving: the new generation ended with status 1" in told()
 
 
-def test_a_renewal_without_room_for_a_second_generation_is_said(world, told):
+def test_a_reload_without_room_for_a_second_generation_is_said(world, told):
     world.use = MemoryUse(used=900, limit=1000, master=100, worker=200)
-    world.generations.renew()
+    world.generations.reload()
     world.run()
     assert world.server.shapes == ["4x4"]
     assert "not enough memory for a second generation" in told()
@@ -411,9 +411,9 @@ def test_alone_processes_are_resized_and_threads_refused(alone):
     assert "there can be no second one: cron = x would run twice" in alone.refused.message
 
 
-def test_alone_a_renewal_waits_for_the_end_of_the_old_one(alone):
+def test_alone_a_reload_waits_for_the_end_of_the_old_one(alone):
     old = alone.serving
-    alone.generations.renew()
+    alone.generations.reload()
     alone.run(3.0)
     assert (old.told[-1], alone.server.shapes) == ("retire", ["4x4"])
     old.running = False

@@ -42,7 +42,7 @@ def reload_ends_it(facts: Facts) -> Finding | None:
     used = next((name for name in _RELOADERS[:3] if asked.has(name)), None)
     return Finding(
         severity=Severity.DANGEROUS if used else Severity.WARNING,
-        finding=f"{used or 'SIGHUP'} ends this server: pyuwsgi cannot start itself anew",
+        finding=f"{used or 'SIGHUP'} ends this server: pyuwsgi cannot re-execute itself",
         reason=f"The uWSGI here is {facts.module}. A reload executes Python without the virtual environment that it is "
         "installed in, finds no pyuwsgi there and exits with status 1.",
         remedy="binary-path = PYTHON of the virtual environment, or install uwsgi in place of pyuwsgi",
@@ -134,8 +134,8 @@ def sigterm_reloads(facts: Facts) -> Finding | None:
     return Finding(
         severity=Severity.WARNING,
         finding="no die-on-term: SIGTERM reloads, it does not stop",
-        reason="systemd, docker stop and Kubernetes send SIGTERM. uWSGI kills the requests in flight, loads itself "
-        "anew and serves on, until SIGKILL ends it and what it serves by then.",
+        reason="systemd, docker stop and Kubernetes send SIGTERM. uWSGI kills the requests in flight, re-executes "
+        "itself and serves on, until SIGKILL ends it and what it serves by then.",
         remedy="hook-master-start = unix_signal:15 gracefully_kill_them_all (requests in flight end first), or "
         "die-on-term = true (they are cut off)",
         link=STOPPING,
