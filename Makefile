@@ -69,10 +69,7 @@ images:  ## build uwsgi-autopilot:dev (the operator) and uwsgi-autopilot-app:dev
 kind:
 	$(call need,kind,https://kind.sigs.k8s.io)
 	$(call need,kubectl,https://kubernetes.io/docs/tasks/tools/)
-	@kind get clusters 2>/dev/null | grep -qx $(CLUSTER) || kind create cluster --config kind-config.yaml --wait 2m
-	@# After a restart of docker the nodes may have got each other's addresses; such a cluster never comes back.
-	@for second in $$(seq 60); do kubectl --context kind-$(CLUSTER) get --raw /readyz --request-timeout=1s >/dev/null 2>&1 && exit 0; sleep 1; done; \
-		echo "make $@: the kind cluster $(CLUSTER) is there, but its API server has not answered for a minute. Remove it (kind delete cluster --name $(CLUSTER)) and run this again"; exit 1
+	@tests/e2e/kind-cluster.sh $(CLUSTER)
 
 .PHONY: cluster
 cluster: images kind  ## create or reuse a kind cluster with both images in it

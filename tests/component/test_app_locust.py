@@ -26,7 +26,9 @@ def answers(port: int) -> bool:
     return True
 
 
-def test_locust_visits_every_page_and_nothing_fails(uwsgi_programs, tmp_path, free_port, starting, until) -> None:
+@pytest.fixture
+def example(uwsgi_programs, tmp_path, free_port, starting, until) -> int:
+    """The port at which http.ini serves, by plain uWSGI."""
     port = free_port()
     shutil.copytree(APP, tmp_path / "app", ignore=shutil.ignore_patterns("__pycache__"))
     ini = tmp_path / "app" / "http.ini"
@@ -34,10 +36,14 @@ def test_locust_visits_every_page_and_nothing_fails(uwsgi_programs, tmp_path, fr
     program = uwsgi_programs[0]
     starting([str(program.path), "http.ini"], cwd=ini.parent, env=program.env, stderr=subprocess.DEVNULL)
     until(lambda: answers(port), "http.ini serves")
+    return port
+
+
+def test_locust_visits_every_page_and_nothing_fails(example, tmp_path) -> None:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "locust", "--locustfile", str(APP / "locustfile.py")),
-            *("--host", f"http://127.0.0.1:{port}", "--headless", "--users", "8", "--spawn-rate", "8"),
+            *("--host", f"http://127.0.0.1:{example}", "--headless", "--users", "8", "--spawn-rate", "8"),
             *("--run-time", "4s", "--csv", str(tmp_path / "out"), "--only-summary"),
         ],
         capture_output=True,
@@ -83,23 +89,17 @@ def test_a_thousand_users_as_the_page_says(uwsgi_programs, tmp_path, free_port, 
     assert (int(total["Failure Count"]), int(total["Request Count"]) > 500) == (0, True)
 
 
-def test_the_page_of_locust_starts_users(uwsgi_programs, tmp_path, free_port, starting, until) -> None:
+def test_the_page_of_locust_starts_users(example, tmp_path, free_port, starting, until) -> None:
     """As a browser does it: the form, and the figures that it then asks for."""
-    port, page = free_port(), free_port()
-    shutil.copytree(APP, tmp_path / "app", ignore=shutil.ignore_patterns("__pycache__"))
-    ini = tmp_path / "app" / "http.ini"
-    ini.write_text(ini.read_text().replace("http = :8080", f"http = 127.0.0.1:{port}"))
-    program = uwsgi_programs[0]
-    starting([str(program.path), "http.ini"], cwd=ini.parent, env=program.env, stderr=subprocess.DEVNULL)
-    until(lambda: answers(port), "http.ini serves")
+    page = free_port()
     command = [sys.executable, "-m", "locust", "-f", str(APP / "locustfile.py"), "--web-port", str(page)]
     starting(
-        [*command, "--host", f"http://127.0.0.1:{port}"], cwd=tmp_path, stderr=subprocess.DEVNULL,
+        [*command, "--host", f"http://127.0.0.1:{example}"], cwd=tmp_path, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     until(lambda: answers(page), "Locust's page is there")
     with urlopen(f"http://127.0.0.1:{page}/", timeout=20) as answer:
         assert b"Locust" in answer.read()
-    form = urlencode({"user_count": 8, "spawn_rate": 8, "host": f"http://127.0.0.1:{port}"}).encode()
+    form = urlencode({"user_count": 8, "spawn_rate": 8, "host": f"http://127.0.0.1:{example}"}).encode()
     with urlopen(f"http://127.0.0.1:{page}/swarm", data=form, timeout=20) as answer:
         assert json.load(answer)["success"]
 

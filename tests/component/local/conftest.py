@@ -44,4 +44,5 @@ def local(tmp_path: Path, short_directory: Path, free_port: Callable[[], int]) -
         if run.process.poll() is None:
             run.process.kill()
             run.process.wait()
+    for run in started:  # all share one TMPDIR, in which each looks for what is left
         wait_for(lambda run=run: not run.processes() and not run.files(), 40)
