@@ -121,11 +121,9 @@ def _http(site: NginxSite) -> list[str]:
         *_agents_log(site),
         *_access_log_format(site),
         "",
-        "# The same socket twice: a request that may be repeated is, when its worker was killed under it. Without",
-        "# max_fails=0 one failure would take the application away for 10 seconds.",
+        "# One server alone is never taken out of service, however often it fails.",
         "upstream autopilot_app {",
-        f"    server unix:{site.socket} max_fails=0;",
-        f"    server unix:{site.socket} max_fails=0;",
+        f"    server unix:{site.socket};",
         "}",
         *(["upstream autopilot_agent {", f"    server {site.agent};", "}"]),
         *_toward_uwsgi(site),
@@ -212,9 +210,9 @@ def _access_log(site: NginxSite) -> AccessLog:
 def _toward_uwsgi(site: NginxSite) -> list[str]:
     timeout = f"{site.spec.read_timeout_s}s"
     return [
-        # `timeout` here would repeat slow requests on an application that is overloaded already.
-        "uwsgi_next_upstream error;",
-        "uwsgi_next_upstream_tries 2;",
+        # A request that reached the application runs once. `error` would repeat it when its worker dies: nginx does not
+        # tell that from a connection that was never made.
+        "uwsgi_next_upstream off;",
         # A session cookie of 4 KB is legal and does not fit into the default of one page: 502.
         "uwsgi_buffer_size 32k;",
         "uwsgi_buffers 8 32k;",
