@@ -1,6 +1,6 @@
 """One generation: an instance of the server, and where it is in its life.
 
-    STARTING ──accepts──► SERVING ──retire()──► RETIRING ──ended──► GONE
+    STARTING ──accepts──► SERVING ──retire()──► RETIRING ──ended──► GONE      (how long it may retire: _step_retiring)
        │ │                   └────────died─────────────────────────► ▲
        │ └─too slow: failure──────────► RETIRING                     │
        └───ended: failure────────────────────────────────────────────┘
@@ -11,8 +11,11 @@ All transitions are in `step` and the functions below it. A generation never dec
 
 from enum import Enum
 
-from uwsgi_autopilot.agent.server import Instance
+from uwsgi_autopilot.agent.log import log
+from uwsgi_autopilot.agent.server import Instance, Left
 from uwsgi_autopilot.api.shape import Shape
+
+LOOK_SECONDS = 1.0
 
 
 class State(str, Enum):
@@ -24,13 +27,20 @@ class State(str, Enum):
 
 class Generation:
     """shape: its threads, and as many workers as it was last told to run; `live_shape` counts the live ones. failure:
-    why it never served, one sentence; None: it did, or may yet. since: when it entered its state."""
+    why it never served, one sentence; None: it did, or may yet. since: when it entered its state. streams: it has been
+    retiring for longer than any request may be silent, and answers of it still move.
+
+    request_seconds: how long it may retire. stream_seconds: how long while answers move; None: no longer."""
 
     def __init__(
-        self, instance: Instance, number: int, shape: Shape, now: float, *, start_seconds: float, request_seconds: float
-    ) -> None:
+        self, instance: Instance, number: int, shape: Shape, now: float, *,
+        start_seconds: float, request_seconds: float, stream_seconds: float | None,
+    ) -> None:  # fmt: skip
         self.instance, self.number, self.shape = instance, number, shape
-        self.start_seconds, self.request_seconds = start_seconds, request_seconds
+        self.start_seconds, self.request_seconds, self.stream_seconds = start_seconds, request_seconds, stream_seconds
+        self.streams = False
+        self._looked_at = self._moved_at = self._held_at = 0.0
+        self._held_with = 0  # requests that were waited for; 0: it cannot be seen when nginx lets go
         self.state = State.STARTING
         self.since = self.started_at = now
         self.failure: str | None = None
@@ -63,10 +73,7 @@ class Generation:
                 self.failure = f"the new generation {self.instance.ending()} before it accepted requests: {output}"
                 self._end(now)
         elif self.state is State.RETIRING and alive:
-            if now - self.since > self.request_seconds:
-                self.instance.kill()
-            else:
-                self.instance.step_retiring(now)
+            self._step_retiring(now)
         elif self.state is not State.GONE and not alive:
             self._end(now)
 
@@ -77,6 +84,46 @@ class Generation:
         elif self.state is State.STARTING:
             self._enter(State.RETIRING, now)
             self.instance.discard(now)
+
+    def _step_retiring(self, now: float) -> None:
+        """Its requests finish, within `request_seconds`; beyond that as long as answers move, within `stream_seconds`.
+
+        What is left then is cut so that its client sees an error. When a process is killed its connection just ends,
+        and in the uwsgi protocol that is how an answer without a Content-Length is complete: nginx would end it well,
+        and half a file would look like all of it. So the processes are held, nginx waits for its read timeout (which is
+        less than `request_seconds`) and breaks the answer off, and then they are killed.
+        """
+        if not self._held_at:
+            self.instance.step_retiring(now)
+        if now - self._looked_at < LOOK_SECONDS:
+            return
+        left, self._looked_at = self.instance.left(), now
+        if left.moves:
+            self._moved_at = now
+        if self._held_at:
+            let_go = self._held_with and not left.waited_for
+            if let_go or now - self._held_at > self.request_seconds:
+                self.instance.kill()
+            return
+        seconds = now - self.since
+        if seconds > self.request_seconds:
+            self._step_streaming(left, seconds, now)
+
+    def _step_streaming(self, left: Left, seconds: float, now: float) -> None:
+        moves = now - self._moved_at <= self.request_seconds
+        if self.stream_seconds is not None and moves and seconds <= self.stream_seconds:
+            if not self.streams:
+                self.streams = True
+                log("info", f"generation {self.number} goes on: answers still move", requests=left.in_service)
+            return
+        count = max(left.in_service, left.waited_for)
+        what = f"generation {self.number} has been finishing for {seconds:.0f} s: {count} requests are cut off"
+        log("warning", what, waited_for=left.waited_for)
+        if self.stream_seconds is not None and moves:
+            self._held_at, self._held_with = now, left.waited_for
+            self.instance.hold()
+        else:
+            self.instance.kill()
 
     def _end(self, now: float) -> None:
         # A master that ends gracefully takes its workers along; after a kill, make sure.

@@ -32,10 +32,10 @@ class Generations:
 
     def __init__(
         self, server: Server, follower: Follower, memory: Callable[[], MemoryUse | None], *,
-        start_seconds: float, request_seconds: float, no_swap: str | None = None,
+        start_seconds: float, request_seconds: float, stream_seconds: float, no_swap: str | None = None,
     ) -> None:  # fmt: skip
         self.server, self.follower, self.memory = server, follower, memory
-        self.start_seconds, self.request_seconds = start_seconds, request_seconds
+        self.start_seconds, self.request_seconds, self.stream_seconds = start_seconds, request_seconds, stream_seconds
         self.no_swap = no_swap
         self.serving: Generation | None = None
         self.retiring: list[Generation] = []
@@ -52,7 +52,12 @@ class Generations:
 
     @property
     def idle(self) -> bool:
-        return self.change is None and not self.retiring and self.serving is not None
+        """Nothing changes; an old generation that goes on with a long answer is no change."""
+        return self.change is None and not self._leaving and self.serving is not None
+
+    @property
+    def _leaving(self) -> list[Generation]:
+        return [each for each in self.retiring if not each.streams]
 
     @property
     def shape(self) -> Shape | None:
@@ -67,8 +72,8 @@ class Generations:
         """For the state."""
         if self.change is not None:
             return ChangeProgress(kind=self.change.kind.value, to=self.change.to, seconds=now - self.change.since)
-        if self.retiring:
-            since = min(each.since for each in self.retiring)
+        if self._leaving:
+            since = min(each.since for each in self._leaving)
             return ChangeProgress(kind="retire", to=self.follower.target, seconds=now - since)
         return None
 
@@ -160,6 +165,8 @@ class Generations:
         change.generation = Generation(
             instance, self._last_number, change.to, now,
             start_seconds=self.start_seconds, request_seconds=self.request_seconds,
+            # Where no generation may replace another, nothing serves until this one is gone.
+            stream_seconds=self.stream_seconds if self.no_swap is None else None,
         )  # fmt: skip
         self.change = change
         log("info", f"generation {self._last_number} starts", shape=change.to)
@@ -289,5 +296,6 @@ class Generations:
                 )
             elif each in self.retiring:
                 self.retiring.remove(each)
-                self.last_change_at = now
+                if not each.streams:
+                    self.last_change_at = now
                 log("info", f"generation {each.number} is gone")

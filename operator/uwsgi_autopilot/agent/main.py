@@ -56,6 +56,7 @@ class Agent:
             self.observer.memory.use,
             start_seconds=config.start_seconds,
             request_seconds=config.request_seconds,
+            stream_seconds=config.stream_seconds,
             no_swap=config.no_swap,
         )
         self.health = Health(config)

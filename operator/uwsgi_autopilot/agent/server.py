@@ -32,6 +32,20 @@ class WorkerStats:
     oldest_start: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What is left of an instance that was told to finish. in_service: requests, as last reported. waited_for: those
+    whose client still waits, as far as that can be seen. wrote: a byte of an answer has moved since the last look."""
+
+    in_service: int
+    waited_for: int
+    wrote: bool
+
+    @property
+    def moves(self) -> bool:
+        return self.wrote or self.waited_for > 0
+
+
 class Outcome(str, Enum):
     """How a resize ended."""
 
@@ -92,6 +106,12 @@ class Instance(Protocol):
 
     def step_retiring(self, now: float) -> None:
         """Call often after `retire`, while it is alive."""
+
+    def left(self) -> Left:
+        """At most once a second, after `retire`, while it is alive."""
+
+    def hold(self) -> None:
+        """Stop it where it is: nothing moves any more, and no connection is closed. Only `kill` may follow."""
 
     def discard(self, now: float) -> None:
         """End one that never served; if it may have accepted requests, it retires instead."""

@@ -20,13 +20,15 @@ from uwsgi_autopilot.agent.log import log
 from uwsgi_autopilot.agent.logtail import LogTail, ended_while_loading, not_an_exception, traceback_tail
 from uwsgi_autopilot.agent.ownlog import OwnLogs
 from uwsgi_autopilot.agent.relay import OUT, relay_to
-from uwsgi_autopilot.agent.server import WorkerStats
+from uwsgi_autopilot.agent.server import Left, WorkerStats
 from uwsgi_autopilot.agent.statsreader import Reading, StatsReader
 from uwsgi_autopilot.agent.uwsgiresize import FifoResize
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.kernel.process import parent_of
+from uwsgi_autopilot.kernel.process import children_of, parent_of
 from uwsgi_autopilot.kernel.spawn import clean_environment, kill_group, spawn
+from uwsgi_autopilot.kernel.waiting import waited_for
+from uwsgi_autopilot.kernel.writing import Writing
 from uwsgi_autopilot.uwsgi.fifo import MasterFifo
 from uwsgi_autopilot.uwsgi.ini import ATEXIT_SHIM, ATEXIT_SHIM_NAME, generation_ini, most_workers
 from uwsgi_autopilot.uwsgi.loading import names_a_file, no_callable
@@ -75,6 +77,7 @@ class UwsgiInstance:
         self._process, output = _start(config, self._ini, listener_fds)
         self._log = LogTail(output, relay_to(OUT))
         self.reader = StatsReader(str(self._stats_path))
+        self._writing = Writing()
         self._quits = False
         self._retired_at = self._paused_at = 0.0
         self._hung_up: set[int] = set()
@@ -169,6 +172,18 @@ class UwsgiInstance:
             self._paused_at = now
         self.reader.ask()
         self.fifo.poke()
+
+    def left(self) -> Left:
+        self.reader.ask()
+        pids = children_of(self.pid)
+        return Left(
+            in_service=sum(worker.in_service for worker in self.workers),
+            waited_for=waited_for(pids, (self.config.socket, *self.config.more_sockets)),
+            wrote=self._writing.grew(dict.fromkeys(pids, self.started_with.threads)),
+        )
+
+    def hold(self) -> None:
+        kill_group(self.pid, signal.SIGSTOP)
 
     def discard(self, now: float) -> None:
         """If nobody reads its FIFO, or it has never answered, it has not come far enough to hold a request."""

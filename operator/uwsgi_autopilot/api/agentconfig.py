@@ -37,7 +37,8 @@ class AgentConfig:
     drain_seconds: the agent's own deadline after SIGTERM. drain_until_quiet: serve until nobody sends any more; False:
     who sends will not stop by itself, so unix sockets are removed first, and at a TCP port the queue is not waited for.
     start_seconds: a generation that does not accept requests by then is given up.
-    request_seconds: the longest request to wait for when a generation retires.
+    request_seconds: the longest request to wait for when a generation retires. stream_seconds: the same for answers of
+    which something still moves.
     record: a file to which each uWSGI's pid and start time are appended before it runs; None: nobody reads it.
     hang_seconds: an application without a sign of life for this long is no longer ready.
     """
@@ -77,6 +78,7 @@ class AgentConfig:
     cores: float | None = None
     start_seconds: float = 300.0
     request_seconds: float = 75.0
+    stream_seconds: float = 600.0
     hang_seconds: float = 60.0
     drain_seconds: float = 85.0
     drain_until_quiet: bool = True

@@ -185,12 +185,12 @@ def tcp_port_owner(port: int) -> tuple[int, str] | None:
         return None
     wanted = {f"socket:[{inode}]" for inode in inodes}
     for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdigit()):
-        if any(link in wanted for link in _descriptor_links(pid)):
+        if any(link in wanted for link in descriptor_links(pid)):
             return pid, command_of(pid) or ""
     return None
 
 
-def _descriptor_links(pid: int) -> Iterator[str]:
+def descriptor_links(pid: int) -> Iterator[str]:
     """Where the descriptors of a process lead; fewer if it ends in between, none if it is not ours to look at."""
     try:
         names = os.listdir(f"/proc/{pid}/fd")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from uwsgi_autopilot.kernel.process import children_of, start_ticks
-from uwsgi_autopilot.kernel.spawn import become_subreaper, clean_environment, path_with, spawn
+from uwsgi_autopilot.kernel.spawn import become_subreaper, clean_environment, kill_group, path_with, spawn
 from uwsgi_autopilot.local.janitor import Process, recorded
 from uwsgi_autopilot.local.outputlines import lines_of
 from uwsgi_autopilot.local.programs import Programs
@@ -193,6 +193,7 @@ class Children:
             if start_ticks(pid) == start:
                 with suppress(OSError):
                     os.kill(pid, signal.SIGINT)
+                    kill_group(pid, signal.SIGCONT)  # the agent may have held it to cut its answers off
 
     def _quit_orphans_of_nginx(self) -> None:
         """Workers whose master was killed still hold the port; SIGQUIT lets them finish and frees it at once."""

@@ -19,6 +19,9 @@ from uwsgi_autopilot.uwsgi.ini import buffer_size
 LEAST_HANG_SECONDS = 30.0
 # Beyond what nginx waits for an answer: a request that nginx has given up may still run.
 REQUEST_MARGIN_SECONDS = 15.0
+# How long an old generation goes on while answers of it move. Enough for an export or a download; an endless stream of
+# events connects again. Longer would hold up the fourth change for as long, and the memory of three old generations.
+STREAM_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,7 @@ def agent_config(
 ) -> AgentConfig:
     """`uwsgi`: the command that starts uWSGI. `env`, `memory_limit` (bytes) and `cores`: what no container sets."""
     options = tuple((option.name, option.value) for option in app.options)
+    request_seconds = app.nginx.read_timeout_s + REQUEST_MARGIN_SECONDS
     return AgentConfig(
         name=app.name,
         uwsgi=tuple(uwsgi),
@@ -92,7 +96,8 @@ def agent_config(
         health_host=app.health.host,
         memory_limit=memory_limit,
         cores=cores,
-        request_seconds=app.nginx.read_timeout_s + REQUEST_MARGIN_SECONDS,
+        request_seconds=request_seconds,
+        stream_seconds=max(STREAM_SECONDS, request_seconds),
         hang_seconds=max(float(app.nginx.read_timeout_s), LEAST_HANG_SECONDS),
         drain_seconds=drain_seconds,
         termination_log=layout.termination_log,

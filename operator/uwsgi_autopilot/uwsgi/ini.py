@@ -101,6 +101,8 @@ _GIVES_WAY = {
     "py-call-uwsgi-fork-hooks": frozenset({"mount", "worker-mount"}),
 }
 _NONE: frozenset[str] = frozenset()
+# With these, and with reload-on-*, uWSGI recycles workers.
+_RECYCLING = {"max-requests", "R", "max-worker-lifetime"}
 # Other spellings of those options: whoever sets one has set the option.
 _ALIASES = {
     "i": "single-interpreter",
@@ -172,10 +174,8 @@ def generation_ini(
         lines += [("cheaper", "1"), ("cheaper-algo", "manual"), ("cheaper-initial", str(shape.processes))]
     if atexit_shim is not None:
         lines += [("skip-atexit-teardown", "true"), ("shared-pyimport", literal(atexit_shim))]
-    # A parked worker with threads may linger until its next request; it is killed this long after it was told to go,
-    # even with a request in service. So never below the longest request that we promise to wait for.
     ours = _DEFAULTS if config.module is not None else _LEAST_DEFAULTS
-    mercy = ("worker-reload-mercy", str(math.ceil(config.request_seconds)))
+    mercy = ("worker-reload-mercy", str(math.ceil(_mercy_seconds(config))))
     lines += without_theirs((*ours, mercy), config.options)
     their_line = line_of_a_person if config.module is not None else _resolved_line
     lines += [their_line(name, value) for name, value in config.options]
@@ -200,6 +200,14 @@ def ini_text(lines: Iterable[tuple[str, str]]) -> str:
             raise ValueError(f"{name}: a value in an ini file cannot hold a line break, found {value!r}")
         text.append(f"{name} = {value}")
     return "\n".join([*text, ""])
+
+
+def _mercy_seconds(config: AgentConfig) -> float:
+    """When a worker that was told to go is killed, even with a request in service: a parked one with threads may linger
+    until its next request. So not before the longest answer that we wait for; but a worker that uWSGI itself recycles
+    takes no more requests and is replaced only once it is gone, so all of them may wait for a stream each."""
+    recycles = any(name in _RECYCLING or name.startswith("reload-on-") for name, _ in config.options)
+    return config.request_seconds if recycles else max(config.request_seconds, config.stream_seconds)
 
 
 def most_workers(config: AgentConfig) -> int:

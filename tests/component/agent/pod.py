@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from uwsgi_autopilot.api.desired import DesiredShape, Version
 from uwsgi_autopilot.api.nginxspec import NginxSpec
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import HealthSpec, UwsgiApp, UwsgiOption
@@ -59,6 +60,14 @@ class PodProcesses:
     def printed(self) -> str:
         return "".join((self.run / f"{name}.log").read_text()[-2000:] for name in ("agent", "nginx"))
 
+    def said(self, what: str) -> bool:
+        """Whether the agent's log has these words."""
+        return what in (self.run / "agent.log").read_text()
+
+    def desire(self, seq: int, shape: Shape) -> None:
+        (self.run / "desired.new").write_text(DesiredShape(version=Version(1, seq), shape=shape).to_text())
+        (self.run / "desired.new").rename(self.run / "desired")
+
     def until(self, wanted: Callable[[], Any], what: str, timeout: float = 60) -> Any:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
@@ -82,10 +91,10 @@ def start_pod(
     shape: Shape = START,
     read_timeout_s: int = 60,
     options: tuple[tuple[str, str | None], ...] = (),
-    hang_seconds: float | None = None,
     nginx_spec: NginxSpec | None = None,
+    **changes: Any,
 ) -> PodProcesses:
-    """`hang_seconds` None: what the manifest gives, at least 30. `nginx_spec` replaces `read_timeout_s`."""
+    """`nginx_spec` replaces `read_timeout_s`. `changes`: fields of the agent's configuration that no manifest gives."""
     pod = PodProcesses(run, *ports)
     (run / "private").mkdir(mode=0o700)
     layout = Layout(
@@ -107,9 +116,7 @@ def start_pod(
         health=HealthSpec(path=health_path),
     )
     config = agent_config(app, layout, uwsgi=[uwsgi], chdir=str(SITE), start=shape, drain_seconds=20, env=app.env)
-    if hang_seconds is not None:
-        config = replace(config, hang_seconds=hang_seconds)
-    (run / "agent.json").write_text(config.to_text())
+    (run / "agent.json").write_text(replace(config, **changes).to_text())
     (run / "nginx.conf").write_text(nginx_conf(nginx_site(app, layout, user="root" if os.geteuid() == 0 else None)))
     search = {"PATH": f"{Path(uwsgi).parent}:/usr/bin:/bin"}
     for name, command in (

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from uwsgi_autopilot.agent.server import Outcome, WorkerStats
+from uwsgi_autopilot.agent.server import Left, Outcome, WorkerStats
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
 
@@ -46,6 +46,9 @@ class FakeInstance:
     told: list[str] = field(default_factory=list)
     resizing: FakeResizing = field(default_factory=FakeResizing)
     version: str | None = "2.0.31"
+    in_service: int = 0
+    waited_for: int = 0
+    wrote: bool = False
 
     @property
     def pid(self):
@@ -91,10 +94,17 @@ class FakeInstance:
     def step_retiring(self, now):
         pass
 
+    def left(self):
+        return Left(in_service=self.in_service, waited_for=self.waited_for, wrote=self.wrote)
+
+    def hold(self):
+        self.told.append("hold")
+
     def discard(self, now):
         self.told.append("discard")
 
     def kill(self):
+        self.told.append("kill")
         self.running = False
 
     def close(self):

@@ -42,7 +42,7 @@ class Stopping:
         self.now = BEGIN
         server = FaultyServer()
         self.generations = Generations(
-            server, Follower(settings), lambda: None, start_seconds=300.0, request_seconds=75.0
+            server, Follower(settings), lambda: None, start_seconds=300.0, request_seconds=75.0, stream_seconds=600.0
         )
         while not self.generations.idle:
             self.now += 0.1

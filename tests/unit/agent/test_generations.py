@@ -25,7 +25,12 @@ class World:
         self.follower = Follower(self.config)
         self.use: MemoryUse | None = None
         self.generations = Generations(
-            self.server, self.follower, lambda: self.use, start_seconds=300.0, request_seconds=75.0
+            self.server,
+            self.follower,
+            lambda: self.use,
+            start_seconds=300.0,
+            request_seconds=75.0,
+            stream_seconds=600.0,
         )
         self.now = 1000.0
         self.seq = 0
@@ -420,3 +425,55 @@ def test_alone_a_reload_waits_for_the_end_of_the_old_one(alone):
     alone.run()
     assert alone.server.shapes == ["4x4", "4x4"]
     assert alone.generations.idle
+
+
+# --- old generations with long answers
+
+
+def swapped(world, **left):
+    """What served before the swap, which has these left, a minute after its requests had to be finished."""
+    old = world.serving
+    world.ask(Shape(4, 8))
+    world.run()
+    for name, value in left.items():
+        setattr(old, name, value)
+    world.run(80.0)
+    return old
+
+
+@pytest.mark.parametrize("left", [{"waited_for": 1}, {"wrote": True}])
+def test_an_old_generation_goes_on_while_answers_move_and_nobody_waits_for_it(world, left):
+    """A byte moves, or a client reads slowly."""
+    old = swapped(world, in_service=1, **left)
+    assert old.running
+    assert world.generations.idle
+    assert world.generations.in_progress(world.now) is None
+    world.ask(Shape(4, 4))
+    world.run()
+    assert world.generations.shape == Shape(4, 4)
+
+
+def test_an_old_generation_of_which_nothing_moves_is_killed(world):
+    """nginx has given its requests up by then."""
+    old = swapped(world, in_service=2)
+    assert old.told[-2:] == ["retire", "kill"] or old.told[-1] == "kill"
+    assert "hold" not in old.told
+
+
+def test_what_still_moves_when_its_time_is_over_is_held_until_nginx_has_let_go(world):
+    old = swapped(world, in_service=1, waited_for=1, wrote=True)
+    world.run(530.0)
+    assert old.told[-1] == "hold"
+    old.waited_for, old.wrote = 0, False
+    world.run(2.0)
+    assert old.told[-1] == "kill"
+
+
+def test_what_is_held_is_killed_at_last_where_nobody_can_see_nginx_let_go(world):
+    old = swapped(world, in_service=1, wrote=True)
+    world.run(530.0)
+    old.wrote = False
+    world.run(60.0)
+    assert old.told[-1] == "hold"
+    world.run(20.0)
+    assert old.told[-1] == "kill"

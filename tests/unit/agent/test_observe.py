@@ -13,7 +13,12 @@ from uwsgi_autopilot.api.shape import Shape
 @pytest.fixture
 def generations(tmp_path):
     made = Generations(
-        FakeServer(), Follower(config(tmp_path, start=Shape(2, 2))), lambda: None, start_seconds=1, request_seconds=1
+        FakeServer(),
+        Follower(config(tmp_path, start=Shape(2, 2))),
+        lambda: None,
+        start_seconds=1,
+        request_seconds=1,
+        stream_seconds=1,
     )
     made.step(0.0)
     made.step(0.1)

@@ -133,8 +133,15 @@ def test_an_option_under_another_name_replaces_our_default_too():
     assert values(text, "py-call-uwsgi-fork-hooks") == []
 
 
-def test_workers_that_go_are_given_the_longest_request():
-    assert values(ini(request_seconds=12.3), "worker-reload-mercy") == ["13"]
+@pytest.mark.parametrize("option", [("max-requests", "1000"), ("max-worker-lifetime", "9"), ("reload-on-rss", "200")])
+def test_workers_that_are_recycled_are_given_the_longest_silent_request(option):
+    """A stream in each of them would keep all of them from being replaced."""
+    text = ini(request_seconds=12.3, stream_seconds=99.5, options=(option,))
+    assert values(text, "worker-reload-mercy") == ["13"]
+
+
+def test_workers_that_go_are_given_the_longest_answer():
+    assert values(ini(request_seconds=12.3, stream_seconds=99.5), "worker-reload-mercy") == ["100"]
     assert values(ini(options=(("worker-reload-mercy", "5"),)), "worker-reload-mercy") == ["5"]
 
 

@@ -45,6 +45,9 @@ def app(environ, start_response):
         headers.append(("Set-Cookie", "session=" + "x" * int(query["cookie"])))
     if status.startswith("3"):
         headers.append(("Location", "https://elsewhere.example/"))
+    if query.get("stream") == "held":
+        start_response(status, headers[:1])
+        return lines()
     if "stream" in query:
         start_response(status, headers[:1])
         return drops(float(query["stream"]))
@@ -57,6 +60,14 @@ def drops(seconds):
     for _ in range(int(seconds * 4)):
         time.sleep(0.25)
         yield b"."
+
+
+def lines():
+    """A line each tenth of a second, until they are released."""
+    while not (HERE / "released").exists():
+        yield b"a line\n"
+        time.sleep(0.1)
+    yield b"the end\n"
 
 
 def create_app():
