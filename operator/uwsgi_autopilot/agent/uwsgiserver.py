@@ -25,13 +25,15 @@ from uwsgi_autopilot.agent.statsreader import Reading, StatsReader
 from uwsgi_autopilot.agent.uwsgiresize import FifoResize
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.kernel.polling import polled
 from uwsgi_autopilot.kernel.process import children_of, parent_of
 from uwsgi_autopilot.kernel.spawn import clean_environment, kill_group, spawn
 from uwsgi_autopilot.kernel.waiting import waited_for
 from uwsgi_autopilot.kernel.writing import Writing
 from uwsgi_autopilot.uwsgi.fifo import MasterFifo
-from uwsgi_autopilot.uwsgi.ini import ATEXIT_SHIM, ATEXIT_SHIM_NAME, generation_ini, most_workers
+from uwsgi_autopilot.uwsgi.ini import generation_ini, most_workers
 from uwsgi_autopilot.uwsgi.loading import names_a_file, no_callable
+from uwsgi_autopilot.uwsgi.shim import SHIM, SHIM_NAME
 from uwsgi_autopilot.uwsgi.stats import Worker
 
 # A master that never shows as paused is told to quit anyway: the rare race is better than a stuck swap.
@@ -59,8 +61,8 @@ class UwsgiInstance:
         self.ceiling = min(max(shape.processes, config.ceiling), most_workers(config))
         private = Path(config.private)
         self._ini, fifo, self._stats_path = (private / f"g{number}.{each}" for each in ("ini", "fifo", "stats"))
-        shim = private / ATEXIT_SHIM_NAME
-        shim.write_text(ATEXIT_SHIM, encoding="utf-8")
+        shim = private / SHIM_NAME
+        shim.write_text(SHIM, encoding="utf-8")
         text = generation_ini(
             config,
             shape=shape,
@@ -68,7 +70,7 @@ class UwsgiInstance:
             fds=listener_fds,
             fifo=str(fifo),
             stats=str(self._stats_path),
-            atexit_shim=str(shim),
+            shim=str(shim),
             file=config.module is not None and names_a_file(config.module, config.chdir),
         )
         self._ini.write_text(text, encoding="utf-8")
@@ -164,7 +166,7 @@ class UwsgiInstance:
     def step_retiring(self, now: float) -> None:
         """`p` is a toggle, so it is sent only until the FIFO has taken it. `q` is sent until the master has ended."""
         if not self._quits:
-            self._quits = self._all_paused() or now - self._retired_at >= PAUSE_SECONDS
+            self._quits = self._all_paused() or (now - self._retired_at >= PAUSE_SECONDS and not self._transfers())
         if self._quits:
             self.fifo.quit_gracefully()
             return
@@ -220,8 +222,14 @@ class UwsgiInstance:
 
     def _all_paused(self) -> bool:
         stats = self.reader.since(self._paused_at) if self._paused_at else None
-        # A parked (cheap) worker never shows `pause`, so only live ones count.
-        return stats is not None and all(worker.status == "pause" for worker in stats.live_workers)
+        # A parked (cheap) worker never shows `pause`, so only live ones count. An idle one shows it before it does it.
+        return stats is not None and all(
+            worker.status == "pause" and polled(worker.pid) in (0, None) for worker in stats.live_workers
+        )
+
+    def _transfers(self) -> bool:
+        """Whether a worker waits for its client at this moment: `q` would end that wait, and the answer with it."""
+        return any(polled(worker.pid) == 1 for worker in self.workers if worker.live)
 
 
 def _start(config: AgentConfig, ini: Path, listener_fds: Sequence[int]) -> tuple["subprocess.Popen[bytes]", int]:

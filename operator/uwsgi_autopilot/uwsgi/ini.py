@@ -18,54 +18,6 @@ _FD_RESERVE = 256  # sockets, logs, libraries and the application's own connecti
 
 BUFFER_SIZE = 65535
 
-ATEXIT_SHIM_NAME = "uwsgi_autopilot_atexit.py"
-# uWSGI calls the attribute `atexit` of its module when a worker ends, before it would tear the interpreter down. With
-# skip-atexit-teardown the tear-down is left out, and with it what it begins with: waiting for threads and executors
-# that are not done (their tasks were lost), and Python's atexit functions, where tracing and error reporting flush
-# what they still hold (0 of 4 were called; with this 4 of 4). An application that sets uwsgi.atexit itself would
-# replace ours, and only its own function would run; so what it sets is kept beside ours and called first. It sees the
-# attribute as under plain uWSGI, absent until it sets it: one that calls what was there before would call itself.
-ATEXIT_SHIM = '''\
-"""Written by uwsgi-autopilot: ends the interpreter as Py_Finalize begins, without the tear-down that follows there."""
-
-import atexit
-import sys
-import threading
-import types
-
-import uwsgi
-
-theirs = []
-
-
-class Module(types.ModuleType):
-    @property
-    def atexit(self):
-        if not theirs:
-            raise AttributeError("module 'uwsgi' has no attribute 'atexit'")
-        return theirs[0]
-
-    @atexit.setter
-    def atexit(self, function):
-        theirs[:] = [function]
-
-    @atexit.deleter
-    def atexit(self):
-        del theirs[:]
-
-
-def end():
-    for step in (*theirs, threading._shutdown, atexit._run_exitfuncs):
-        try:
-            step()
-        except Exception:
-            sys.excepthook(*sys.exc_info())
-
-
-uwsgi.atexit = end
-uwsgi.__class__ = Module
-'''
-
 # Defaults that a person may replace by setting the same option (or, after the dash, one that excludes it).
 _DEFAULTS: tuple[tuple[str, str], ...] = (
     ("single-interpreter", "true"),  # C extensions do not work in sub-interpreters
@@ -124,13 +76,13 @@ def generation_ini(
     fds: Sequence[int],
     fifo: str,
     stats: str,
-    atexit_shim: str | None = None,
+    shim: str | None = None,
     file: bool = False,
 ) -> str:
     """The text of the ini file.
 
     shape: live workers at the start, and threads. ceiling: how many workers this generation may ever have.
-    fds: numbers of the inherited listening sockets. atexit_shim: path of a file with ATEXIT_SHIM in it; None keeps
+    fds: numbers of the inherited listening sockets. shim: path of a file with SHIM in it (uwsgi/shim.py); None keeps
     uWSGI's own end of a worker, which tears the interpreter down and thereby copies the memory that the workers share
     (peak 543 MiB instead of 289 at a swap of three workers that share 100 MB). file: `config.module` names a file
     (uwsgi/loading.py:names_a_file).
@@ -172,9 +124,13 @@ def generation_ini(
     lines += [("processes", str(ceiling)), ("threads", str(shape.threads))]
     if ceiling > 1:  # cheaper must be below processes, else uWSGI does not start
         lines += [("cheaper", "1"), ("cheaper-algo", "manual"), ("cheaper-initial", str(shape.processes))]
-    if atexit_shim is not None:
-        lines += [("skip-atexit-teardown", "true"), ("shared-pyimport", literal(atexit_shim))]
+    if shim is not None:
+        lines += [("skip-atexit-teardown", "true"), ("shared-pyimport", literal(shim))]
     ours = _DEFAULTS if config.module is not None else _LEAST_DEFAULTS
+    if config.module is not None:
+        # With 4 s, uWSGI's own, an answer ends in the middle when nginx takes nothing for so long, because its client
+        # reads slowly. nginx has limits of its own, for both sides.
+        ours = (*ours, ("socket-timeout", str(math.ceil(config.request_seconds))))
     mercy = ("worker-reload-mercy", str(math.ceil(_mercy_seconds(config))))
     lines += without_theirs((*ours, mercy), config.options)
     their_line = line_of_a_person if config.module is not None else _resolved_line

@@ -87,3 +87,56 @@ def test_quitting_again_and_again_leaves_the_request_in_service_alone(start, sho
         while part := client.recv(65536):
             answer += part
     assert b"200 because it was asked for" in answer
+
+
+@pytest.fixture
+def slow_readers(short_directory):
+    """`slow_readers(3)`: so many clients of answers of 4 MiB, which have begun and whose rest nobody reads yet."""
+    clients = []
+
+    def start(count):
+        for _ in range(count):
+            client = socket.socket(socket.AF_UNIX)
+            clients.append(client)
+            client.settimeout(60)
+            client.connect(str(short_directory / "app.sock"))
+            client.sendall(request_packet("/?big=4", ""))
+        for each in clients:
+            full = lambda each=each: len(each.recv(2**20, socket.MSG_PEEK)) > 150_000  # noqa: E731
+            wait_until(full, "its buffer is full")
+        return clients
+
+    yield start
+    for each in clients:
+        each.close()
+
+
+def lengths(clients):
+    """Of the bodies that arrive."""
+    found = []
+    for client in clients:
+        answer = b""
+        while part := client.recv(2**20):
+            answer += part
+        found.append(len(answer.partition(b"\r\n\r\n")[2]))
+    return found
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_answer_whose_client_reads_slowly_is_whole_when_its_generation_retires(start, slow_readers, threads):
+    """Every worker gets a signal then, and uWSGI takes a wait that a signal ended for a client that has gone."""
+    instance = start(Shape(1, threads))
+    clients = slow_readers(threads)
+    instance.retire(time.monotonic())
+    for _ in range(20):
+        instance.step_retiring(time.monotonic())
+        time.sleep(0.02)
+    assert lengths(clients) == [4 * 2**20] * threads
+    assert finish(instance) == "ended with status 0"
+
+
+def test_an_answer_is_whole_when_nobody_reads_it_for_longer_than_uwsgi_itself_would_wait(start, slow_readers):
+    start(Shape(1, 1))
+    clients = slow_readers(1)
+    time.sleep(5)
+    assert lengths(clients) == [4 * 2**20]

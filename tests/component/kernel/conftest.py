@@ -17,8 +17,9 @@ import pytest
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.uwsgi.fifo import MasterFifo
-from uwsgi_autopilot.uwsgi.ini import ATEXIT_SHIM, ATEXIT_SHIM_NAME, generation_ini
+from uwsgi_autopilot.uwsgi.ini import generation_ini
 from uwsgi_autopilot.uwsgi.request import request_packet
+from uwsgi_autopilot.uwsgi.shim import SHIM, SHIM_NAME
 from uwsgi_autopilot.uwsgi.stats import Stats, StatsError, parse_stats, read_stats
 
 # Only a failing test waits so long: the machine may be busy with the rest of the run, and with others.
@@ -166,7 +167,7 @@ def start_uwsgi(uwsgi_program: Any) -> Iterator[Callable[..., Server]]:
         directory = Path(tempfile.mkdtemp(prefix="ua %n-"))
         directories.append(directory)
         (directory / "application.py").write_text(application)
-        (directory / ATEXIT_SHIM_NAME).write_text(ATEXIT_SHIM)
+        (directory / SHIM_NAME).write_text(SHIM)
         wanted = Shape.parse(shape)
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(directory / "a.sock"))
@@ -190,7 +191,7 @@ def start_uwsgi(uwsgi_program: Any) -> Iterator[Callable[..., Server]]:
             fds=[listener.fileno()],
             fifo=str(directory / "g.fifo"),
             stats=str(directory / "g.stats"),
-            atexit_shim=str(directory / ATEXIT_SHIM_NAME) if shim else None,
+            shim=str(directory / SHIM_NAME) if shim else None,
         )
         (directory / "g.ini").write_text(text)
         with (directory / "log").open("wb") as log:

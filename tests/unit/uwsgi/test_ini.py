@@ -33,7 +33,7 @@ def ini(
         fds=[7],
         fifo="/private/g3.fifo",
         stats="/private/g3.stats",
-        atexit_shim=shim,
+        shim=shim,
         file=file,
     )
 

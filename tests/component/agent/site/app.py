@@ -45,6 +45,9 @@ def app(environ, start_response):
         headers.append(("Set-Cookie", "session=" + "x" * int(query["cookie"])))
     if status.startswith("3"):
         headers.append(("Location", "https://elsewhere.example/"))
+    if "big" in query:
+        start_response(status, headers[:1])
+        return (b"x" * 65536 for _ in range(int(query["big"]) * 16))
     if query.get("stream") == "held":
         start_response(status, headers[:1])
         return lines()
