@@ -17,7 +17,8 @@ worker came as 228 KiB. So the main thread blocks that signal, and a thread of o
   wait for a connection.
 - With one thread it is SIGTSTP, to pause. It only wakes the worker from its wait for a connection, so that it sees the
   flag that the master has set. Our thread does that with SIGWINCH, which the main thread does not block, until /proc
-  shows that it has paused, and only while it shows that it waits for a connection.
+  shows that it has paused, and only while it shows that it waits for a connection. Where a worker may not read its own
+  system call there (after root has become another user, in a sandbox without that file) the signal stays uWSGI's.
 """
 
 SHIM_NAME = "uwsgi_autopilot_worker.py"
@@ -60,8 +61,8 @@ class Module(types.ModuleType):
 
 
 def begin():
-    if uwsgi.worker_id():
-        one = int(uwsgi.opt["threads"]) == 1
+    one = int(uwsgi.opt["threads"]) == 1
+    if uwsgi.worker_id() and not (one and not system_call()):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTSTP if one else signal.SIGHUP})
         _thread.start_new_thread(take_pauses if one else take_ends, (_thread.get_ident(),))
     if "post_fork_hook" in theirs:
@@ -77,17 +78,27 @@ def take_ends(main):
 def take_pauses(main):
     while True:
         signal.sigwait({signal.SIGTSTP})
-        call = []
-        while not (call[:1] in POLL and call[2] == "0x0"):
-            if call[:1] in EPOLL and call[3] == "0x1":
+        call = system_call()
+        while call and not (call[0] in POLL and call[2] == "0x0"):
+            if call[0] in EPOLL and call[3] == "0x1":
                 signal.pthread_kill(main, signal.SIGWINCH)
             time.sleep(0.01)
-            with open("/proc/%d/syscall" % os.getpid()) as file:
-                call = file.read().split()
+            call = system_call()
+        if not call:
+            signal.pthread_kill(main, signal.SIGWINCH)
 
 
-POLL = ["7"], ["271"], ["73"]
-EPOLL = ["232"], ["281"], ["22"]
+def system_call():
+    """Of the main thread: number and arguments. Empty: it cannot be seen."""
+    try:
+        with open("/proc/%d/syscall" % os.getpid()) as file:
+            return file.read().split()
+    except OSError:
+        return []
+
+
+POLL = "7", "271", "73"
+EPOLL = "232", "281", "22"
 
 
 def end():

@@ -1,6 +1,7 @@
 """An instance that is told to finish does so, even if its master lost the message, and finishes its requests first."""
 
 import os
+import pwd
 import signal
 import socket
 import time
@@ -26,9 +27,9 @@ def start(short_directory, uwsgi_program):
     listening.listen(100)
     started = []
 
-    def start(shape):
+    def start(shape, site=SITE):
         config = AgentConfig(
-            name="test", uwsgi=(str(uwsgi_program.path),), module="app:app", chdir=str(SITE), socket="", desired="",
+            name="test", uwsgi=(str(uwsgi_program.path),), module="app:app", chdir=str(site), socket="", desired="",
             private=str(short_directory / "private"), start=shape, listen=(), env=(("FAULTS", str(short_directory)),),
         )  # fmt: skip
         started.append(UwsgiServer(config, [listening.fileno()]).start(1, shape))
@@ -87,6 +88,17 @@ def test_quitting_again_and_again_leaves_the_request_in_service_alone(start, sho
         while part := client.recv(65536):
             answer += part
     assert b"200 because it was asked for" in answer
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root can become another user")
+def test_a_worker_that_may_not_see_its_own_system_calls_finishes_too(start, short_directory, capfd):
+    """One that was root and became another user: the kernel then gives its files in /proc to root."""
+    drop = f"\nimport os, uwsgi\nuwsgi.post_fork_hook = lambda: os.setuid({pwd.getpwnam('nobody').pw_uid})\n"
+    (short_directory / "app.py").write_text((SITE / "app.py").read_text() + drop)
+    instance = start(Shape(1, 1), site=short_directory)
+    instance.retire(time.monotonic())
+    assert finish(instance) == "ended with status 0"
+    assert "Permission denied" not in capfd.readouterr().out
 
 
 @pytest.fixture
