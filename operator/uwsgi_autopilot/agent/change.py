@@ -18,6 +18,7 @@ from uwsgi_autopilot.agent.generation import Generation
 from uwsgi_autopilot.agent.server import Resizing
 from uwsgi_autopilot.api.desired import Version
 from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.report.reasons import RefusalReason
 
 
 class Kind(str, Enum):
@@ -40,3 +41,18 @@ class Change:
     in_place: bool = False
     generation: Generation | None = None
     resizing: Resizing | None = None
+
+
+def no_way(change: Change, why: str, no_swap: str | None) -> tuple[RefusalReason, str]:
+    """What is said of a change that is possible neither in place nor beside what serves. why: not in place, one clause,
+    where the threads are right. no_swap: why no generation may run beside another; None: there are too few
+    connections."""
+    if change.before.threads != change.to.threads:
+        why = f"it has {change.before.threads} threads per worker"
+    reason, no_second = RefusalReason.CONNECTION_LIMIT, "maxConnections has no room for a second one"
+    if no_swap is not None:
+        reason, no_second = RefusalReason.NO_SECOND_GENERATION, f"there can be no second one: {no_swap}"
+    return (
+        reason,
+        f"{change.before} cannot become {change.to} within the generation that serves ({why}), and {no_second}",
+    )

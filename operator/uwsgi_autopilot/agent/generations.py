@@ -8,19 +8,17 @@ a pipe or a socket, and asks again at the next tick.
 from collections.abc import Callable
 from dataclasses import replace
 
-from uwsgi_autopilot.agent.change import Change, Kind
+from uwsgi_autopilot.agent.change import Change, Kind, no_way
 from uwsgi_autopilot.agent.follower import Follower
 from uwsgi_autopilot.agent.generation import Generation, State
 from uwsgi_autopilot.agent.log import log
+from uwsgi_autopilot.agent.restarts import Restarts
 from uwsgi_autopilot.agent.server import Outcome, Server
 from uwsgi_autopilot.api.agentstate import ChangeProgress, Counts
 from uwsgi_autopilot.api.headroom import MemoryUse, added_by, why_not
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import RefusalReason
 
-BACKOFF_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-# A generation that served this long counts as healthy: after its death, back-off starts from 0 again.
-HEALTHY_SECONDS = 30.0
 # Old generations that may still be finishing requests when the next change begins: one request that takes a minute must
 # not keep the rest from being served better, but memory is finite.
 MAX_RETIRING = 3
@@ -45,8 +43,7 @@ class Generations:
         self.last_change_at = 0.0
         self._last_number = 0
         self._served_last: Shape | None = None
-        self._failures = 0
-        self._next_start = 0.0
+        self._restarts = Restarts()
         self._told: str | None = None
         self._reload_asked = False
 
@@ -136,7 +133,8 @@ class Generations:
             log("info", f"the application is reloaded once the old generation has ended: {self.no_swap}")
             serving.retire(now)
             self.retiring.append(serving)
-            self.serving, self._next_start = None, now
+            self.serving = None
+            self._restarts.at_once()
             return
         to = self.follower.target
         change = Change(kind=Kind.SWAP, to=to, since=now, version=None, before=serving.shape)
@@ -148,10 +146,10 @@ class Generations:
     def _start_again(self, now: float) -> None:
         """Start what served last (its death is the first failure); if that does not start, alternate with the
         target."""
-        if now < self._next_start:
+        if not self._restarts.may_start(now):
             return
         target, last = self.follower.target, self._served_last
-        to = target if last is None or self._failures % 2 == 0 else last
+        to = target if last is None or self._restarts.failures % 2 == 0 else last
         version = None if to == last else self.follower.version
         self._start(Change(kind=Kind.START, to=to, since=now, version=version, before=last or to), now)
 
@@ -241,14 +239,7 @@ class Generations:
         return problem is None
 
     def _give_up_swap(self, change: Change, why: str, now: float) -> None:
-        if change.before.threads != change.to.threads:
-            why = f"it has {change.before.threads} threads per worker"
-        reason, no_second = RefusalReason.CONNECTION_LIMIT, "maxConnections has no room for a second one"
-        if self.no_swap is not None:
-            reason, no_second = RefusalReason.NO_SECOND_GENERATION, f"there can be no second one: {self.no_swap}"
-        message = (
-            f"{change.before} cannot become {change.to} within the generation that serves ({why}), and {no_second}"
-        )
+        reason, message = no_way(change, why, self.no_swap)
         self._give_up(change, reason, message, now)
 
     def _failed_start(self, change: Change, message: str, now: float) -> None:
@@ -258,7 +249,7 @@ class Generations:
             self.first_failure = message  # the agent ends with it
             return
         if self.serving is None:
-            self._back_off(now)
+            self._restarts.failed(now)
         if change.version is not None:
             self._give_up(change, RefusalReason.START_FAILED, message, now)
         elif self.serving is not None:
@@ -270,10 +261,6 @@ class Generations:
     def _give_up(self, change: Change, reason: RefusalReason, message: str, now: float) -> None:
         if change.version is not None:
             self.follower.give_up(reason, message, now, version=change.version, shape=change.to, before=change.before)
-
-    def _back_off(self, now: float) -> None:
-        self._next_start = now + BACKOFF_SECONDS[min(self._failures, len(BACKOFF_SECONDS) - 1)]
-        self._failures += 1
 
     # -- lives ------------------------------------------------------------------------------------------------
 
@@ -287,9 +274,7 @@ class Generations:
             if each is self.serving:
                 self.serving = None
                 self.counts = replace(self.counts, restarts=self.counts.restarts + 1)
-                if now - since > HEALTHY_SECONDS:
-                    self._failures = 0
-                self._back_off(now)
+                self._restarts.failed(now, served_seconds=now - since)
                 log(
                     "warning",
                     f"generation {each.number} {each.instance.ending()}, while it was serving: starting it again",

@@ -1,12 +1,4 @@
-"""uWSGI behind the seam of `server.py`: a master with its workers, FIFO and stats socket, on the socket that we own.
-
-How an instance is told to finish was measured (uWSGI 2.0.31): with one thread per worker a graceful stop can lose the
-request that was accepted in the same microseconds, so it is paused first and quits when every live worker says so; with
-more threads a paused master never leaves, so it is only told to quit.
-
-    runs ──retire, one thread──► pauses ──all live workers paused, or too long──► quits: `q`, again and again
-      └────retire, more threads───────────────────────────────────────────────────►┘
-"""
+"""uWSGI behind the seam of `server.py`: a master with its workers, FIFO and stats socket, on the socket that we own."""
 
 import os
 import signal
@@ -22,10 +14,10 @@ from uwsgi_autopilot.agent.ownlog import OwnLogs
 from uwsgi_autopilot.agent.relay import OUT, relay_to
 from uwsgi_autopilot.agent.server import Left, WorkerStats
 from uwsgi_autopilot.agent.statsreader import Reading, StatsReader
+from uwsgi_autopilot.agent.uwsgifinish import FifoFinish
 from uwsgi_autopilot.agent.uwsgiresize import FifoResize
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.kernel.polling import polled
 from uwsgi_autopilot.kernel.process import children_of, parent_of
 from uwsgi_autopilot.kernel.spawn import clean_environment, kill_group, spawn
 from uwsgi_autopilot.kernel.waiting import waited_for
@@ -36,8 +28,6 @@ from uwsgi_autopilot.uwsgi.loading import names_a_file, no_callable
 from uwsgi_autopilot.uwsgi.shim import SHIM, SHIM_NAME
 from uwsgi_autopilot.uwsgi.stats import Worker
 
-# A master that never shows as paused is told to quit anyway: the rare race is better than a stuck swap.
-PAUSE_SECONDS = 20.0
 # How long to wait for the rest of the output after the end: a child of the application may hold the pipe open.
 OUTPUT_SECONDS = 1.0
 STABLE_STATS = "stats.sock"
@@ -80,8 +70,7 @@ class UwsgiInstance:
         self._log = LogTail(output, relay_to(OUT))
         self.reader = StatsReader(str(self._stats_path))
         self._writing = Writing()
-        self._quits = False
-        self._retired_at = self._paused_at = 0.0
+        self._finish: FifoFinish | None = None
         self._hung_up: set[int] = set()
         self._counted: Reading | None = None
         self._workers: tuple[WorkerStats, ...] = ()
@@ -159,21 +148,12 @@ class UwsgiInstance:
         return FifoResize(self.fifo, self.reader, self.hang_up_lingering, processes, now, self.config.start_seconds)
 
     def retire(self, now: float) -> None:
-        self._retired_at = now
-        self._quits = self.started_with.threads > 1
-        self.step_retiring(now)
+        self._finish = FifoFinish(self.fifo, self.reader, self.started_with.threads, now)
+        self._finish.step(now)
 
     def step_retiring(self, now: float) -> None:
-        """`p` is a toggle, so it is sent only until the FIFO has taken it. `q` is sent until the master has ended."""
-        if not self._quits:
-            self._quits = self._all_paused() or (now - self._retired_at >= PAUSE_SECONDS and not self._transfers())
-        if self._quits:
-            self.fifo.quit_gracefully()
-            return
-        if not self._paused_at and self.fifo.pause():
-            self._paused_at = now
-        self.reader.ask()
-        self.fifo.poke()
+        if self._finish is not None:
+            self._finish.step(now)
 
     def left(self) -> Left:
         self.reader.ask()
@@ -219,17 +199,6 @@ class UwsgiInstance:
         for path in (self._ini, Path(self.fifo.path), self._stats_path):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
-
-    def _all_paused(self) -> bool:
-        stats = self.reader.since(self._paused_at) if self._paused_at else None
-        # A parked (cheap) worker never shows `pause`, so only live ones count. An idle one shows it before it does it.
-        return stats is not None and all(
-            worker.status == "pause" and polled(worker.pid) in (0, None) for worker in stats.live_workers
-        )
-
-    def _transfers(self) -> bool:
-        """Whether a worker waits for its client at this moment: `q` would end that wait, and the answer with it."""
-        return any(polled(worker.pid) == 1 for worker in self.workers if worker.live)
 
 
 def _start(config: AgentConfig, ini: Path, listener_fds: Sequence[int]) -> tuple["subprocess.Popen[bytes]", int]:

@@ -153,8 +153,8 @@ def reload_with_one_thread(facts: Facts) -> Finding | None:
         "37,322 requests in 20 restarts. With that gap widened to 3 ms, 21 of 28 signals cost a request, and with 2 "
         "threads none.",
         remedy="threads = 2 (about 30 KB), if the application is thread-safe; else let nginx try a second time "
-        "(uwsgi_next_upstream error, and the same server twice in the upstream), if a GET may run twice when its worker "
-        "dies",
+        "(uwsgi_next_upstream error, and the same server twice in the upstream), if a GET may run twice when its "
+        "worker dies",
         link=STOPPING,
     )
 
