@@ -13,18 +13,18 @@ THREADS = (1, 2)
 
 @pytest.fixture
 def retiring(pod):
-    """`retiring(threads, stream_seconds)`: the pod, and a stream of lines from a generation that was replaced under it.
-
-    No answer may be silent for more than a second, or take more than two when it does not move."""
+    """`retiring(threads, silence, stream_seconds)`: the pod, and a stream of lines from a generation that was replaced
+    under it. nginx breaks an answer off that is silent for `silence` seconds; none may take more than four when it does
+    not move."""
     clients = []
 
-    def start(threads, stream_seconds):
+    def start(threads, silence, stream_seconds):
         served = pod(
-            shape=Shape(1, threads), nginx_spec=NginxSpec(read_timeout_s=1, streaming=("/lines",)),
-            request_seconds=2.0, stream_seconds=stream_seconds,
+            shape=Shape(1, threads), nginx_spec=NginxSpec(read_timeout_s=silence, streaming=("/lines",)),
+            request_seconds=4.0, stream_seconds=stream_seconds,
         )  # fmt: skip
         served.until(lambda: served.ready()[0] == 200, "ready")
-        clients.append(http.client.HTTPConnection("127.0.0.1", served.client, timeout=30))
+        clients.append(http.client.HTTPConnection("127.0.0.1", served.client, timeout=60))
         clients[-1].request("GET", "/lines?stream=held")
         answer = clients[-1].getresponse()
         assert answer.readline() == b"a line\n"
@@ -39,7 +39,7 @@ def retiring(pod):
 
 @pytest.mark.parametrize("threads", THREADS)
 def test_an_answer_that_still_moves_is_finished_by_the_generation_that_began_it(retiring, threads):
-    served, answer = retiring(threads, stream_seconds=60.0)
+    served, answer = retiring(threads, silence=30, stream_seconds=120.0)
     served.until(lambda: served.said("goes on: answers still move"), "longer than any silent request")
     assert served.state()["change"] is None, "nobody has to wait for it"
     (served.run / "released").touch()
@@ -49,7 +49,7 @@ def test_an_answer_that_still_moves_is_finished_by_the_generation_that_began_it(
 
 @pytest.mark.parametrize("threads", THREADS)
 def test_the_client_of_an_answer_that_is_cut_off_sees_an_error(retiring, threads):
-    served, answer = retiring(threads, stream_seconds=3.0)
+    served, answer = retiring(threads, silence=3, stream_seconds=5.0)
     with pytest.raises(http.client.IncompleteRead):
         answer.read()
     served.until(lambda: served.said("generation 1 is gone"), "it is gone")
