@@ -148,7 +148,7 @@ class UwsgiInstance:
         return FifoResize(self.fifo, self.reader, self.hang_up_lingering, processes, now, self.config.start_seconds)
 
     def retire(self, now: float) -> None:
-        self._finish = FifoFinish(self.fifo, self.reader, self.started_with.threads, now)
+        self._finish = FifoFinish(self.pid, self.fifo, self.reader, self.started_with.threads, now)
         self._finish.step(now)
 
     def step_retiring(self, now: float) -> None:

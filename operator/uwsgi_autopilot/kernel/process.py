@@ -49,6 +49,14 @@ def _stat_fields(pid: int) -> list[bytes] | None:
     return text[text.rfind(b")") + 2 :].split()
 
 
+def catches(pid: int, number: int) -> bool | None:
+    """Whether it has a handler of its own for a signal. None: it is gone, or cannot be seen."""
+    for line in (_read(f"/proc/{pid}/status") or b"").splitlines():
+        if line.startswith(b"SigCgt:"):
+            return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+    return None
+
+
 def children_of(pid: int) -> list[int]:
     """Direct children of all threads of `pid`, in order of start.
 
