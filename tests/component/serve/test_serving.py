@@ -177,7 +177,8 @@ def test_tcp_for_socket_and_stats(site: Site, serve: Serve, free_port: Callable[
     assert (status, json.loads(text)["version"][:2]) == (200, "2.")
     clients = [hold(port, "/wait?4") for _ in range(3)]
     wait_for(lambda: (site.state()["samples"] or [{}])[-1].get("queue_max") == 2, 5)
-    assert site.state()["samples"][-1]["busy"] == 1
+    # A mean over the sample's second: below 1 where a tick came late.
+    assert 0.5 <= site.state()["samples"][-1]["busy"] <= 1
     for each in clients:
         each.close()
 
