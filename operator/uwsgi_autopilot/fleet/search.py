@@ -103,4 +103,4 @@ def _on_clock(memory: Memory, newest: float) -> Memory | None:
         return memory
     if memory.at - newest < BACKWARDS_S:
         return None
-    return replace(memory, at=None, since=None, not_before=None)
+    return memory.without_instants()

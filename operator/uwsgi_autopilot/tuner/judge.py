@@ -60,7 +60,9 @@ def judge(
         return Judged(memory=replace(memory, jumped=True), verdict=keep)
     if abs(log_ratio(load.cpu_s, before.cpu_s, soft=0.01 * before.service_s)) > CPU_JUMPED:
         message = wording.another_workload(before, cpu_s=load.cpu_s, wait_s=load.wait_s)
-        return Judged(memory=memory.reset(arrived_at), verdict=Drop(reason=Reason.WORKLOAD_CHANGED, message=message))
+        return Judged(
+            memory=memory.reset(arrived_at, before), verdict=Drop(reason=Reason.WORKLOAD_CHANGED, message=message)
+        )
     verdict = compare(proposal, load)
     if isinstance(verdict, Wait):
         return Judged(memory=memory, verdict=verdict)
@@ -79,7 +81,7 @@ def _wait(memory: Memory, reason: Reason, message: str) -> Judged:
 
 def _keep(memory: Memory, proposal: Proposal, load: Load, verdict: Keep, arrived_at: float) -> Judged:
     # How the previous shape behaved when it was settled is no measure of this one.
-    memory = replace(memory, since=arrived_at, reference=None)
+    memory = replace(memory, since=arrived_at, reference=None).without_rejected(proposal.shape)
     if verdict.change is not None and verdict.change > GAINED:
         memory = replace(memory, fruitless=0, not_before=None)
     if proposal.reason is Reason.BACKEND_LIMITED:

@@ -8,7 +8,7 @@ from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.tuner.point import Point, rounded
 
-VERSION = 2
+VERSION = 3
 MAX_JSON_BYTES = 8192
 MOST_POINTS = 8
 MOST_REJECTED = 8
@@ -19,13 +19,21 @@ class Rejected:
     """A shape that was tried and was no better, or that was refused. up: it had more slots than the shape before.
 
     demand: requests in the pod then; with twice as many the answer may differ. change: ln of its throughput over that
-    of the shape before; None: it never served.
+    of the shape before; None: it never served. at: when it failed, on the samples' clock; None: that was set back.
+    cpu_s, wait_s: per request, as they were before the workload changed; None while it is that of the trial.
     """
 
     shape: Shape
     up: bool
     demand: float
     change: float | None = None
+    at: float | None = None
+    cpu_s: float | None = None
+    wait_s: float | None = None
+
+    def beyond(self, known: Point) -> "Rejected":
+        """After a change of the workload, which behaved like `known` until then."""
+        return self if self.cpu_s is not None else replace(self, cpu_s=known.cpu_s, wait_s=known.wait_s)
 
     def to_json(self) -> dict[str, Any]:
         return {**{name: rounded(getattr(self, name)) for name in self.__slots__}, "shape": self.shape.to_json()}
@@ -76,17 +84,30 @@ class Memory:
 
     def with_rejected(self, shape: Shape, *, up: bool, demand: float, change: float | None = None) -> "Memory":
         others = tuple(each for each in self.rejected if each.shape != shape)
-        new = Rejected(shape=shape, up=up, demand=demand, change=change)
+        new = Rejected(shape=shape, up=up, demand=demand, change=change, at=self.at)
         return replace(self, rejected=(*others, new)[-MOST_REJECTED:])
 
-    def reset(self, since: float) -> "Memory":
-        """The workload changed: what was learnt about shapes is void.
+    def without_rejected(self, shape: Shape) -> "Memory":
+        """It serves well after all."""
+        return replace(self, rejected=tuple(each for each in self.rejected if each.shape != shape))
 
+    def without_instants(self) -> "Memory":
+        """The clock was set back: what is learnt stays."""
+        rejected = tuple(replace(each, at=None) for each in self.rejected)
+        return replace(self, at=None, since=None, not_before=None, rejected=rejected)
+
+    def reset(self, since: float, known: Point | None = None) -> "Memory":
+        """The workload changed: what was measured is void.
+
+        known: how it behaved until then. What was tried in vain is remembered with that, since the alarm may have been
+        noise, and the change too small for another answer. None: the bounds changed, and nothing is remembered.
         One or two failures before that may have been due to the change itself. Three or more say that changes bring
         nothing here, whatever the workload, and the pause stays.
         """
         pause = self.not_before if self.fruitless >= 3 else None
-        return Memory(since=since, fruitless=self.fruitless, not_before=pause, at=self.at)
+        served = [each for each in self.rejected if each.change is not None]
+        rejected = () if known is None else tuple(each.beyond(known) for each in served)
+        return Memory(since=since, rejected=rejected, fruitless=self.fruitless, not_before=pause, at=self.at)
 
     def to_json(self) -> dict[str, Any]:
         return {"version": VERSION, **{name: _plain(getattr(self, name)) for name in self.__slots__}}

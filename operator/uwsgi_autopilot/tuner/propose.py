@@ -81,7 +81,9 @@ def _watch(memory: Memory, samples: Sequence[Sample], limits: Limits) -> Propose
         if load.pressed and load.demand >= 2.0 * reference.demand:
             memory = replace(memory, changes=0)
             reference = replace(reference, demand=load.demand)
-        memory = replace(memory, reference=reference)
+        if memory.reference is not None or load.at - _since(memory) >= RECENT_S:
+            # The first seconds after a change may be slow ones: what comes after them would look like another workload.
+            memory = replace(memory, reference=reference)
         answer = next_shape(memory, load, limits)
         if isinstance(answer, Hold):
             # Waits seen under little load tell later whether it is load that makes them long.
@@ -107,7 +109,7 @@ def _next(memory: Memory, load: Load, limits: Limits) -> Proposed:
 
 def _another_workload(memory: Memory, known: Point, found: Drift, *, since: float) -> Proposed:
     message = wording.another_workload(known, cpu_s=found.cpu_s, wait_s=found.wait_s)
-    return Proposed(memory=memory.reset(since), answer=Hold(reason=Reason.WORKLOAD_CHANGED, message=message))
+    return Proposed(memory=memory.reset(since, known), answer=Hold(reason=Reason.WORKLOAD_CHANGED, message=message))
 
 
 def _load(memory: Memory, samples: Sequence[Sample], limits: Limits, seconds: float) -> Load | None:

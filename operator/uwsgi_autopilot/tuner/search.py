@@ -7,7 +7,7 @@ import math
 
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import Reason
-from uwsgi_autopilot.tuner import backend, wording
+from uwsgi_autopilot.tuner import backend, tried, wording
 from uwsgi_autopilot.tuner.limits import Limits
 from uwsgi_autopilot.tuner.load import Load
 from uwsgi_autopilot.tuner.memory import Memory, Rejected
@@ -24,7 +24,6 @@ LEAST_JUMP = 1.05  # predicted throughput of a first jump over the present one
 LEAST_STEP = 1.08  # of a further one: the model is right within about that
 LEVEL_STEP = 0.97  # a much smaller shape may lose this much in the model: measurement decides
 MATERIAL = 1.35  # ratio of processes or threads below which two shapes are the same for the model
-WORSE = 0.1  # ln of the loss from which a trial was clearly worse, not merely no better
 ENOUGH_TO_SHRINK = 300  # requests
 
 
@@ -72,11 +71,11 @@ def next_shape(memory: Memory, load: Load, limits: Limits) -> Answer:
         if refusal is not None and _worth_it(memory, load, wanted):
             return refusal
         candidate = load.shape
-    if (objection := blocking(memory.rejected, candidate, load)) is not None:
+    if (objection := tried.blocking(memory.rejected, candidate, load)) is not None:
         candidate = between(load.shape, candidate)
-        # Where the far shape did about as well, so will the near one: a plateau, and this is its smaller end.
-        plateau = objection.change is None or objection.change > -WORSE
-        if plateau or blocking(memory.rejected, candidate, load) or not limits.fits(candidate, load):
+        # Only what served far too many at once may have been right half way, and that only for the same workload.
+        too_far = objection.change is not None and not tried.plateau(objection) and objection.cpu_s is None
+        if not too_far or tried.blocking(memory.rejected, candidate, load) or not limits.fits(candidate, load):
             candidate = load.shape
     if not _worth_it(memory, load, candidate):
         return _nothing(load, wanted, objection)
@@ -85,7 +84,7 @@ def next_shape(memory: Memory, load: Load, limits: Limits) -> Answer:
         before=Point.of(load),
         at=load.at,
         reason=_reason(memory, load.shape, candidate),
-        message=wording.proposal(load, candidate, predict(load, candidate)),
+        message=_with_history(wording.proposal(load, candidate, predict(load, candidate)), memory, load, candidate),
         better=gain(load, candidate) >= LEAST_JUMP,
         expected=predict(load, candidate),
     )
@@ -99,7 +98,7 @@ def _behind_backend(memory: Memory, load: Load, limits: Limits) -> Proposal | No
     if lower is None:
         return None
     shape = limits.clamp(lower)
-    if shape == load.shape or blocking(memory.rejected, shape, load) is not None:
+    if shape == load.shape or tried.blocking(memory.rejected, shape, load) is not None:
         return None
     quick = min(each.service_s for each in memory.points)
     return Proposal(
@@ -107,7 +106,7 @@ def _behind_backend(memory: Memory, load: Load, limits: Limits) -> Proposal | No
         before=Point.of(load),
         at=load.at,
         reason=Reason.BACKEND_LIMITED,
-        message=wording.backend(load, memory.points, shape),
+        message=_with_history(wording.backend(load, memory.points, shape), memory, load, shape),
         better=False,
         expected=max(load.throughput, shape.slots / max(quick, 1e-4)),
     )
@@ -133,17 +132,9 @@ def differs(one: Shape, other: Shape) -> bool:
     return max(ratio(one.processes, other.processes), ratio(one.threads, other.threads)) >= MATERIAL
 
 
-def blocking(rejected: tuple[Rejected, ...], shape: Shape, load: Load) -> Rejected | None:
-    """The trial that speaks against `shape`: one that went about as far, in vain, under at least half this load."""
-    for each in rejected:
-        if load.demand >= 2.0 * each.demand:
-            continue
-        processes, threads = shape.processes / each.shape.processes, shape.threads / each.shape.threads
-        if each.up and processes >= 0.7 and threads >= 0.7 and shape.slots > load.shape.slots:
-            return each
-        if not each.up and processes <= 1.4 and threads <= 1.4 and shape.slots <= load.shape.slots:
-            return each
-    return None
+def _with_history(message: str, memory: Memory, load: Load, shape: Shape) -> str:
+    history = tried.again(memory.rejected, shape, load)
+    return message if history is None else f"{message}; {history}"
 
 
 def between(one: Shape, other: Shape) -> Shape:

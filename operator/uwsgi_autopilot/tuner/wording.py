@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.tuner.load import Load
+from uwsgi_autopilot.tuner.memory import Rejected
 from uwsgi_autopilot.tuner.model import PURE_CPU
 from uwsgi_autopilot.tuner.point import Point
 
@@ -44,3 +45,14 @@ def another_workload(known: Point, *, cpu_s: float, wait_s: float) -> str:
         f"CPU {milliseconds(known.cpu_s)} → {milliseconds(cpu_s)}, wait {milliseconds(known.wait_s)} → "
         f"{milliseconds(wait_s)} per request: the workload has changed"
     )
+
+
+def went(what: str, then: str, now: str) -> str:
+    return f"{what} went {then} → {now}"
+
+
+def tried_again(tried: Rejected, changed: str, *, now: float) -> str:
+    """Of a shape that failed before."""
+    when = "before" if tried.at is None else f"{max(0.0, now - tried.at):.0f} s ago"
+    outcome = "refused" if tried.change is None else "taken back"
+    return f"{tried.shape} was tried {when} and {outcome}; again because {changed}"

@@ -119,4 +119,8 @@ def test_back_at_the_shape_of_before_it_is_compared_once_with_what_that_did():
     other = propose(memory, seconds(8, after=back, generation=3, cpu_s=1.8, requests=300.0), WIDE)
     assert isinstance(other.answer, Hold)
     assert other.answer.reason is Reason.WORKLOAD_CHANGED
-    assert (other.memory.since, other.memory.rejected, other.memory.fruitless) == (since, (), 1)
+    assert (other.memory.since, other.memory.jumped, other.memory.fruitless) == (since, False, 1)
+    # What failed is remembered, with the CPU and the wait per request that it failed for.
+    assert [(each.shape, each.cpu_s, each.wait_s) for each in other.memory.rejected] == [
+        (JUMP.shape, pytest.approx(0.002), pytest.approx(0.020))
+    ]

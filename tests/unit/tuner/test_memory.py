@@ -36,7 +36,7 @@ def test_another_version_starts_afresh():
     assert Memory.from_json({**full().to_json(), "version": 99}) == Memory()
 
 
-@pytest.mark.parametrize("data", [None, [], "", 7, {}, {"version": 2}, {"version": 2, "points": 3}])
+@pytest.mark.parametrize("data", [None, [], "", 7, {}, {"version": 3}, {"version": 3, "points": 3}])
 def test_what_is_no_memory_is_said_to_be_none(data):
     with pytest.raises(ValueError):
         Memory.from_json(data)
