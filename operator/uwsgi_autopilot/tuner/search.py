@@ -17,6 +17,10 @@ from uwsgi_autopilot.tuner.proposal import Answer, Hold, Proposal
 
 # Threads beyond 1 + wait/CPU: load is uneven, and an unused slot costs little.
 SPARE = 1.25
+# Standard deviations of a Poisson number of requests: of a hundred that arrive at random, about one finds no free slot
+# (square-root staffing). Clients of a closed loop never fill them.
+SURE = 2.33
+AS_GOOD = 0.99  # of the best predicted throughput: fewer processes must not cost more
 SPARE_IN_POOL = 2  # requests of a process that may wait for its pool
 CORES_ROOT = 1.4  # processes = cores + CORES_ROOT * sqrt(cores): with just `cores` a waiting process leaves one idle
 WAIT_DOMINATES = 50.0  # wait / CPU from which the number of requests, not the CPU, limits the useful slots
@@ -35,21 +39,42 @@ def threads_for(load: Load) -> int:
     return threads if load.pool_size is None else min(threads, load.pool_size + SPARE_IN_POOL)
 
 
+def slots_for(demand: float) -> int:
+    """Slots with which so many requests at once, on average, hardly ever queue."""
+    return math.ceil(demand + SURE * math.sqrt(demand))
+
+
 def aim(load: Load, limits: Limits) -> Shape:
-    """The shape that the times of a request call for, within the manifest's bounds."""
+    """The shape that the times of a request call for, within the manifest's bounds.
+
+    Slots beyond what the load fills serve nobody, so none are added. A shape that has them keeps them while nothing is
+    exhausted: load goes and comes back.
+    """
     wished = threads_for(load)
-    threads = limits.threads.clamp(wished)
+    most = limits.threads.clamp(wished)
     by_cores = max(1, round(load.cores + CORES_ROOT * math.sqrt(load.cores)))
     if load.pool_size is not None:
-        return _behind_pool(load, limits, threads, by_cores)
-    useful = by_cores * wished
-    if load.wait_per_cpu > WAIT_DOMINATES:
-        slots = min(math.ceil(SPARE * load.demand), useful)
-        return limits.clamp(Shape(max(2, math.ceil(slots / threads)), threads))
-    if threads < wished:
-        slots = min(math.ceil(SPARE * load.demand), useful)
-        return limits.clamp(Shape(max(by_cores, math.ceil(slots / threads)), threads))
-    return limits.clamp(Shape(by_cores, threads))
+        return _behind_pool(load, limits, most, by_cores)
+    waits = load.wait_per_cpu > WAIT_DOMINATES
+    if not load.pressed and not waits and most >= wished:
+        return limits.clamp(Shape(by_cores, most))
+    slots = min(slots_for(load.demand), by_cores * wished)
+    fewest = max(2 if waits else min(2, by_cores), math.ceil(slots / most))
+    processes = fewest if waits else _fewest_as_good(load, limits, slots, range(fewest, max(fewest, by_cores) + 1))
+    return _sharing(processes, slots, limits) if load.pressed else limits.clamp(Shape(processes, most))
+
+
+def _sharing(processes: int, slots: int, limits: Limits) -> Shape:
+    """So many slots in so many processes, as far as the bounds allow."""
+    processes = limits.processes.clamp(processes)
+    return Shape(processes, limits.threads.clamp(math.ceil(slots / processes)))
+
+
+def _fewest_as_good(load: Load, limits: Limits, slots: int, choices: range) -> int:
+    """Processes that share so many slots."""
+    rates = {each: predict(load, _sharing(each, slots, limits)) for each in choices}
+    best = max(rates.values())
+    return next(processes for processes, rate in rates.items() if rate >= AS_GOOD * best)
 
 
 def _behind_pool(load: Load, limits: Limits, threads: int, by_cores: int) -> Shape:

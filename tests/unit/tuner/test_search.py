@@ -26,11 +26,25 @@ def load(**changes):
     ("seen", "limits", "expected"),
     [
         # ceil(1.25 * (1 + 20 / 2.2)) = 13 threads; round(2 + 1.4 * sqrt(2)) = 4 processes
-        pytest.param(load(wait_s=0.020, cpu_s=0.0022), WIDE, Shape(4, 13), id="20 ms wait, 2.2 ms CPU"),
+        pytest.param(
+            load(wait_s=0.020, cpu_s=0.0022, queued=56.0), WIDE, Shape(4, 13), id="20 ms wait, 2.2 ms CPU, 64 clients"
+        ),
+        # ceil(18 + 2.33 * sqrt(18)) = 28 slots for 18 requests
+        pytest.param(load(wait_s=0.020, cpu_s=0.0022), WIDE, Shape(4, 7), id="20 ms wait, 2.2 ms CPU, 18 clients"),
+        pytest.param(
+            load(wait_s=0.020, cpu_s=0.0022, in_service=3.0, queued=0.0),
+            WIDE,
+            Shape(4, 13),
+            id="nothing is exhausted: what the workload could use",
+        ),
         pytest.param(load(wait_s=0.0002, cpu_s=0.0054), WIDE, Shape(4, 1), id="pure CPU: one thread"),
-        # wait / CPU = 200: 64 threads are all that is allowed; ceil(1.25 * 64 / 64) = 2 processes for 64 requests
-        pytest.param(load(wait_s=0.1, cpu_s=0.0005, queued=56.0), WIDE, Shape(2, 64), id="100 ms wait, 64 clients"),
-        pytest.param(load(wait_s=0.1, cpu_s=0.0005, queued=192.0), WIDE, Shape(4, 64), id="100 ms wait, 200 clients"),
+        # wait / CPU = 200: ceil(64 + 2.33 * sqrt(64)) = 83 slots, in two processes
+        pytest.param(load(wait_s=0.1, cpu_s=0.0005, queued=56.0), WIDE, Shape(2, 42), id="100 ms wait, 64 clients"),
+        pytest.param(load(wait_s=0.1, cpu_s=0.0005, queued=24.0), WIDE, Shape(2, 23), id="100 ms wait, 32 clients"),
+        # wait / CPU = 40: 46 slots again. 32 * 2.5 ms / 102.5 ms = 0.8 cores: three processes do as much as four
+        pytest.param(load(wait_s=0.1, cpu_s=0.0025, queued=24.0), WIDE, Shape(3, 16), id="and some CPU, 32 clients"),
+        # 64 threads are all that is allowed: 233 slots in four processes
+        pytest.param(load(wait_s=0.1, cpu_s=0.0005, queued=192.0), WIDE, Shape(4, 59), id="100 ms wait, 200 clients"),
         # K + 2 threads; 64 / 3 = 22 processes would be of use, 16 are allowed
         pytest.param(
             load(wait_s=0.020, cpu_s=0.0004, pool_size=3, queued=56.0), WIDE, Shape(16, 5), id="a pool of 3, 64 clients"
