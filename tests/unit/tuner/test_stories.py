@@ -64,6 +64,26 @@ def test_arrivals_beyond_what_is_served_do_not_open_a_thousand_slots():
     assert told.agent.samples[-1].queue_mean == 0
 
 
+@pytest.mark.parametrize("clients", [16, 32])
+@pytest.mark.parametrize("cpu", [0.0012, 0.0025])
+def test_no_more_slots_than_the_clients_fill_and_they_serve_as_much(clients, cpu):
+    """A page that waits 100 ms, as httpbin's /delay/0.1: 64 threads per process could be of use, not to 32 clients."""
+    load = workload.simple(wait=0.1, cpu=cpu)
+    pod = Pod(load, Shape(2, 4), clients=clients)
+    told = tell(pod, 30)
+    assert clients <= pod.shape.slots <= 1.7 * clients, told.way
+    assert pod.shape.processes <= 3, told.way
+    assert told.throughput() >= 0.97 * best_of_grid(load, clients), told.way
+
+
+def test_more_clients_than_the_slots_were_found_for_get_more():
+    pod = Pod(workload.IO, Shape(2, 4), clients=32)
+    told = tell(pod, 75, events={31: lambda pod: pod.set_clients(80)})
+    assert told.changes[0][1].to_shape.slots <= 48, told.way
+    assert told.throughput() >= 0.97 * best_of_grid(workload.IO, 80), told.way
+    assert len(told.changes) == 2, told.way
+
+
 def test_a_shape_that_the_agent_refuses_is_not_asked_for_again():
     told = tell(Pod(workload.MIXED, Shape(2, 4), clients=64), 90, refuses=lambda shape: shape.slots > 40)
     asked = [each.to_shape for _, each in told.changes]
@@ -164,7 +184,7 @@ def test_recommending_says_it_once_and_changes_nothing():
 def test_recommending_says_another_shape_when_the_workload_changes():
     told = tell(Pod(workload.IO, Shape(1, 2), clients=64), 80, mode=Mode.RECOMMEND, events={41: becomes(workload.CPU)})
     said = [each.to_shape for _, each in told.entries if each.kind is Kind.RECOMMEND]
-    assert said == [Shape(2, 64), Shape(4, 1)]
+    assert said == [Shape(2, 42), Shape(4, 1)]
 
 
 @pytest.mark.parametrize(("load", "clients"), [(workload.CPU, 16), (workload.MIXED, 64)])
