@@ -74,15 +74,6 @@ class Limits:
     def fits(self, shape: Shape, load: Load) -> bool:
         return self.why_not(shape, load) is None
 
-    def fit(self, shape: Shape, load: Load) -> Shape | None:
-        """The shape with these threads and as many of these processes as fit; None: not even the fewest."""
-        shape = self.clamp(shape)
-        for processes in range(shape.processes, self.processes.min - 1, -1):
-            smaller = Shape(processes, shape.threads)
-            if self.fits(smaller, load):
-                return smaller
-        return None
-
 
 def _bounds(limits: Limits, shape: Shape) -> Refusal | None:
     for name, value, bounds in (

@@ -8,6 +8,7 @@ import math
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.tuner import backend, tried, wording
+from uwsgi_autopilot.tuner.fitting import best_fit
 from uwsgi_autopilot.tuner.limits import Limits
 from uwsgi_autopilot.tuner.load import Load
 from uwsgi_autopilot.tuner.memory import Memory, Rejected
@@ -90,7 +91,7 @@ def next_shape(memory: Memory, load: Load, limits: Limits) -> Answer:
     if (step := _behind_backend(memory, load, limits)) is not None:
         return step
     wanted = aim(load, limits)
-    candidate = limits.fit(wanted, load)
+    candidate = best_fit(limits, wanted, load, most_threads=threads_for(load))
     if candidate is None or (candidate != wanted and not _worth_it(memory, load, candidate)):
         refusal = limits.why_not(wanted, load)
         if refusal is not None and _worth_it(memory, load, wanted):
@@ -123,7 +124,9 @@ def _behind_backend(memory: Memory, load: Load, limits: Limits) -> Proposal | No
     if lower is None:
         return None
     shape = limits.clamp(lower)
-    if shape == load.shape or tried.blocking(memory.rejected, shape, load) is not None:
+    if shape == load.shape or not limits.fits(shape, load):
+        return None
+    if tried.blocking(memory.rejected, shape, load) is not None:
         return None
     quick = min(each.service_s for each in memory.points)
     return Proposal(

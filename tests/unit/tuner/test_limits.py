@@ -56,12 +56,6 @@ def test_why_not(limits, shape, reason, words):
     assert limits.fits(shape, LOAD) is (reason is None)
 
 
-def test_as_many_processes_as_there_is_room_for():
-    # 112 + 3 * 50 = 262 MiB beside 0.9 * 300 = 270 MiB
-    assert mib(300).fit(Shape(4, 13), LOAD) == Shape(3, 13)
-    assert mib(120).fit(Shape(4, 13), LOAD) is None
-
-
 def test_the_samples_limit_counts_where_the_manifest_has_none():
     tight = load_of(seconds(5, memory_limit=200 * MIB))
     assert WIDE.why_not(Shape(4, 13), tight).reason is Reason.MEMORY_LIMIT
@@ -100,8 +94,3 @@ def test_a_shape_that_uses_all_connections_is_kept_and_its_threads_cannot_change
     assert limits.fits(Shape(9, 4), full)
     # 10 x 4 that serve and 1 x 1 beside them
     assert "41 connections" in limits.why_not(Shape(1, 1), full).message
-
-
-def test_as_many_processes_as_there_are_connections_for():
-    # 8 that serve and 3 x 13 = 39, of 50
-    assert connections(50).fit(Shape(4, 13), LOAD) == Shape(3, 13)

@@ -126,6 +126,15 @@ def test_a_backend_whose_wait_grew_with_our_requests_gets_fewer():
     assert (answer.shape, answer.reason) == (Shape(4, 3), Reason.BACKEND_LIMITED)
 
 
+def test_fewer_slots_for_a_slow_backend_only_where_both_generations_have_their_connections():
+    """4x20 and 4x3 together: 92 connections."""
+    alone = Point.of(load(shape=Shape(1, 2), in_service=2.0, queued=62.0, wait_s=0.020, throughput=95.0))
+    drowned = load(shape=Shape(4, 20), in_service=64.0, queued=0.0, wait_s=0.244, throughput=260.0, service_s=0.246)
+    memory = replace(FRESH, jumped=True, points=(alone,))
+    assert isinstance(next_shape(memory, drowned, replace(WIDE, max_connections=92)), Proposal)
+    assert not isinstance(next_shape(memory, drowned, replace(WIDE, max_connections=91)), Proposal)
+
+
 def test_what_does_not_fit_is_refused_with_the_limit_that_forbids_it():
     tight = replace(WIDE, max_connections=8)
     answer = next_shape(FRESH, load(queued=56.0, wait_s=0.020, cpu_s=0.0022), tight)
@@ -139,3 +148,16 @@ def test_fewer_processes_where_only_those_fit():
     answer = next_shape(FRESH, load(queued=56.0, wait_s=0.020, cpu_s=0.0022), tight)
     assert isinstance(answer, Proposal)
     assert answer.shape == Shape(3, 13)
+
+
+def test_the_best_of_what_fits_and_then_what_forbids_more():
+    """24 connections: two are open, and 22 may be beside them."""
+    tight = replace(WIDE, max_connections=24)
+    waiting = load(wait_s=0.1, cpu_s=0.0005, service_s=0.1005, shape=Shape(1, 2), in_service=2.0, queued=62.0)
+    first = next_shape(FRESH, waiting, tight)
+    assert isinstance(first, Proposal)
+    assert first.shape == Shape(2, 11)
+    found = replace(waiting, shape=Shape(2, 11), in_service=22.0, queued=42.0, throughput=220.0)
+    then = next_shape(replace(FRESH, jumped=True), found, tight)
+    assert isinstance(then, Refusal)
+    assert (then.shape, then.reason) == (Shape(2, 42), Reason.CONNECTION_LIMIT)

@@ -156,6 +156,16 @@ def test_memory_bounds_what_is_asked_for_and_the_pod_is_never_above_it():
     assert told.throughput() > 1.5 * told.agent.samples[2].requests, told.way
 
 
+def test_connections_are_used_as_far_as_they_go_and_never_beyond():
+    """Two are open, and beside them 22 may be: that is 2x11, though 2x42 would serve more."""
+    pod = Pod(workload.IO, Shape(1, 2), clients=64)
+    told = tell(pod, 60, max_connections=24)
+    assert pod.shape == Shape(2, 11), told.way
+    assert all(each.from_shape.slots + each.to_shape.slots <= 24 for _, each in told.changes), told.way
+    assert told.throughput() >= 0.95 * throughput_of(workload.IO, Shape(2, 11), 64), told.way
+    assert [each.reason for _, each in told.entries if each.kind is Kind.REFUSE] == ["ConnectionLimit"]
+
+
 def test_a_refusal_is_said_once_with_its_numbers():
     pod = Pod(workload.MIXED, Shape(2, 4), clients=64)
     told = tell(pod, 40, observer=Observer(pod, memory_limit=80_000_000))
