@@ -4,6 +4,7 @@ Every answer is a Proposal, or says why there is none. Whether now is the time i
 """
 
 import math
+from dataclasses import replace
 
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import Reason
@@ -72,7 +73,8 @@ def _sharing(processes: int, slots: int, limits: Limits) -> Shape:
 
 
 def _fewest_as_good(load: Load, limits: Limits, slots: int, choices: range) -> int:
-    """Processes that share so many slots."""
+    """Processes that share so many slots. Neighbours that use the cores now come and go, and do not count."""
+    load = replace(load, foreign_cpu=0.0)
     rates = {each: predict(load, _sharing(each, slots, limits)) for each in choices}
     best = max(rates.values())
     return next(processes for processes, rate in rates.items() if rate >= AS_GOOD * best)

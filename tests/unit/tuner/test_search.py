@@ -43,6 +43,15 @@ def load(**changes):
         pytest.param(load(wait_s=0.1, cpu_s=0.0005, queued=24.0), WIDE, Shape(2, 23), id="100 ms wait, 32 clients"),
         # wait / CPU = 40: 46 slots again. 32 * 2.5 ms / 102.5 ms = 0.8 cores: three processes do as much as four
         pytest.param(load(wait_s=0.1, cpu_s=0.0025, queued=24.0), WIDE, Shape(3, 16), id="and some CPU, 32 clients"),
+        pytest.param(
+            load(wait_s=0.050, cpu_s=0.0022, queued=56.0), WIDE, Shape(4, 21), id="50 ms wait, 2.2 ms CPU, 64 clients"
+        ),
+        pytest.param(
+            load(wait_s=0.050, cpu_s=0.0022, queued=56.0, foreign_cpu=1.0),
+            WIDE,
+            Shape(4, 21),
+            id="the same, whatever a neighbour leaves of the cores now",
+        ),
         # 64 threads are all that is allowed: 233 slots in four processes
         pytest.param(load(wait_s=0.1, cpu_s=0.0005, queued=192.0), WIDE, Shape(4, 59), id="100 ms wait, 200 clients"),
         # K + 2 threads; 64 / 3 = 22 processes would be of use, 16 are allowed
