@@ -91,14 +91,14 @@ def test_little_memory_is_refused_and_nobody_is_killed(front: Place, figures: Fi
 
 
 def test_a_shape_that_hurts_is_seen_by_one_pod_and_taken_back(front: Place, figures: Figures) -> None:
-    """The application answers ten times slower with more than four threads, which nobody could know beforehand."""
+    """The application answers ten times slower with more than two threads, which nobody could know beforehand."""
     code = (
         "import time, uwsgi\n"
         "def app(environ, start):\n"
         "    if environ['PATH_INFO'] != '/healthz':\n"
         "        end = time.thread_time() + 0.002\n"
         "        while time.thread_time() < end: pass\n"
-        "        time.sleep(0.1 if int(uwsgi.opt.get('threads', 1)) <= 4 else 1.0)\n"
+        "        time.sleep(0.1 if int(uwsgi.opt.get('threads', 1)) <= 2 else 1.0)\n"
         "    start('200 OK', [('Content-Type', 'text/plain')])\n"
         "    return [b'ok']\n"
     )
