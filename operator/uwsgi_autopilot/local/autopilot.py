@@ -52,8 +52,8 @@ class Autopilot:
 
     @property
     def busy(self) -> bool:
-        """A change is pending, or the tuner has not concluded anything yet."""
-        return self.state.change is not None or self.state.word is None
+        """A change is pending, or the tuner still searches. On a busy machine its guards may hold it for a while."""
+        return self.state.change is not None or not self.state.memory.settled
 
     def step(self) -> list[Entry]:
         """New entries of the history."""
