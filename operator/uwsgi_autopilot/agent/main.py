@@ -72,7 +72,7 @@ class Agent:
         self._publish(time.monotonic())
         self.servers = [serve.Server(address, self._pages()) for address in config.listen]
         self.stats = [
-            StatsProxy(address, self._stats_path, http=config.stats_http, owner=config.socket_owner)
+            StatsProxy(address, self._stats_path, http=config.stats_http, owner=config.stats_owner)
             for address in config.stats
         ]
 

@@ -22,8 +22,9 @@ class AgentConfig:
     options: the person's own uWSGI options as (name, value), in order; value None: a flag.
     socket: where nginx connects: a path, or "host:port". more_sockets: where others do, to the same application.
     socket_mode: of the paths among them; None: as the umask has it. socket_owner: (uid, gid) of them; None: ours.
-    stats: addresses at which the agent answers with the stats of the generation that serves. stats_http: behind a head
-    of HTTP. no_swap: why no generation may replace another, one clause; None: one may.
+    stats: addresses at which the agent answers with the stats of the generation that serves. stats_owner: (uid, gid) of
+    the paths among them; None: ours. stats_http: behind a head of HTTP.
+    no_swap: why no generation may replace another, one clause; None: one may.
     private: directory for FIFO, stats and ini files, mode 0700.
     desired: the file with the desired shape (api/desired.py); promoted: the file that a new pod starts from, read once.
     start: the first shape when neither names one. max_processes, max_threads: bounds of every desired shape; on a
@@ -61,6 +62,7 @@ class AgentConfig:
     socket_mode: int | None = 0o660
     socket_owner: tuple[int, int] | None = None
     stats: tuple[str, ...] = ()
+    stats_owner: tuple[int, int] | None = None
     stats_http: bool = False
     no_swap: str | None = None
     options: tuple[tuple[str, str | None], ...] = ()
@@ -100,8 +102,9 @@ def read_agent_config(path: str | Path) -> AgentConfig:
     data["uwsgi"] = tuple(data["uwsgi"])
     for name in ("listen", "more_sockets", "stats"):
         data[name] = tuple(data.get(name, ()))
-    if data.get("socket_owner") is not None:
-        data["socket_owner"] = tuple(data["socket_owner"])
+    for name in ("socket_owner", "stats_owner"):
+        if data.get(name) is not None:
+            data[name] = tuple(data[name])
     data["options"] = tuple((name, value) for name, value in data.get("options", ()))
     data["env"] = tuple((name, value) for name, value in data.get("env", ()))
     return AgentConfig(**data)

@@ -62,12 +62,6 @@ class Takeover:
     plain: str | None
     notes: tuple[str, ...]
 
-    @property
-    def user_and_group(self) -> tuple[str | None, str | None]:
-        """Whom the sockets belong to, as written: `chown-socket` before `uid` and `gid`. None: it is not said."""
-        user, group = self.owner or (self.user, None)
-        return user, group or self.group
-
 
 def take_over(options: Iterable[tuple[str, str]], *, known: frozenset[str], cwd: str) -> Takeover:
     """`known`: the options of this uWSGI; other names are placeholders. `cwd`: where uWSGI would be started.

@@ -13,19 +13,33 @@ from uwsgi_autopilot.api.agentconfig import MAX_SOCKET_PATH
 from uwsgi_autopilot.api.takeover import Takeover
 from uwsgi_autopilot.errors import NotServing, UsageError
 from uwsgi_autopilot.local.ports import bound
-from uwsgi_autopilot.local.served import Owner
+from uwsgi_autopilot.local.served import Owner, Owners
 
 
-def owner_of(found: Takeover) -> Owner | None:
-    """Whom uWSGI becomes; None: it stays who we are. uWSGI ignores uid and gid unless root starts it."""
-    user, group = found.user_and_group
-    if os.geteuid() != 0 or (user is None and group is None):
-        return None
-    name = user or "root"
+def owners_of(found: Takeover) -> Owners:
+    """uWSGI ignores uid and gid unless root starts it; `chown-socket` it always tries. Raises UsageError."""
+    root = os.geteuid() == 0
+    uwsgi = None
+    if root and (found.user or found.group):
+        uwsgi = _owner(found.user or "root", found.group, user_option="uid", group_option="gid")
+    if found.owner is None:
+        return Owners(uwsgi=uwsgi, sockets=uwsgi)
+    user, group = found.owner
+    sockets = _owner(user, group or found.group, user_option="chown-socket", group_option="chown-socket")
+    if not root and (sockets.uid != os.geteuid() or sockets.gid not in {os.getegid(), *os.getgroups()}):
+        raise UsageError(
+            f"chown-socket = {user}{f':{group}' if group else ''}: only root can give a socket to another user or to a "
+            f"group that this user (uid {os.geteuid()}) is not in; start it as root with a uid, or leave the option out"
+        )
+    return Owners(uwsgi=uwsgi, sockets=sockets)
+
+
+def _owner(user: str, group: str | None, *, user_option: str, group_option: str) -> Owner:
     try:
-        entry = pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)
+        entry = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
     except KeyError:
-        raise UsageError(f"uid = {name}: there is no such user on this machine; create it, or name another") from None
+        what = f"{user_option} = {user}"
+        raise UsageError(f"{what}: there is no such user on this machine; create it, or name another") from None
     try:
         of_group = (
             grp.getgrgid(entry.pw_gid)
@@ -35,7 +49,8 @@ def owner_of(found: Takeover) -> Owner | None:
             else grp.getgrnam(group)
         )
     except KeyError:
-        raise UsageError(f"gid = {group}: there is no such group on this machine; create it, or name another") from None
+        what = f"{group_option} = {entry.pw_gid if group is None else group}"
+        raise UsageError(f"{what}: there is no such group on this machine; create it, or name another") from None
     return Owner(uid=entry.pw_uid, gid=of_group.gr_gid, user=entry.pw_name, group=of_group.gr_name)
 
 

@@ -23,11 +23,11 @@ from uwsgi_autopilot.errors import NotServing, UsageError
 from uwsgi_autopilot.local.files import RunFiles
 from uwsgi_autopilot.local.inifile import write_shape
 from uwsgi_autopilot.local.manager import Manager
-from uwsgi_autopilot.local.preflight import check_addresses, free_port, owner_of
+from uwsgi_autopilot.local.preflight import check_addresses, free_port, owners_of
 from uwsgi_autopilot.local.programs import Programs, find_nginx, find_uwsgi
 from uwsgi_autopilot.local.resolve import known_options, resolve
 from uwsgi_autopilot.local.run import Options, View, run_local
-from uwsgi_autopilot.local.served import Owner, app_of, files_of
+from uwsgi_autopilot.local.served import Owners, app_of, files_of
 from uwsgi_autopilot.local.session import Session
 from uwsgi_autopilot.local.touched import Touched
 
@@ -60,7 +60,7 @@ def run_serve(asked: ServeOptions, options: Options, view: Callable[[], View]) -
     if found.plain is not None:
         print(f"{name}: served by uWSGI alone, not tuned: {found.plain}", file=sys.stderr, flush=True)
         os.execv(uwsgi, [uwsgi, *asked.arguments])  # noqa: S606  # it takes our place: signals, pid file, exit status
-    owner = owner_of(found)
+    owners = owners_of(found)
     check_addresses(found)
     nginx = _nginx(asked.router, found)
     if nginx is not None and asked.log_socket is not None:
@@ -71,7 +71,7 @@ def run_serve(asked: ServeOptions, options: Options, view: Callable[[], View]) -
     app = app_of(found, name=name, mode=asked.mode, processes=asked.processes, threads=asked.threads)
     status = f"127.0.0.1:{free_port(asked.status_port, AGENT_PORT)}"
     start = options.shape or app.tuning.first
-    serving = Serving(found, app, asked, cwd=cwd, programs=programs, status=status, owner=owner, start=start)
+    serving = Serving(found, app, asked, cwd=cwd, programs=programs, status=status, owners=owners, start=start)
     with_view = view()
     for note in found.notes:
         with_view.say(note)
@@ -81,10 +81,10 @@ def run_serve(asked: ServeOptions, options: Options, view: Callable[[], View]) -
 class Serving:
     def __init__(
         self, found: Takeover, app: UwsgiApp, asked: ServeOptions, *,
-        cwd: str, programs: Programs, status: str, owner: Owner | None, start: Shape,
+        cwd: str, programs: Programs, status: str, owners: Owners, start: Shape,
     ) -> None:  # fmt: skip
         self.found, self.app, self.asked, self.cwd, self.programs = found, app, asked, cwd, programs
-        self.status, self.owner, self.start = status, owner, start
+        self.status, self.owners, self.start = status, owners, start
         self._touched = Touched(found)
         self._hung_up = False
         self._next_look = 0.0
@@ -116,13 +116,14 @@ class Serving:
             self._leave(session, view)
 
     def _files(self, run: Path) -> RunFiles:
-        if self.owner is not None:
-            # uWSGI makes its FIFO and its stats socket there when it has become that user; nginx its folders.
+        if self.owners.uwsgi or self.owners.sockets:
             os.chmod(run, 0o711)  # noqa: S103  # to pass through, not to list
-            os.chown(run / "private", self.owner.uid, self.owner.gid)
+        if (owner := self.owners.uwsgi) is not None:
+            # uWSGI makes its FIFO and its stats socket there when it has become that user.
+            os.chown(run / "private", owner.uid, owner.gid)
         return files_of(
             self.found, self.app, run, uwsgi=self.programs.uwsgi, cwd=self.cwd, start=self.start,
-            nginx=bool(self.programs.nginx), status=self.status, owner=self.owner, log_socket=self.asked.log_socket,
+            nginx=bool(self.programs.nginx), status=self.status, owners=self.owners, log_socket=self.asked.log_socket,
         )  # fmt: skip
 
     def _on_hangup(self, signum: int, frame: FrameType | None) -> None:

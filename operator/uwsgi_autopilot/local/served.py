@@ -23,12 +23,21 @@ UNLIMITED = 0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """Whom uWSGI becomes: numbers for the agent, names for nginx."""
+    """A user and a group: numbers for the agent, names for nginx."""
 
     uid: int
     gid: int
     user: str
     group: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owners:
+    """uwsgi: whom uWSGI becomes, and whom its stats belong to. sockets: whom the sockets belong to, so that the router
+    becomes this user, too. None: who we are."""
+
+    uwsgi: Owner | None = None
+    sockets: Owner | None = None
 
 
 def app_of(
@@ -62,7 +71,7 @@ def files_of(
     start: Shape,
     nginx: bool,
     status: str | None,
-    owner: Owner | None,
+    owners: Owners,
     log_socket: str | None = None,
 ) -> RunFiles:
     """nginx: whether nginx is the router, else uWSGI is. status: "host:port" for the agent's pages; None: nowhere.
@@ -77,9 +86,10 @@ def files_of(
         socket=first,
         more_sockets=tuple(more),
         socket_mode=0o660 if found.mode is None and not found.sockets else found.mode,
-        socket_owner=(owner.uid, owner.gid) if owner else None,
+        socket_owner=_numbers(owners.sockets),
         backlog=found.backlog or BACKLOG,
         stats=found.stats,
+        stats_owner=_numbers(owners.uwsgi),
         stats_http=found.stats_http,
         no_swap=found.no_swap,
         nginx_port=tcp[1] if nginx and (tcp := tcp_address(found.http[0])) else None,
@@ -91,16 +101,22 @@ def files_of(
     if not found.http:
         return RunFiles(agent=agent)
     if nginx:
-        user = f"{owner.user} {owner.group}" if owner else "root" if os.geteuid() == 0 else None
+        # Without root the whole of nginx is who we are.
+        who = owners.sockets
+        user = None if os.geteuid() != 0 else f"{who.user} {who.group}" if who else "root"
         # As much as nginx usually takes: what fitted into their buffer-size until now must go on to fit.
         site = layout.nginx_site(app, where, public_agent=False, user=user, header_bytes=BUFFER_SIZE)
         return RunFiles(agent=agent, nginx=nginx_conf(replace(site, listen=tuple(map(_listen, found.http)))))
-    return RunFiles(agent=agent, router=_router(found, uwsgi, where.socket, owner))
+    return RunFiles(agent=agent, router=_router(found, uwsgi, where.socket, owners.sockets))
 
 
 def _listen(address: str) -> str:
     """uWSGI's ":8080" is every IPv4 address, and nginx's word for that is the port alone."""
     return f"unix:{address}" if address.startswith("/") else address.removeprefix(":")
+
+
+def _numbers(owner: Owner | None) -> tuple[int, int] | None:
+    return None if owner is None else (owner.uid, owner.gid)
 
 
 def _router(found: Takeover, uwsgi: str, socket: str, owner: Owner | None) -> list[str]:

@@ -129,9 +129,8 @@ def server_block(found: Takeover, place: Place) -> str:
 
 def tmpfiles(found: Takeover) -> str | None:
     """Directories below /run, which is empty after each boot; None: it needs none."""
-    user, group = found.user_and_group
-    user = user or WEB_USER
-    group = group or user
+    user, group = (found.user, found.group) if found.user else (found.owner or (WEB_USER, None))
+    group = group or found.group or user
     paths = [*found.sockets, *found.stats, *found.pidfiles, *found.http]
     folders = {posixpath.dirname(each) for each in paths if each.startswith("/run/")} - {"/run"}
     if not folders:

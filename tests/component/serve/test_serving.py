@@ -214,6 +214,36 @@ module = web:app
     assert run.end() == 0
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("router", ["nginx", "uwsgi"])
+def test_sockets_of_one_user_and_uwsgi_as_another(site: Site, serve: Serve, router: str) -> None:
+    """`chown-socket` names who connects, `uid` whom uWSGI becomes; its stats are its own."""
+    nobody, web = pwd.getpwnam("nobody"), pwd.getpwnam("daemon")
+    site.write(
+        "app.ini",
+        f"""[uwsgi]
+http = 127.0.0.1:{site.port}
+socket = app.sock
+chown-socket = daemon:daemon
+chmod-socket = 660
+stats = stats.sock
+uid = nobody
+gid = nogroup
+module = web:app
+""",
+    )
+    run = serve("app.ini", "--router", router)
+    assert ask(str(site.folder / "app.sock"), "/", "", 10.0) == 200
+    uid, gid, pid = wait_for(lambda: site.get("/who")[1]).split(":")
+    assert (uid, gid) == (str(nobody.pw_uid), str(nobody.pw_gid))
+    owners = {each: (site.folder / each).stat().st_uid for each in ("app.sock", "stats.sock")}
+    assert owners == {"app.sock": web.pw_uid, "stats.sock": nobody.pw_uid}
+    run.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: (who := site.get("/who")[1]).count(":") == 2 and not who.endswith(pid))
+    assert stats_of(site.folder / "stats.sock")["uid"] == nobody.pw_uid
+    assert run.end() == 0
+
+
 def test_a_new_generation_for_new_code(site: Site, serve: Serve) -> None:
     """SIGHUP, a touched file and a changed module reload the code without a pause; broken code changes nothing."""
     site.write(
