@@ -49,8 +49,9 @@ _LEAST = frozenset({"enable-threads", "max-fd", "buffer-size", "max-vars", "post
 _LEAST_DEFAULTS = tuple(each for each in _DEFAULTS if each[0] in _LEAST)
 # Of ours, what breaks together with options of theirs: it gives way.
 _GIVES_WAY = {
-    # A segmentation fault at the start: the first application is loaded where the hooks were not set up (2.0.30).
-    "py-call-uwsgi-fork-hooks": frozenset({"mount", "worker-mount"}),
+    # Segmentation faults: the first application is loaded where the hooks were not set up, and a mule is forked without
+    # the interpreter's lock, again and again (2.0.30, 2.0.31).
+    "py-call-uwsgi-fork-hooks": frozenset({"mount", "worker-mount", "mule", "mules"}),
 }
 _NONE: frozenset[str] = frozenset()
 # With these, and with reload-on-*, uWSGI recycles workers.

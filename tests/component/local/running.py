@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -95,4 +96,16 @@ def wait_for(wanted: Callable[[], Any], timeout: float = 60) -> Any:
 
 def report_of(path: Path) -> dict[str, Any]:
     data: dict[str, Any] = json.loads(path.read_text())
+    return data
+
+
+def stats_of(path: Path) -> dict[str, Any]:
+    """uWSGI's own, from its stats socket."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(10)
+        connection.connect(str(path))
+        text = b""
+        while part := connection.recv(65536):
+            text += part
+    data: dict[str, Any] = json.loads(text)
     return data

@@ -1,19 +1,24 @@
 """`uwsgi-autopilot local` does what it says, and leaves nothing behind however it ends."""
 
 import concurrent.futures
+import glob
 import os
 import signal
 import subprocess
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
-from tests.component.local.running import COMMAND, MANIFEST, report_of, wait_for
+from tests.component.local.running import COMMAND, MANIFEST, report_of, stats_of, wait_for
+from tests.component.uwsgitop import uwsgitop
 from uwsgi_autopilot.kernel.process import children_of
 from uwsgi_autopilot.kernel.sockdiag import tcp_listener_exists
 
 pytestmark = pytest.mark.component
+
+ROOT = Path(__file__).parents[3]
 
 
 def get(local, path="/") -> tuple[int, str]:
@@ -42,6 +47,22 @@ def test_an_application_that_waits_gets_more_threads_and_the_report_says_so(loca
     assert first["from"] == {"processes": 1, "threads": 2}
     assert set(first) == {"at_s", "kind", "from", "to", "reason", "message"}
     assert "changed 1x2" in run.out.read_text()
+
+
+def test_uwsgitop_follows_a_change_at_the_place_that_the_page_names(local):
+    (command,) = [
+        line for line in (ROOT / "docs" / "local.md").read_text().splitlines() if line.startswith("uwsgitop ")
+    ]
+    run = local("--load", "clients=32,path=/?ms=50")
+    run.served()
+    (place,) = glob.glob(command.split()[1].replace("/tmp/", f"{run.temporary}/"))
+    first = stats_of(Path(place))["pid"]
+    with uwsgitop(place, run.temporary) as top:
+        wait_for(lambda: top.shows(f"masterpid: {first}"))
+        run.says("changed 1x2")
+        second = wait_for(lambda: {stats_of(Path(place))["pid"]} - {first}).pop()
+        wait_for(lambda: top.shows(f"masterpid: {second}"))
+    assert run.end() == 0
 
 
 def test_mode_recommend_says_what_it_would_do_and_does_nothing(local, tmp_path):
@@ -193,6 +214,30 @@ def test_options_of_the_manifest_reach_uwsgi(local):
     assert refused.value.code == 414, "said by nginx, whose own limit follows"
     refused.value.close()
     assert run.end() == 0
+
+
+def test_what_would_run_twice_keeps_the_threads_of_a_manifest_too(local, tmp_path):
+    """`cron`, `mule` and `attach-daemon` in spec.uwsgi.options; without them other threads would be better here."""
+    (tmp_path / "mule.py").write_text(f"open('{tmp_path}/mules', 'a').write('one\\n')\nimport time\ntime.sleep(1000)\n")
+    run = local(
+        *("--load", "clients=32,path=/?ms=50", "--report", str(tmp_path / "report.json")),
+        manifest=_with(
+            f"""\
+  uwsgi:
+    options:
+      - {{name: mule, value: {tmp_path}/mule.py}}
+      - {{name: cron, value: "-1 -1 -1 -1 -1 echo one >> {tmp_path}/crons"}}
+      - {{name: attach-daemon, value: "sh -c 'echo one >> {tmp_path}/daemons; exec sleep 1000'"}}
+"""
+        ),
+    )
+    run.says(" kept ", 120)
+    assert run.end() == 0, run.err.read_text()
+    told = report_of(tmp_path / "report.json")
+    assert (told["failed"], told["swaps"], told["shape"]["threads"]) == (0, 0, 2)
+    assert told["shape"]["processes"] > 1
+    assert [(tmp_path / name).read_text().split() for name in ("mules", "daemons")] == [["one"], ["one"]]
+    assert len((tmp_path / "crons").read_text().split()) <= 3, "once a minute"
 
 
 def _with(lines: str) -> str:

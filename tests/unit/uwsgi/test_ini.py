@@ -82,9 +82,10 @@ def test_how_the_application_is_named(module, expected):
     assert found == expected
 
 
-def test_a_default_that_breaks_with_an_option_of_theirs_gives_way():
+@pytest.mark.parametrize("option", [("mount", "/shop=wsgi:app"), ("mule", "mule.py"), ("mules", "2")])
+def test_a_default_that_breaks_with_an_option_of_theirs_gives_way(option):
     assert ("py-call-uwsgi-fork-hooks", "true") in lines(ini())
-    given = lines(ini(options=(("mount", "/shop=wsgi:app"),)))
+    given = lines(ini(options=(option,)))
     assert "py-call-uwsgi-fork-hooks" not in dict(given)
 
 
