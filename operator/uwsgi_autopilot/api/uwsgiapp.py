@@ -90,3 +90,7 @@ class UwsgiApp:
     nginx: NginxSpec = field(default_factory=NginxSpec)
     tuning: TuningSpec = field(default_factory=TuningSpec)
     ignored: tuple[str, ...] = ()
+
+    @property
+    def option_pairs(self) -> tuple[tuple[str, str | None], ...]:
+        return tuple((each.name, each.value) for each in self.options)

@@ -20,7 +20,7 @@ from uwsgi_autopilot.doctor.running import read_running
 from uwsgi_autopilot.errors import UsageError
 from uwsgi_autopilot.kernel.cgroup import Cgroup, usable_cores
 from uwsgi_autopilot.local.files import agent_config, layout_of
-from uwsgi_autopilot.local.programs import find_uwsgi
+from uwsgi_autopilot.local.programs import find_uwsgi, is_module
 from uwsgi_autopilot.local.resolve import known_options, resolve, version_of
 from uwsgi_autopilot.uwsgi.ini import generation_ini
 from uwsgi_autopilot.uwsgi.shown import Options
@@ -86,7 +86,7 @@ def _of_options(options: Options, uwsgi: str, *, cwd: str, texts: Sequence[str])
         machine=_machine(),
         version=version_of(uwsgi),
         code=code,
-        module=uwsgi if _is_module(uwsgi) else None,
+        module=uwsgi if is_module(uwsgi) else None,
         unknown=_unknown(options, uwsgi, referred),
         endless_logs=_endless(asked, cwd),
     )
@@ -162,17 +162,6 @@ def _endless(asked: Configuration, cwd: str) -> tuple[str, ...]:
         for word in _text_or_nothing(path).split() if word.strip('"').startswith("/")
     ]  # fmt: skip
     return tuple(log for log in logs if not any(fnmatch.fnmatch(log, each) for each in rotated))
-
-
-def _is_module(uwsgi: str) -> bool:
-    """pyuwsgi of a virtual environment: its command is a few lines of Python."""
-    if not Path(uwsgi).parent.with_name("pyvenv.cfg").is_file():
-        return False
-    try:
-        with open(uwsgi, "rb") as file:
-            return b"python" in file.readline(256) and b"pyuwsgi" in file.read(1024)
-    except OSError:
-        return False
 
 
 def _text_of(path: Path) -> str:

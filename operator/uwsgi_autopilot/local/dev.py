@@ -18,6 +18,7 @@ from typing import Protocol
 from uwsgi_autopilot.api.uwsgiapp import UwsgiApp
 from uwsgi_autopilot.errors import AutopilotError
 from uwsgi_autopilot.local.devserver import DevServer, listen
+from uwsgi_autopilot.local.programs import ignored_environment
 from uwsgi_autopilot.local.run import Stopped, stoppable
 from uwsgi_autopilot.local.touched import sources, time_of
 
@@ -40,6 +41,8 @@ def run_dev(
 ) -> int:
     """load: reads the manifest. Returns the exit status. Raises AutopilotError: what no save can mend."""
     app = load()
+    if note := ignored_environment(uwsgi, app.option_pairs, str(folder)):
+        view.say(note)
     with listen(host, port) as listener, stoppable():
         dev = Dev(app, listener, folder, uwsgi, view)
         try:

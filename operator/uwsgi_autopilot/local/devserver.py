@@ -59,7 +59,7 @@ class DevServer:
                 folder=folder,
                 fd=fd,
                 threads=self.threads,
-                options=[(option.name, option.value) for option in self._app.options],
+                options=self._app.option_pairs,
                 static=[(each.path, str(self._folder / each.dir)) for each in self._app.nginx.static],
             )
         except ValueError as error:

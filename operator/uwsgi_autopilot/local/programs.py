@@ -5,10 +5,13 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from uwsgi_autopilot.errors import NotServing
+
+_ENVIRONMENTS = frozenset({"virtualenv", "venv", "home", "pyhome"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,32 @@ def find_uwsgi() -> str:
     raise NotServing(
         "uWSGI was found neither in the virtual environment nor in PATH: "
         "install it beside the application with `pip install uwsgi` (needs a C compiler) or `pip install pyuwsgi`"
+    )
+
+
+def is_module(uwsgi: str) -> bool:
+    """pyuwsgi of a virtual environment: its command is a few lines of Python."""
+    if not Path(uwsgi).parent.with_name("pyvenv.cfg").is_file():
+        return False
+    try:
+        with open(uwsgi, "rb") as file:
+            return b"python" in file.readline(256) and b"pyuwsgi" in file.read(1024)
+    except OSError:
+        return False
+
+
+def ignored_environment(uwsgi: str, options: Iterable[tuple[str, str | None]], folder: str) -> str | None:
+    """What to say of a `virtualenv` that this uWSGI cannot enter; None: it can, or there is none. folder: where the
+    option's path begins."""
+    name, value = next((each for each in reversed(list(options)) if each[0] in _ENVIRONMENTS), (None, None))
+    if value is None or not is_module(uwsgi):
+        return None
+    theirs, ours = Path(folder, value), Path(uwsgi).parents[1]
+    if theirs.resolve() == ours.resolve():
+        return None
+    return (
+        f"{name} = {value}: ignored, because the uWSGI of {ours} is pyuwsgi, which Python has started before it reads "
+        f"that: activate {value} and install pyuwsgi in it, or build uWSGI from source"
     )
 
 

@@ -73,7 +73,6 @@ def agent_config(
     cores: float | None = None,
 ) -> AgentConfig:
     """`uwsgi`: the command that starts uWSGI. `env`, `memory_limit` (bytes) and `cores`: what no container sets."""
-    options = tuple((option.name, option.value) for option in app.options)
     request_seconds = app.nginx.read_timeout_s + REQUEST_MARGIN_SECONDS
     return AgentConfig(
         name=app.name,
@@ -86,8 +85,8 @@ def agent_config(
         promoted=layout.promoted,
         start=start,
         listen=(layout.agent, *([layout.agent_port] if layout.agent_port else [])),
-        options=options,
-        no_swap=why_no_swap(options),
+        options=app.option_pairs,
+        no_swap=why_no_swap(app.option_pairs),
         env=tuple(env),
         log_socket=layout.log_socket,
         draining=layout.draining,
@@ -134,7 +133,7 @@ def nginx_site(
         spec=found,
         header_buffers=header_buffers(
             found.header_size_bytes,
-            header_bytes or buffer_size((option.name, option.value) for option in app.options),
+            header_bytes or buffer_size(app.option_pairs),
         ),
         access_log=access_log,
         health_path=app.health.path,
