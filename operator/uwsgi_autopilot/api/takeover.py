@@ -18,6 +18,8 @@ from uwsgi_autopilot.api.shape import Shape
 ANSWER_SECONDS = 60.0
 _WHOLE = re.compile(r"\s*(\d+)")
 _FALSE = frozenset({"false", "0", "no", "off", "n"})
+# Options that make uWSGI listen, and that a build without TLS does not know.
+_TLS = frozenset({"https", "https2", "https-socket", "http-to-https", "suwsgi-socket"})
 
 
 class ConfigurationError(ValueError):
@@ -81,15 +83,21 @@ def take_over(options: Iterable[tuple[str, str]], *, known: frozenset[str], cwd:
         if row.fate in (Fate.KEPT, Fate.IN_PLACE):
             kept.append((name, value))
     for name in given.placeholders:
-        if name in ("https", "https2"):
+        if name in _TLS:
             raise ConfigurationError(
                 f"{name}: this build of uWSGI has no TLS (pyuwsgi never has), so nothing would listen there: "
                 "build uWSGI where OpenSSL's headers are installed, or let nginx do TLS"
             )
     folder = posixpath.normpath(posixpath.join(cwd, given.last("chdir", "chdir2") or ""))
     processes, threads = given.number("processes", "workers", "p") or 1, given.number("threads") or 1
-    least = given.number("cheaper")
-    shape = Shape(processes if least is None else given.number("cheaper-initial") or least, threads)
+    # 0: no cheaper at all, as for uWSGI.
+    least = given.number("cheaper") or None
+    if least is not None and least >= processes:
+        raise ConfigurationError(
+            f"cheaper = {least}: expected fewer than the {processes} of processes, which is the most that may run"
+        )
+    initial = processes if least is None else min(max(given.number("cheaper-initial") or 0, least), processes)
+    shape = Shape(initial, threads)
     if log := given.last("daemonize", "d", "daemonize2"):
         kept.append(("logto", log))
         notes.append(f"daemonize: this command stays in the foreground; uWSGI's log is {log}")

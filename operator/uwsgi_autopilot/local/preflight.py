@@ -8,7 +8,7 @@ import pwd
 import socket
 import stat
 
-from uwsgi_autopilot.api.address import tcp_address
+from uwsgi_autopilot.api.address import EVERY_ADDRESS, tcp_address
 from uwsgi_autopilot.api.agentconfig import MAX_SOCKET_PATH
 from uwsgi_autopilot.api.takeover import Takeover
 from uwsgi_autopilot.errors import NotServing, UsageError
@@ -55,19 +55,42 @@ def _owner(user: str, group: str | None, *, user_option: str, group_option: str)
 
 
 def check_addresses(found: Takeover) -> None:
-    """Raises NotServing."""
-    for option, addresses in (("http", found.http), ("socket", found.sockets), ("stats", found.stats)):
-        for address in addresses:
-            if tcp := tcp_address(address):
-                what, remedy = f"{option} = {address}", "Stop what listens there, or configure another address"
-                bound(*tcp, what=what, remedy=remedy).close()
-            elif address.startswith("/"):
-                _check_path(option, address)
+    """Raises UsageError, or NotServing where the machine is in the way."""
+    named = _named(found)
+    for number, (option, address) in enumerate(named):
+        for other, earlier in named[:number]:
+            if _same(address, earlier):
+                raise UsageError(
+                    f"{option} = {address}: {other} = {earlier} has that address already; name another or leave one out"
+                )
+        if tcp := tcp_address(address):
+            what, remedy = f"{option} = {address}", "Stop what listens there, or configure another address"
+            bound(*tcp, what=what, remedy=remedy).close()
+        elif address.startswith("/"):
+            _check_path(option, address)
 
 
-def free_port(wanted: int | None, usual: int) -> int:
-    """`wanted`, else the usual one, else any that is free. Raises NotServing when the wanted one is taken."""
-    for port in [wanted] if wanted is not None else [usual, 0]:
+def _named(found: Takeover) -> list[tuple[str, str]]:
+    """(option, address) of all that will listen."""
+    options = (("http", found.http), ("socket", found.sockets), ("stats", found.stats))
+    return [(option, address) for option, addresses in options for address in addresses]
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two sockets cannot both listen there."""
+    first, second = tcp_address(one), tcp_address(other)
+    if first is None or second is None or first[1] == 0:
+        return one == other and first is None
+    return first[1] == second[1] and (first[0] == second[0] or EVERY_ADDRESS in (first[0], second[0]))
+
+
+def free_port(wanted: int | None, usual: int, found: Takeover) -> int:
+    """For the agent's pages: `wanted`, else the usual one, else any that neither somebody nor the configuration has.
+    Raises NotServing when the wanted one is taken."""
+    theirs = {tcp[1] for _, address in _named(found) if (tcp := tcp_address(address))}
+    if wanted in theirs:
+        raise NotServing(f"--status-port {wanted} cannot be used: the configuration has that port; choose another")
+    for port in [wanted] if wanted is not None else [0] if usual in theirs else [usual, 0]:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

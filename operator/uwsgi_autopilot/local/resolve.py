@@ -46,7 +46,9 @@ def resolve(
         raise UsageError(f"{what}: {name} includes itself, directly or through another file: break the circle")
     shown = parse_shown(text)
     if status is None:
-        raise UsageError(f"{what}: uWSGI had not resolved it after {SECONDS:.0f} s: does it read from a pipe?")
+        raise UsageError(
+            f"{what}: uWSGI had not resolved it after {SECONDS:.0f} s: is the file whole, or does it read from a pipe?"
+        )
     if shown.options is None:
         said = [line for line in shown.said if line.strip() and not line.startswith(_NOISE)]
         why = readable("; ".join(said[-_LAST_LINES:])) or f"it ended with status {status}"

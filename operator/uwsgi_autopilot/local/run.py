@@ -20,7 +20,7 @@ from uwsgi_autopilot.local.answers import Answers
 from uwsgi_autopilot.local.autopilot import Autopilot
 from uwsgi_autopilot.local.failing import Failing
 from uwsgi_autopilot.local.held import Held
-from uwsgi_autopilot.local.programs import Programs
+from uwsgi_autopilot.local.programs import Programs, ignored_environment
 from uwsgi_autopilot.local.ready import wait_ready
 from uwsgi_autopilot.local.report import build_report, check_writable, failed_report, write_report
 from uwsgi_autopilot.local.session import Session
@@ -105,9 +105,11 @@ def run_local(
     mode = options.mode or app.tuning.mode
     pinned = app.tuning.pin and (options.shape or app.tuning.pin)
     if options.shape is not None:
-        _check_shape(options.shape, app)
+        _check_shape(options.shape, app, "spec.tuning." if session is None else "--")
     if options.report is not None:
         check_writable(options.report)
+    if session is None and (note := ignored_environment(programs.uwsgi, app.option_pairs, str(options.folder))):
+        view.say(note)
     session = session or Session(
         app,
         folder=options.folder,
@@ -195,14 +197,15 @@ def _fly(
         time.sleep(STEP_SECONDS)
 
 
-def _check_shape(shape: Shape, app: UwsgiApp) -> None:
+def _check_shape(shape: Shape, app: UwsgiApp, where: str) -> None:
+    """where: what stands before the name of the bounds, such as "spec.tuning."."""
     for name, value, bounds in (
         ("processes", shape.processes, app.tuning.processes),
         ("threads", shape.threads, app.tuning.threads),
     ):
         if not bounds.min <= value <= bounds.max:
             raise UsageError(
-                f"--shape: expected {bounds.min} to {bounds.max} {name}, as spec.tuning.{name} says, found {value}"
+                f"--shape: expected {bounds.min} to {bounds.max} {name}, the bounds of {where}{name}, found {value}"
             )
 
 

@@ -24,7 +24,7 @@ from uwsgi_autopilot.local.files import RunFiles
 from uwsgi_autopilot.local.inifile import write_shape
 from uwsgi_autopilot.local.manager import Manager
 from uwsgi_autopilot.local.preflight import check_addresses, free_port, owners_of
-from uwsgi_autopilot.local.programs import Programs, find_nginx, find_uwsgi
+from uwsgi_autopilot.local.programs import Programs, find_nginx, find_uwsgi, ignored_environment
 from uwsgi_autopilot.local.resolve import known_options, resolve
 from uwsgi_autopilot.local.run import Options, View, run_local
 from uwsgi_autopilot.local.served import Owners, app_of, files_of
@@ -69,12 +69,13 @@ def run_serve(asked: ServeOptions, options: Options, view: Callable[[], View]) -
         )
     programs = Programs(uwsgi=uwsgi, nginx=nginx or "")
     app = app_of(found, name=name, mode=asked.mode, processes=asked.processes, threads=asked.threads)
-    status = f"127.0.0.1:{free_port(asked.status_port, AGENT_PORT)}"
+    status = f"127.0.0.1:{free_port(asked.status_port, AGENT_PORT, found)}"
     start = options.shape or app.tuning.first
     serving = Serving(found, app, asked, cwd=cwd, programs=programs, status=status, owners=owners, start=start)
     with_view = view()
-    for note in found.notes:
-        with_view.say(note)
+    for note in (*found.notes, ignored_environment(uwsgi, found.options, cwd)):
+        if note is not None:
+            with_view.say(note)
     return serving.run(options, with_view)
 
 
