@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,17 +98,18 @@ def site(short_directory: Path, free_port: Callable[[], int]) -> Site:
 
 @pytest.fixture
 def serve(site: Site, tmp_path: Path) -> Iterator[Serve]:
-    """Start the command in the site's folder; `ready` False: do not wait until it serves."""
+    """Start the command in the site's folder; `ready` False: do not wait until it serves. `under`: a command that runs
+    it."""
     started: list[Local] = []
 
-    def start(*arguments: str, ready: bool = True, env: dict[str, str] | None = None, user: int | None = None) -> Local:
-        command = [COMMAND, "serve", "--status-port", str(site.status), *arguments]
+    def start(
+        *arguments: str, ready: bool = True, env: dict[str, str] | None = None, under: Sequence[str] = ()
+    ) -> Local:
+        command = [*under, COMMAND, "serve", "--status-port", str(site.status), *arguments]
         out, err = tmp_path / f"out{len(started)}", tmp_path / f"err{len(started)}"
         environment = {**os.environ, "TMPDIR": str(site.temporary), **(env or {})}
         with out.open("wb") as out_file, err.open("wb") as err_file:
-            process = subprocess.Popen(
-                command, stdout=out_file, stderr=err_file, env=environment, cwd=site.folder, user=user
-            )
+            process = subprocess.Popen(command, stdout=out_file, stderr=err_file, env=environment, cwd=site.folder)
         site.run = Local(process, out, err, f"http://127.0.0.1:{site.port}", site.temporary)
         started.append(site.run)
         if ready:

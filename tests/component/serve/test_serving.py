@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.component.local.running import report_of, wait_for
+from tests.component.local.running import report_of, stats_of, wait_for
 from tests.component.serve.conftest import Serve, Site
+from uwsgi_autopilot.kernel.process import state_of
 from uwsgi_autopilot.uwsgi.request import ask, request_packet
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -26,7 +27,12 @@ UWSGI = str(Path(sys.executable).parent / "uwsgi")
 def test_the_articles_two_commands(site: Site, serve: Serve) -> None:
     """`uwsgi --http ADDRESS --wsgi-file run.py --callable app`, behind `--`."""
     site.write("run.py", (site.folder / "web.py").read_text())
-    serve("--", "--http", f"127.0.0.1:{site.port}", "--wsgi-file", "run.py", "--callable", "app")
+    arguments = ("--http", f"127.0.0.1:{site.port}", "--wsgi-file", "run.py", "--callable", "app")
+    with subprocess.Popen([UWSGI, *arguments], cwd=site.folder, stderr=subprocess.DEVNULL) as plain:
+        wait_for(lambda: listens(site.port))
+        assert site.get() == (200, "one")
+        plain.send_signal(signal.SIGINT)
+    serve("--", *arguments)
     assert site.get() == (200, "one")
     assert site.state()["shape"] == {"processes": 1, "threads": 1}
 
@@ -61,11 +67,13 @@ def test_the_example_of_this_repository_is_tuned_without_a_lost_request(site: Si
     )
 
 
-@pytest.mark.parametrize("kind", ["ini", "json", "xml"])
+@pytest.mark.parametrize("kind", ["ini", "yaml", "json", "xml"])
 def test_every_format_that_uwsgi_reads(site: Site, serve: Serve, kind: str) -> None:
     options = {"http": f"127.0.0.1:{site.port}", "module": "web:app", "processes": "2", "threads": "3"}
     if kind == "ini":
         text = "[uwsgi]\n" + "".join(f"{name} = {value}\n" for name, value in options.items())
+    elif kind == "yaml":
+        text = "uwsgi:\n" + "".join(f"  {name}: {value}\n" for name, value in options.items())
     elif kind == "json":
         text = json.dumps({"uwsgi": options})
     else:
@@ -154,17 +162,6 @@ die-on-term = true
     assert sorted(os.listdir(site.folder)) == ["app.ini", "app.log", "web.py"]
 
 
-def stats_of(path: Path) -> dict[str, int]:
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(10)
-        connection.connect(str(path))
-        text = b""
-        while part := connection.recv(65536):
-            text += part
-    data: dict[str, int] = json.loads(text)
-    return data
-
-
 def test_tcp_for_socket_and_stats(site: Site, serve: Serve, free_port: Callable[[], int]) -> None:
     """The queue and the requests in service of a TCP socket are seen, too."""
     port, stats = free_port(), free_port()
@@ -249,7 +246,8 @@ def test_a_new_generation_for_new_code(site: Site, serve: Serve) -> None:
     site.write(
         "app.ini",
         f"[uwsgi]\nhttp = 127.0.0.1:{site.port}\nmodule = web:app\nprocesses = 2\n"
-        "touch-reload = reload.txt\npy-autoreload = 1\n",
+        "touch-reload = reload.txt\ntouch-chain-reload = chain.txt\ntouch-workers-reload = workers.txt\n"
+        "py-autoreload = 1\n",
     )
     run = serve("app.ini")
     source = (site.folder / "web.py").read_text()
@@ -260,52 +258,79 @@ def test_a_new_generation_for_new_code(site: Site, serve: Serve) -> None:
     assert site.get() == (200, "two")
     site.write("web.py", source.replace('"one"', '"three"'))
     wait_for(lambda: site.get() == (200, "three"))
-    pid = site.get("/who")[1]
-    site.write("reload.txt", "now")
-    wait_for(lambda: site.get("/who")[1] != pid)
+    for touched in ("reload.txt", "chain.txt", "workers.txt"):
+        pid = site.get("/who")[1]
+        site.write(touched, "now")
+        wait_for(lambda pid=pid: site.get("/who")[1] != pid)
     assert run.process.poll() is None
 
 
+ONE_OF_EACH = """
+def spooled(task):
+    open(os.path.join(os.path.dirname(__file__), "spooled"), "a").write("one\\n")
+    return uwsgi.SPOOL_OK
+uwsgi.spooler = spooled
+def extended(environ, start_response):
+    path = environ["PATH_INFO"]
+    if path == "/put":
+        uwsgi.cache_set("a", b"tea", 0, "shop")
+    if path == "/spool":
+        uwsgi.spool({b"task": b"one"})
+    if path not in ("/put", "/cached", "/spool"):
+        return app(environ, start_response)
+    start_response("200 OK", [])
+    return [uwsgi.cache_get("a", "shop") or b"nothing"]
+"""
+
+
 def test_what_would_run_twice_keeps_the_generation(site: Site, serve: Serve) -> None:
-    """`attach-daemon`: one daemon, whatever happens. Processes are tuned in place, and code is loaded after the end."""
+    """`attach-daemon`, `mule`, `cron`, `spooler`, `cache2`: one of each, whatever happens. Processes are tuned in
+    place, and code is loaded after the end."""
+    site.write("web.py", (site.folder / "web.py").read_text() + ONE_OF_EACH)
+    site.write("mule.py", "import os, time\nopen('mules', 'a').write(f'{os.getpid()}\\n')\ntime.sleep(1000)\n")
     site.write(
         "app.ini",
         f"""[uwsgi]
 http = 127.0.0.1:{site.port}
-module = web:app
+module = web:extended
 master = true
 processes = 1
 threads = 2
 attach-daemon = sh -c 'echo $$ >> daemons; exec sleep 1000'
+mule = mule.py
+cron = -1 -1 -1 -1 -1 sh -c 'echo $$ >> crons'
+spooler = spool
+cache2 = name=shop,items=10
 """,
     )
     run = serve("app.ini", "--processes", "1-4", "--load", "clients=12,path=/wait?0.1")
     assert "would run twice" in site.said
+
+    def written(name: str) -> list[str]:
+        path = site.folder / name
+        return path.read_text().split() if path.exists() else []
+
+    def alive(name: str) -> list[str]:
+        return [pid for pid in written(name) if state_of(int(pid)) not in (None, "Z")]
+
+    assert site.get("/put") == (200, "tea")
+    wait_for(lambda: written("crons"))
     wait_for(lambda: " kept " in run.out.read_text(), 60)
     assert site.state()["shape"]["threads"] == 2
     assert site.state()["shape"]["processes"] > 1
     assert site.state()["counts"]["swaps"] == 0
-    assert len((site.folder / "daemons").read_text().split()) == 1
+    assert site.get("/cached") == (200, "tea")
+    assert (len(written("daemons")), len(written("mules"))) == (1, 1)
+    assert len(written("crons")) <= 2, "once a minute"
+    assert site.get("/spool")[0] == 200
+    wait_for(lambda: written("spooled"))
     run.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: len((site.folder / "daemons").read_text().split()) == 2)
-    alive = [pid for pid in (site.folder / "daemons").read_text().split() if Path("/proc", pid).exists()]
-    assert len(alive) == 1
+    wait_for(lambda: len(written("daemons")) == 2 and len(written("mules")) == 2)
+    assert (len(alive("daemons")), len(alive("mules"))) == (1, 1)
     wait_for(lambda: site.state()["serving"])
+    assert len(written("spooled")) == 1
     assert run.end() == 0
-    assert not [pid for pid in (site.folder / "daemons").read_text().split() if Path("/proc", pid).exists()]
-
-
-def test_what_cannot_be_tuned_is_served_by_uwsgi_alone(site: Site, serve: Serve) -> None:
-    """The same process: signals and exit status are uWSGI's."""
-    site.write(
-        "app.ini", f"[uwsgi]\nhttp-socket = 127.0.0.1:{site.port}\nmodule = web:app\nasync = 4\ndie-on-term = true\n"
-    )
-    run = serve("app.ini", ready=False)
-    wait_for(lambda: "not tuned: async = 4" in site.said)
-    wait_for(lambda: "spawned uWSGI worker" in site.said)
-    assert Path(f"/proc/{run.process.pid}/cmdline").read_bytes().split(b"\0")[1].endswith(b"uwsgi")
-    # Until it has set its handlers, uWSGI ignores SIGTERM.
-    wait_for(lambda: run.process.poll() is not None or run.process.terminate())
+    wait_for(lambda: not alive("daemons") + alive("mules"))
 
 
 def listens(port: int) -> bool:

@@ -33,6 +33,13 @@ def of(*options: tuple[str, str], http: bool = True) -> Takeover:
         pytest.param(
             [("processes", "8"), ("cheaper", "2"), ("cheaper-initial", "5")], "shape", Shape(5, 1), id="initial"
         ),
+        pytest.param(
+            [("processes", "4"), ("cheaper", "2"), ("cheaper-initial", "9")],
+            "shape",
+            Shape(4, 1),
+            id="at most processes",
+        ),
+        pytest.param([("processes", "4"), ("cheaper", "0")], "shape", Shape(4, 1), id="no cheaper"),
         pytest.param([("socket", "a.sock")], "sockets", ("/srv/a.sock",), id="relative to where uWSGI starts"),
         pytest.param([("chdir", "app"), ("socket", "a.sock")], "sockets", ("/srv/app/a.sock",), id="to chdir"),
         pytest.param([("chdir", "app"), ("pidfile", "a.pid")], "pidfiles", ("/srv/a.pid",), id="pidfile: before chdir"),
@@ -72,6 +79,11 @@ def test_taken_over(options: list[tuple[str, str]], field: str, value: Any) -> N
         ([("socket", "fd://0")], "socket = fd://0: expected a path or an address such as 127.0.0.1:3031"),
         ([("socket", "@hidden")], "socket = @hidden: expected a path"),
         ([("socket", "a"), ("threads", "four")], "threads: expected a number, found 'four'"),
+        (
+            [("socket", "a"), ("processes", "4"), ("cheaper", "8")],
+            "cheaper = 8: expected fewer than the 4 of processes",
+        ),
+        ([("socket", "a"), ("https-socket", ":443,a,b")], "https-socket: this build of uWSGI has no TLS"),
         ([("socket", "a"), ("reload", "/a.pid")], "reload: it prints something or runs a tool"),
         ([("https", ":443,a,b")], "https: this build of uWSGI has no TLS"),
     ],
