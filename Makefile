@@ -54,6 +54,10 @@ chart: setup  ## what helm makes of the chart, no cluster (fetches helm where th
 component: setup  ## real uWSGI and nginx, no cluster
 	$(BIN)/pytest -n 3 tests/component
 
+.PHONY: chromium
+chromium:  ## as root: Chromium for the test of Locust's page, where there is no browser (from apt)
+	@tests/install-chromium.sh
+
 .PHONY: bench
 bench: setup  ## the screen: the autopilot against a grid of fixed shapes (about 10 minutes)
 	@$(BIN)/python -m bench

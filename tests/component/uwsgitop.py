@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+LINES, COLUMNS = 50, 250
 COMMAND = str(Path(sys.executable).parent / "uwsgitop")
 
 
@@ -32,7 +33,7 @@ class Top:
             self._text += part
 
     def shows(self, text: str) -> bool:
-        assert self.process.poll() is None, f"uwsgitop has ended: {self._text.decode(errors='replace')[-2000:]}"
+        assert self.process.poll() is None, f"uwsgitop has ended: {self._text[-2000:]!r}"
         return text.encode() in self._text
 
 
@@ -40,14 +41,15 @@ class Top:
 def uwsgitop(address: str, folder: Path) -> Iterator[Top]:
     """`uwsgitop ADDRESS` in `folder`."""
     terminal, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 250, 0, 0))
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
     process = subprocess.Popen(
         [sys.executable, COMMAND, address],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
         cwd=folder,
-        env={**os.environ, "TERM": "xterm"},
+        # pytest's workers have a COLUMNS of their own, which would cut the lines.
+        env={**os.environ, "TERM": "xterm", "COLUMNS": str(COLUMNS), "LINES": str(LINES)},
         start_new_session=True,
     )
     os.close(theirs)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.component.local.running import COMMAND, MANIFEST, wait_for
+from tests.pages import commands
 from uwsgi_autopilot.kernel.process import state_of
 
 pytestmark = pytest.mark.component
@@ -141,18 +142,20 @@ def test_sigkill_of_the_command_leaves_no_uwsgi(dev):
     wait_for(lambda: state_of(uwsgi) in (None, "Z"))
 
 
-def test_flask_runs_the_example_as_the_readme_says(free_port, starting, until):
-    (line,) = [line for line in (ROOT / "README.md").read_text().splitlines() if "flask --app" in line]
-    command = line.split("#")[0].split()
+SETUP, *COMMANDS = commands("README.md", "uwsgi-autopilot dev")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=["uwsgi", "flask"])
+def test_the_example_is_served_as_the_readme_says(command, free_port, starting, until):
+    """After `make setup`, by which the programs are there."""
+    assert SETUP == "make setup"
     port = free_port()
-    command = [str(Path(sys.executable).parent / Path(command[0]).name), *command[1:], "--port", str(port)]
-    if not Path(command[0]).exists():
-        command[:1] = [sys.executable, "-m", "flask"]
-    starting(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    words = [*command.replace(".venv/bin/", f"{Path(sys.executable).parent}/").split(), "--port", str(port)]
+    starting(words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def healthy() -> bool:
         with contextlib.suppress(OSError):
             return get(f"http://127.0.0.1:{port}/healthz") == (200, "ok\n")
         return False
 
-    until(healthy, "the example is served by Flask", seconds=150)  # it imports twice, and a busy machine takes a minute
+    until(healthy, "the example is served", seconds=150)  # Flask imports twice, and a busy machine takes a minute

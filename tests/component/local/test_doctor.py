@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from tests.component.local.running import COMMAND, wait_for
+from tests.pages import commands
 from uwsgi_autopilot.cli import main
 
 ROOT = Path(__file__).parents[3]
@@ -124,6 +126,25 @@ def test_the_command_ends_with_1_when_something_is_dangerous(site: Path) -> None
     (site / "app.ini").write_text("[uwsgi]\nstats = :9191\n")
     answer = subprocess.run([COMMAND, "doctor", "app.ini"], cwd=site, capture_output=True, text=True, timeout=60)
     assert (answer.returncode, answer.stderr) == (1, "")
+
+
+def test_the_commands_of_the_page_and_of_the_readme(uwsgi_programs: Any, site: Path, start: Any) -> None:
+    """A FILE of each kind, a uWSGI that runs, and the lines for a program."""
+    (site / "app.ini").write_text(f"[uwsgi]\n{GOOD}socket = a.sock\n")
+    (site / "uwsgiapp.yaml").write_text(MANIFEST)
+    master = start(uwsgi_programs[0].path, "app.ini")
+    typed = [*commands("docs/doctor.md", "--pid 4711"), *commands("README.md", "uwsgi-autopilot doctor")]
+    assert len(typed) == 5
+    for command in typed:
+        if shutil.which("jq") is None:
+            command, _, _ = command.partition(" | jq")
+        shell = command.replace("uwsgi-autopilot", COMMAND).replace("4711", str(master.pid))
+        answer = subprocess.run(["bash", "-c", shell], cwd=site, capture_output=True, text=True, timeout=60)
+        assert answer.stderr == ""
+        says = {"app.ini --f": "short-queue", "uwsgiapp.yaml": "nothing to object to"}
+        assert (
+            next((text for words, text in says.items() if words in command), ": nothing dangerous, ") in answer.stdout
+        )
 
 
 def test_lines_are_as_long_as_the_terminal_is_wide(site: Path, doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,12 +13,13 @@ import pytest
 
 from tests.component.local.running import COMMAND, MANIFEST, report_of, stats_of, wait_for
 from tests.component.uwsgitop import uwsgitop
+from tests.pages import commands
+from uwsgi_autopilot.api.desired import DesiredShape, Version
+from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.kernel.process import children_of
 from uwsgi_autopilot.kernel.sockdiag import tcp_listener_exists
 
 pytestmark = pytest.mark.component
-
-ROOT = Path(__file__).parents[3]
 
 
 def get(local, path="/") -> tuple[int, str]:
@@ -50,16 +51,16 @@ def test_an_application_that_waits_gets_more_threads_and_the_report_says_so(loca
 
 
 def test_uwsgitop_follows_a_change_at_the_place_that_the_page_names(local):
-    (command,) = [
-        line for line in (ROOT / "docs" / "local.md").read_text().splitlines() if line.startswith("uwsgitop ")
-    ]
-    run = local("--load", "clients=32,path=/?ms=50")
+    (command,) = commands("docs/local.md", "uwsgitop")
+    run = local("--mode", "Disabled")
     run.served()
     (place,) = glob.glob(command.split()[1].replace("/tmp/", f"{run.temporary}/"))
     first = stats_of(Path(place))["pid"]
     with uwsgitop(place, run.temporary) as top:
         wait_for(lambda: top.shows(f"masterpid: {first}"))
-        run.says("changed 1x2")
+        (folder,) = run.files()
+        (folder / "desired.new").write_text(DesiredShape(version=Version(1, 1), shape=Shape(2, 3)).to_text())
+        (folder / "desired.new").rename(folder / "desired")
         second = wait_for(lambda: {stats_of(Path(place))["pid"]} - {first}).pop()
         wait_for(lambda: top.shows(f"masterpid: {second}"))
     assert run.end() == 0

@@ -17,6 +17,7 @@ import pytest
 
 from tests.component.local.running import report_of, stats_of, wait_for
 from tests.component.serve.conftest import Serve, Site
+from tests.pages import commands
 from uwsgi_autopilot.kernel.process import state_of
 from uwsgi_autopilot.uwsgi.request import ask, request_packet
 
@@ -365,15 +366,10 @@ def test_the_end_of_the_command_takes_everything_along(site: Site, serve: Serve)
     time.sleep(0.1)
 
 
-PAGE = (ROOT / "docs" / "serve.md").read_text()
-COMMANDS = [
-    line.partition("  #")[0].strip()
-    for line in PAGE.partition("```sh\n")[2].partition("```")[0].splitlines()
-    if line.startswith("uwsgi-autopilot serve ")
-]
+COMMANDS = [*commands("docs/serve.md", "uwsgi-autopilot serve"), *commands("README.md", "uwsgi-autopilot serve")]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", dict.fromkeys(COMMANDS))
 def test_the_commands_of_the_page(site: Site, serve: Serve, command: str) -> None:
     """As they stand but for the port."""
     site.write("run.py", (site.folder / "web.py").read_text())

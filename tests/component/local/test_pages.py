@@ -1,0 +1,120 @@
+"""The commands of README.md and docs/local.md as their reader types them, but for ports and for how long they run."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from tests.component.local.running import Local, report_of, wait_for
+from tests.pages import ROOT, commands
+
+pytestmark = pytest.mark.component
+
+BIN = Path(sys.executable).parent
+WSGI = """\
+import os
+def app(environ, start_response):
+    path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
+    if path == "/orders":
+        with open("orders", "a") as file:
+            length = int(environ.get("CONTENT_LENGTH") or 0)
+            file.write(f"{method} {environ.get('HTTP_COOKIE')} {environ['wsgi.input'].read(length).decode()}\\n")
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [f"{method} {path}?{environ['QUERY_STRING']}".encode()]
+"""
+Typed = Callable[..., Local]
+
+
+@pytest.fixture
+def typed(tmp_path: Path, short_directory: Path, free_port: Callable[[], int]) -> Iterator[Typed]:
+    """Types a command of `uwsgi-autopilot` into a shell in `folder`."""
+    started: list[Local] = []
+
+    def start(command: str, folder: Path) -> Local:
+        port = free_port()
+        out, err = tmp_path / f"out{len(started)}", tmp_path / f"err{len(started)}"
+        environment = {**os.environ, "TMPDIR": str(short_directory), "PATH": f"{BIN}:{os.environ['PATH']}"}
+        with out.open("wb") as out_file, err.open("wb") as err_file:
+            process = subprocess.Popen(
+                ["bash", "-c", f"exec {command} --port {port}"],
+                stdout=out_file,
+                stderr=err_file,
+                env=environment,
+                cwd=folder,
+            )
+        run = Local(process, out, err, f"http://127.0.0.1:{port}", short_directory)
+        started.append(run)
+        return run
+
+    yield start
+    for run in started:
+        if run.process.poll() is None:
+            run.process.kill()
+            run.process.wait()
+    for run in started:
+        wait_for(lambda run=run: not run.processes() and not run.files(), 40)
+
+
+def answer(run: Local, path: str = "/") -> str:
+    with urllib.request.urlopen(run.url + path, timeout=60) as found:
+        return str(found.read().decode())
+
+
+def test_the_manifest_of_the_readme_and_its_three_commands(typed: Typed, tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "wsgi.py").write_text(WSGI)
+    text = (ROOT / "README.md").read_text()
+    (manifest,) = re.findall(r"create `my.yaml`:\n\n```yaml\n(.*?)```", text, re.DOTALL)
+    (folder / "my.yaml").write_text(manifest)
+    plain, recommend, measured = commands("README.md", "uwsgi-autopilot local my.yaml")
+    for command in (plain, recommend):
+        run = typed(command, folder)
+        run.served()
+        assert answer(run) == "GET /?"
+        assert run.end() == 0
+    run = typed(measured.replace("60s", "3s"), folder)
+    assert run.process.wait(90) == 0, run.err.read_text()
+    assert (told := report_of(folder / "found.json"))["failed"] == 0
+    assert told["requests"] > 100
+
+
+def test_the_two_loads_of_the_page(typed: Typed, tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    (folder / "app").mkdir(parents=True)
+    (folder / "app" / "wsgi.py").write_text(WSGI)
+    (folder / "app" / "uwsgiapp.yaml").write_text((ROOT / "app" / "uwsgiapp.yaml").read_text())
+    (folder / "session.txt").write_text("Cookie: session=mine\n")
+    (phases,) = commands("docs/local.md", "--load from=30s")
+    run = typed(phases.replace("60s", "4s").replace("30s", "2s") + " --report found.json", folder)
+    assert run.process.wait(90) == 0, run.err.read_text()
+    assert (told := report_of(folder / "found.json"))["failed"] == 0
+    assert told["requests"] > 100
+
+    (orders,) = commands("docs/local.md", "session.txt")
+    run = typed(f"{orders} --for 3s", folder)
+    assert run.process.wait(90) == 0, run.err.read_text()
+    seen = set((folder / "app" / "orders").read_text().splitlines())
+    assert seen == {"GET session=eyJ1c2VyIjoxfQ ", 'POST session=mine {"item": 7, "count": 1}'}
+
+
+def test_make_demo_begins_to_get_faster_and_ends_when_it_is_told(typed: Typed) -> None:
+    """`make test`, the other command of that block, is what runs this."""
+    (demo, _) = commands("README.md", "make demo")
+    done = subprocess.run(
+        [*demo.split(), "--dry-run", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True
+    )
+    command = done.stdout.splitlines()[-1]
+    assert command == ".venv/bin/uwsgi-autopilot demo app/uwsgiapp.yaml"
+    run = typed(command.removeprefix(".venv/bin/"), ROOT)
+    run.says("changed 1x2 ")
+    assert run.end(signal.SIGINT) == 0
+    assert "64 clients ask for pages that wait 20 ms" in run.out.read_text()
