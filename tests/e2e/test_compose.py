@@ -16,6 +16,7 @@ import pytest
 
 from tests.e2e.figures import Figures
 from tests.e2e.place import until
+from tests.pages import commands
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "uwsgi-autopilot-e2e"
@@ -36,6 +37,22 @@ class Compose:
     def __init__(self) -> None:
         self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         self._environment = {**os.environ, **self.ports, "CPUS": "1", "MEMORY": "512m"}
+
+    def type(self, command: str, *, seconds: float = 300) -> str:
+        """A command of the page, in a shell that knows the project and its ports."""
+        bin_of_setup = f"{Path(sys.executable).parent}/"
+        command = command.replace(".venv/bin/", bin_of_setup).replace(":8088", f":{self.ports['PORT']}")
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=ROOT,
+            env={**self._environment, "COMPOSE_PROJECT_NAME": PROJECT},
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout
 
     def run(self, *arguments: str, check: bool = True) -> str:
         command = ["docker", "compose", "--project-name", PROJECT, *arguments]
@@ -95,7 +112,10 @@ def compose() -> Iterator[Compose]:
 def test_it_serves_is_tuned_within_its_limits_and_a_restart_answers_only_503(
     compose: Compose, figures: Figures
 ) -> None:
-    compose.run("up", "--detach", "--build", "--wait")
+    up, logs, _ = commands("docs/compose.md", "docker compose down")
+    assert [up, logs] == commands("README.md", "docker compose up")
+    # In the background, and with the code of now.
+    compose.type(f"{up} --detach --build --wait")
     assert "It runs." in compose.get("PORT", "/")
     with compose.load("PORT", "clients=24,path=/io?ms=50") as tuning:
         until("a change is kept", lambda: compose.decided("app"), 60)
@@ -108,6 +128,10 @@ def test_it_serves_is_tuned_within_its_limits_and_a_restart_answers_only_503(
     assert max(each["queue_max"] for each in samples) > 0, "the queue is seen from another network namespace"
     assert max(each["busy"] for each in samples) > 1, "and the requests in service"
     assert any(each["latency"] for each in samples), "nginx's log arrives"
+    decisions, metrics = commands("docs/compose.md", "docker compose logs app |")
+    assert " kept " in compose.type(decisions)
+    assert "uwsgi_autopilot_" in compose.type(metrics)
+    assert " kept " in compose.type(f"timeout 5 {logs} || [ $? = 124 ]"), "followed until it is stopped"
 
     with compose.load("PORT", "rate=50,path=/io?ms=20") as over:
         compose.run("restart", "app")
@@ -116,6 +140,11 @@ def test_it_serves_is_tuned_within_its_limits_and_a_restart_answers_only_503(
     assert over["failures"] == ({"status 503": away} if away else {}), "neither 502 nor a reset"
     assert 0 < away < over["sent"]
     figures.append(f"restart: {away / 50:.1f} s answer 503, nothing else fails ({over['sent']} sent at 50/s)")
+
+    measured = "\n".join(commands("docs/compose.md", "uwsgi_autopilot.loadgen"))
+    summary = json.loads(compose.type(measured).splitlines()[-1])["summary"]
+    assert set(summary["failures"]) <= {"status 503"}
+    assert summary["sent"] > 0
 
 
 def test_over_tcp_the_queue_is_seen_and_a_new_address_is_found(compose: Compose) -> None:
@@ -136,8 +165,16 @@ def test_over_tcp_the_queue_is_seen_and_a_new_address_is_found(compose: Compose)
 def test_with_two_containers_replacing_one_after_the_other_fails_nothing(compose: Compose, figures: Figures) -> None:
     two = ("app-one", "app-two")
     compose.run("up", "--detach", "--wait", "nginx-two", *two)
+    build, replace = commands("docs/compose.md", "for each in app-one app-two")
+    compose.type(build)
     with compose.load("TWO_PORT", "rate=50,path=/io?ms=20") as over:
-        for each in two:
-            compose.run("up", "--detach", "--wait", "--no-deps", "--force-recreate", each)
+        compose.type(replace)
     assert over["failures"] == {}
     figures.append(f"two containers, each replaced: 0 of {over['sent']} failed")
+
+
+def test_down_removes_what_up_has_made(compose: Compose) -> None:
+    """The last of the three commands, and with its profiles all of it."""
+    down = commands("docs/compose.md", "docker compose down")[2]
+    compose.type(down.replace("compose down", "compose --profile tcp --profile two down --timeout 5"))
+    assert compose.run("ps", "--all", "--quiet") == ""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.place import until
+from tests.pages import commands
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = "uwsgi-autopilot-systemd:test"
@@ -92,7 +93,8 @@ def machine(image: str, request: pytest.FixtureRequest) -> Iterator[Machine]:
 
 def test_what_render_prints_serves(machine: Machine) -> None:
     """Installed as it says; tuned; new code without a lost request; stopped without a trace."""
-    printed = machine.sh("cd /srv/shop && /srv/venv/bin/uwsgi-autopilot render app.ini")
+    (render,) = commands("docs/machine.md", "render app.ini")
+    printed = machine.sh(render)
     files = dict(re.findall(r"^# --- (/\S+)\n(.*?)\n(?=# --- )", printed, re.MULTILINE | re.DOTALL))
     assert sorted(files) == [
         "/etc/logrotate.d/shop-app",
@@ -110,26 +112,27 @@ def test_what_render_prints_serves(machine: Machine) -> None:
 
     # Type=notify: `systemctl enable --now` came back when it served.
     assert machine.page() == "one 33\n200"
-    assert machine.sh("systemctl show -p StatusText shop-app").startswith("StatusText=1 process of 2 threads")
+    status, reload, journal, stop = commands("docs/machine.md", "systemctl reload")
+    assert 'Status: "1 process of 2 threads' in machine.sh(status)
     machine.sh("logrotate --debug /etc/logrotate.d/shop-app")
 
     # The queue is seen through the sandbox, so it is tuned.
     load = "/srv/venv/bin/python -m uwsgi_autopilot.loadgen --url http://127.0.0.1 --load clients=24 --seconds 30"
     machine.sh(f"{load} >/tmp/load 2>&1 &")
-    until("a change is kept", lambda: " kept " in machine.sh("journalctl -u shop-app -o cat"), 40)
+    until("a change is kept", lambda: " kept " in machine.sh(journal), 40)
     state = json.loads(machine.sh("curl -s http://127.0.0.1:9117/v1/state?since=0"))
     assert state["shape"]["threads"] * state["shape"]["processes"] > 2
     assert max(each["queue_max"] for each in state["samples"]) > 0
 
     # New code under that load.
     machine.write("/srv/shop/web.py", APP.replace('"one"', '"two"'))
-    machine.sh("systemctl reload shop-app")
+    machine.sh(reload)
     until("the new code serves", lambda: machine.page() == "two 33\n200", 30)
     until("the load has ended", lambda: '"summary"' in machine.sh("cat /tmp/load"), 60)
     summary = json.loads(machine.sh("tail -1 /tmp/load"))["summary"]
     assert (summary["failed"], summary["sent"] > 500) == (0, True), summary
 
-    machine.sh("systemctl stop shop-app")
+    machine.sh(stop)
     assert machine.sh("systemctl show -p Result,ExecMainStatus --value shop-app").split() in (
         ["success", "0"],
         ["0", "success"],
@@ -137,6 +140,12 @@ def test_what_render_prints_serves(machine: Machine) -> None:
     assert machine.page().endswith("502")
     assert machine.sh("ls -A /run/shop") == ""
     assert machine.sh("pgrep -f '[u]wsgi' || true") == ""
+
+
+def test_the_command_is_installed_in_that_image_as_the_page_says() -> None:
+    (install,) = commands("docs/machine.md", "/srv/venv/bin/pip")
+    quiet = " --quiet --no-cache-dir --disable-pip-version-check"
+    assert f"&& {install}" in (ROOT / "tests/e2e/systemd.Dockerfile").read_text().replace(quiet, "")
 
 
 def test_a_command_that_hangs_is_started_again(machine: Machine) -> None:

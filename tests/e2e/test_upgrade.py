@@ -1,6 +1,7 @@
 """The life of the chart's definition: installed, brought along by an upgrade, never taken away.
 
-A release of its own, whose operator looks at its own empty namespace only.
+A release of its own, whose operator looks at its own empty namespace only. It is installed, tested, upgraded and
+uninstalled by the commands of the pages, but for its name and for the values that keep it to itself.
 """
 
 from collections.abc import Iterator
@@ -9,21 +10,36 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.shell import Shell
+from tests.pages import commands
 from uwsgi_autopilot.api.crd import COLUMNS, NAME, WIDE
 
 CHART = str(Path(__file__).parents[2] / "chart")
 SPACE = "e2e-upgrade"
 VALUES = ("--namespace", SPACE, "--set", f"operator.watchNamespaces={{{SPACE}}}", "--set", "operator.allowOverlap=true")
+INSTEAD = {
+    "uwsgi-autopilot chart/": "spare chart/",
+    "helm test uwsgi-autopilot": "helm test spare",
+    "helm uninstall uwsgi-autopilot": "helm uninstall spare",
+    "--namespace uwsgi-autopilot": f"--namespace {SPACE}",
+}
+INSTALL, TEST = commands("chart/README.md", "helm test")
 
 
 @pytest.fixture(scope="module")
-def release(cluster: Any) -> Iterator[str]:
+def typed(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    return Shell(cluster, SPACE, tmp_path_factory.mktemp("upgrade"), INSTEAD)
+
+
+@pytest.fixture(scope="module")
+def release(cluster: Any, typed: Shell) -> Iterator[str]:
     """Installed into a namespace that enforces Pod Security `restricted`."""
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     cluster.kubectl("delete", "namespace", SPACE, "--ignore-not-found")
     cluster.kubectl("create", "namespace", SPACE)
     cluster.kubectl("label", "namespace", SPACE, *(f"{key}={value}" for key, value in labels.items()))
-    cluster.helm("install", "spare", CHART, *VALUES, "--wait", "--timeout", "2m")
+    assert INSTALL.startswith(commands("README.md", "helm install")[1])
+    typed(f"{INSTALL} --timeout 2m {' '.join(VALUES[2:])}")
     yield "spare"
     cluster.helm("uninstall", "spare", "--namespace", SPACE, "--ignore-not-found")
     cluster.kubectl("delete", "namespace", SPACE, "--wait=false")
@@ -34,8 +50,8 @@ def columns(cluster: Any) -> list[str]:
     return [column["name"] for column in version["additionalPrinterColumns"]]
 
 
-def test_helm_test_is_content(cluster: Any, release: str) -> None:
-    assert "Phase:          Succeeded" in cluster.helm("test", release, "--namespace", SPACE)
+def test_helm_test_is_content(typed: Shell, release: str) -> None:
+    assert "Phase:          Succeeded" in typed(TEST)
 
 
 def test_the_notes_say_what_to_type_next(cluster: Any, release: str) -> None:
@@ -50,10 +66,15 @@ def make_older(cluster: Any) -> None:
     assert columns(cluster) != [name for name, _, _ in (*COLUMNS, *WIDE)]
 
 
-def test_an_upgrade_brings_the_definition_along(cluster: Any, release: str) -> None:
+@pytest.mark.parametrize("page", ["chart/README.md", "docs/kubernetes.md"])
+def test_an_upgrade_brings_the_definition_along(cluster: Any, typed: Shell, release: str, page: str) -> None:
     make_older(cluster)
+    upgrades = {
+        "chart/README.md": commands("chart/README.md", "helm upgrade"),
+        "docs/kubernetes.md": commands("docs/kubernetes.md", "helm upgrade"),
+    }
 
-    cluster.helm("upgrade", release, CHART, *VALUES, "--wait", "--timeout", "2m")
+    typed(f"{upgrades[page][0]} --wait --timeout 2m")
 
     assert columns(cluster) == [name for name, _, _ in (*COLUMNS, *WIDE)]
     left = cluster.kubectl("get", "job,clusterrole,clusterrolebinding", "--all-namespaces", "-o", "name")
@@ -75,9 +96,10 @@ def test_the_api_server_takes_what_the_chart_makes(cluster: Any, release: str, s
     assert made.count("created (server dry run)") == text.count("\nkind: ")
 
 
-def test_uninstalling_leaves_the_definition(cluster: Any, release: str) -> None:
+def test_uninstalling_leaves_the_definition(cluster: Any, typed: Shell, release: str) -> None:
     uid = cluster.json("get", "crd", NAME)["metadata"]["uid"]
-    cluster.helm("uninstall", release, "--namespace", SPACE, "--wait")
+    (uninstall,) = commands("chart/README.md", "helm uninstall")
+    typed(f"{uninstall} --wait")
     assert cluster.json("get", "crd", NAME)["metadata"]["uid"] == uid
     left = cluster.kubectl("get", "clusterrole,clusterrolebinding,podtemplate", "--namespace", SPACE, "-o", "name")
     assert release not in left
@@ -94,3 +116,16 @@ def test_a_second_release_for_the_same_namespaces_is_refused(cluster: Any, relea
         cluster.helm(
             "install", "third", CHART, "--namespace", "default", "--set", f"operator.watchNamespaces={{{SPACE}}}"
         )
+
+
+def test_a_release_for_one_namespace(cluster: Any, typed: Shell, release: str) -> None:
+    """The tests' own operator looks after all of them, so this one has to be told that it may, too."""
+    (install,) = commands("docs/kubernetes.md", "helm install autopilot-a")
+    cluster.kubectl("delete", "namespace", "team-a", "--ignore-not-found")
+    try:
+        typed(f"{install} --set operator.allowOverlap=true --wait --timeout 2m")
+        roles = cluster.kubectl("get", "roles", "--namespace", "team-a", "-o", "name")
+        assert "autopilot-a" in roles
+    finally:
+        cluster.helm("uninstall", "autopilot-a", "--namespace", "team-a", "--ignore-not-found")
+        cluster.kubectl("delete", "namespace", "team-a", "--wait=false")
