@@ -117,6 +117,7 @@ def test_it_serves_is_tuned_within_its_limits_and_a_restart_answers_only_503(
     # In the background, and with the code of now.
     compose.type(f"{up} --detach --build --wait")
     assert "It runs." in compose.get("PORT", "/")
+    assert '"GET / HTTP/1.1" 200 ' in compose.run("logs", "nginx"), "the access log, as nginx users know it"
     with compose.load("PORT", "clients=24,path=/io?ms=50") as tuning:
         until("a change is kept", lambda: compose.decided("app"), 60)
     assert tuning["failures"] == {}

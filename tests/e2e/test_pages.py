@@ -20,6 +20,9 @@ def test_the_way_of_the_readme_to_a_tuned_application(front: Place, cluster: Clu
     assert (make, install) == ("make cluster", "helm install uwsgi-autopilot chart/")
     for step in steps:
         shell(step)
+    front.kubectl("get", "--raw", f"/api/v1/namespaces/{front.name}/services/demo:80/proxy/healthz")
+    logged = front.kubectl("logs", "--selector=uwsgi-autopilot.dev/app=demo", "--container=nginx", "--tail=200")
+    assert '"GET /healthz HTTP/1.1" 200 ' in logged, "the access log, as nginx users know it"
     (load,) = commands("README.md", "locust -f")
     (watch,) = commands("README.md", "kubectl get uapp -w")
     shown = shell(f"{load.replace('2m', '40s')} & timeout 35 {watch} || true; wait")

@@ -69,10 +69,16 @@ def test_the_ini_behind_that_nginx_tells_p99_and_its_absence_is_a_503(
             wait_for(lambda: answered(site, "/nginx-health") == 200)
             assert site.get("/io?ms=20") == (200, "waited 20 ms")
             wait_for(lambda: any(each["latency"] for each in site.state()["samples"]))
+            # As nginx itself writes it, to the container's standard output.
+            assert re.search(r'^127.0.0.1 - - \[.*\] "GET /io\?ms=20 HTTP/1.1" 200 ', accessed(site), re.MULTILINE)
             run.end()
             assert answered(site, "/") == 503
         finally:
             nginx.send_signal(signal.SIGTERM)
+
+
+def accessed(site: Site) -> str:
+    return (site.folder / "access").read_text()
 
 
 def answered(site: Site, path: str) -> int:

@@ -49,6 +49,9 @@ def test_the_example_of_this_repository_is_tuned_without_a_lost_request(site: Si
         *("--load", "clients=16,path=/io?ms=100", "--report", "found.json"),
     )
     wait_for(lambda: " kept " in run.out.read_text(), 60)
+    # p99 is nginx's to tell; the agent's pages are not among the application's.
+    assert any(each["latency"] for each in site.state()["samples"]) is (router == "nginx")
+    assert site.get("/v1/state")[0] == site.get("/_autopilot/v1/state")[0] == 404
     assert run.end() == 0, site.said
     found = report_of(site.folder / "found.json")
     assert found["failed"] == 0
