@@ -319,7 +319,7 @@ cache2 = name=shop,items=10
 
     assert site.get("/put") == (200, "tea")
     wait_for(lambda: written("crons"))
-    wait_for(lambda: " kept " in run.out.read_text(), 60)
+    run.says(" kept ", 120)
     assert site.state()["shape"]["threads"] == 2
     assert site.state()["shape"]["processes"] > 1
     assert site.state()["counts"]["swaps"] == 0
