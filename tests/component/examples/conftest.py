@@ -1,0 +1,67 @@
+"""Real here: the commands of a page, run by a shell in a copy of the example, and the servers that they start."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from tests.component.examples.postgresql import CannotRun, postgresql
+from tests.component.local.running import Local, wait_for
+
+Serve = Callable[..., Local]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """With this environment's python, pip and uwsgi-autopilot first. pip finds all of it installed, and asks nobody."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "PG", "DATABASE_"))}
+    return {**ours, "PATH": path, "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", **more}
+
+
+@pytest.fixture
+def serve(tmp_path: Path, short_directory: Path, free_port: Callable[[], int]) -> Iterator[Serve]:
+    """`serve(command, folder)` starts a page's command that serves, on a port of its own and with a run directory that
+    lies alone in a fresh TMPDIR."""
+    started: list[Local] = []
+
+    def start(command: str, folder: Path, *arguments: str, **more: str) -> Local:
+        port = free_port()
+        out, err = tmp_path / "out", tmp_path / "err"
+        script = " ".join(["exec", command, "--port", str(port), *arguments])
+        with out.open("wb") as out_file, err.open("wb") as err_file:
+            process = subprocess.Popen(
+                ["bash", "-c", script],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=out_file,
+                stderr=err_file,
+                env=environment(TMPDIR=str(short_directory), **more),
+            )
+        run = Local(process, out, err, f"http://127.0.0.1:{port}", short_directory)
+        started.append(run)
+        return run
+
+    yield start
+    for run in started:
+        if run.process.poll() is None:
+            run.process.kill()
+            run.process.wait()
+    for run in started:
+        wait_for(lambda run=run: not run.processes() and not run.files(), 40)
+
+
+@pytest.fixture
+def postgresql_url() -> Iterator[str]:
+    """The superuser's URL of a real PostgreSQL, gone after the test."""
+    with tempfile.TemporaryDirectory(prefix="uapg-") as folder:
+        try:
+            with postgresql(Path(folder)) as url:
+                yield url
+        except CannotRun as why:
+            pytest.skip(f"NOT TESTED with PostgreSQL: {why}")
