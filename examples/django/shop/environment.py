@@ -27,7 +27,7 @@ def secret_key(environment: Mapping[str, str], file: Path) -> str:
     if key := environment.get("DJANGO_SECRET_KEY"):
         return key
     if environment.get("DJANGO_ALLOWED_HOSTS"):
-        raise ImproperlyConfigured("DJANGO_SECRET_KEY: expected a long random text beside DJANGO_ALLOWED_HOSTS")
+        raise ImproperlyConfigured("beside DJANGO_ALLOWED_HOSTS expected a DJANGO_SECRET_KEY of its own, found none")
     if not file.exists():
         # Whole or not at all, and never twice, also if several processes start at the same time.
         mine = file.with_name(f"{file.name}-{os.getpid()}")

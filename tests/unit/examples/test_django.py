@@ -76,7 +76,7 @@ def test_a_key_that_nobody_set_is_made_once_and_is_nobody_elses(environment, tmp
 
 def test_hosts_of_the_outside_need_a_key_that_all_machines_share(environment, tmp_path) -> None:
     outside = {"DJANGO_ALLOWED_HOSTS": "shop.example.com"}
-    with pytest.raises(Exception, match="DJANGO_SECRET_KEY: expected a long random text"):
+    with pytest.raises(Exception, match="expected a DJANGO_SECRET_KEY"):
         environment.secret_key(outside, tmp_path / ".secret-key")
     assert environment.secret_key({**outside, "DJANGO_SECRET_KEY": "k"}, tmp_path / ".secret-key") == "k"
 
