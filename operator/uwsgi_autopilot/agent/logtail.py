@@ -12,7 +12,8 @@ from collections import deque
 from uwsgi_autopilot.agent.relay import Relay
 from uwsgi_autopilot.report.text import readable
 
-KEEP_LINES = 60
+# Two tracebacks, of which one goes through a framework's imports (up to 100 lines were seen), and what uWSGI says.
+KEEP_LINES = 200
 # The beginning of each line: that is where an exception says what it is.
 LINE_BYTES = 2000
 CHUNK = 65536
@@ -84,6 +85,8 @@ def _cut(line: bytes, more: bytes) -> bytes:
 # "ModuleNotFoundError: No module named 'shop'" and the like: what an exception without a frame leaves.
 _EXCEPTION = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)(?:: .*)?")
 _TRACEBACK = "Traceback (most recent call last)"
+# Where each worker loads the application itself, the first that cannot ends the others, in the middle of their imports.
+_INTERRUPTED = "KeyboardInterrupt"
 # uWSGI's lines: its configuration; the last before the application is loaded; and those that follow if it comes back.
 _INI = "[uWSGI] getting INI configuration"
 _LOADS = "*** Operational MODE"
@@ -96,8 +99,8 @@ def not_an_exception(output: str) -> bool:
 
 
 def traceback_tail(text: str) -> str:
-    """The last Python traceback in uWSGI's output, without uWSGI's own lines; where there is none, the last exception
-    with the source line that it points at, as of a SyntaxError; else the last lines of the output."""
+    """The last Python traceback in uWSGI's output that tells a cause, without uWSGI's own lines; where there is none,
+    the last exception with the source line that it points at, as of a SyntaxError; else the end of the output."""
     lines = text.splitlines()
     starts = [number for number, line in enumerate(lines) if line.startswith(_TRACEBACK)]
     if not starts:
@@ -108,13 +111,17 @@ def traceback_tail(text: str) -> str:
         while start > 0 and lines[start - 1].startswith(" "):
             start -= 1
         return "\n".join(lines[start : ends[-1] + 1])
-    kept: list[str] = []
-    for line in lines[starts[-1] :]:
-        kept.append(line)
-        # A traceback ends with the one line that is not indented.
-        if len(kept) > 1 and line and not line.startswith((" ", "\t")):
-            break
-    return "\n".join(kept)
+    tracebacks = [_traceback(lines[start:]) for start in starts]
+    told = [each for each in tracebacks if each[-1] != _INTERRUPTED]
+    return "\n".join((told or tracebacks)[-1])
+
+
+def _traceback(lines: list[str]) -> list[str]:
+    """The one that `lines` begin with: it ends with the one line that is not indented."""
+    end = next(
+        (number for number, line in enumerate(lines) if number and line and not line.startswith((" ", "\t"))), None
+    )
+    return lines if end is None else lines[: end + 1]
 
 
 def ended_while_loading(text: str) -> str | None:

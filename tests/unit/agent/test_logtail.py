@@ -179,6 +179,13 @@ def test_the_last_traceback_is_found_among_uwsgis_own_lines():
     assert traceback_tail("\n".join(map(str, range(20)))) == "\n".join(map(str, range(12, 20)))
 
 
+def test_a_worker_that_was_interrupted_while_another_failed_does_not_hide_why():
+    begins = "Traceback (most recent call last):\n"
+    failed, interrupted = f"{begins}  x\nCause: 1", f"{begins}  y\nKeyboardInterrupt"
+    assert traceback_tail(f"{failed}\nunable to load app 0\n{interrupted}\nunable to load app 0") == failed
+    assert traceback_tail(f"{interrupted}\nunable to load app 0") == interrupted
+
+
 LOADS = "mapped 5594734 bytes (5463 KB) for 32 cores\n*** Operational MODE: preforking+threaded ***"
 
 
