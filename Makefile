@@ -86,6 +86,10 @@ cluster: images kind  ## create or reuse a kind cluster with both images in it
 compose-tools:  ## as root: docker compose v2 where it is missing (from apt, else built with Go)
 	@tests/e2e/compose-tools.sh
 
+.PHONY: postgresql
+postgresql:  ## as root: PostgreSQL's programs for the test of examples/django, where they are missing (from apt)
+	@tests/install-postgresql.sh
+
 .PHONY: e2e
 e2e:  ## all of it on a real cluster: needs docker, kind, helm and kubectl (at most 25 minutes)
 	$(call need,docker,https://docs.docker.com/get-started/get-docker/)
