@@ -1,11 +1,14 @@
 """Real here: the commands of a page, run by a shell in a copy of the example, and the servers that they start."""
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +35,7 @@ def serve(tmp_path: Path, short_directory: Path, free_port: Callable[[], int]) -
 
     def start(command: str, folder: Path, *arguments: str, **more: str) -> Local:
         port = free_port()
-        out, err = tmp_path / "out", tmp_path / "err"
+        out, err = tmp_path / f"out-{len(started)}", tmp_path / f"err-{len(started)}"
         script = " ".join(["exec", command, "--port", str(port), *arguments])
         with out.open("wb") as out_file, err.open("wb") as err_file:
             process = subprocess.Popen(
@@ -54,6 +57,21 @@ def serve(tmp_path: Path, short_directory: Path, free_port: Callable[[], int]) -
             run.process.wait()
     for run in started:
         wait_for(lambda run=run: not run.processes() and not run.files(), 40)
+
+
+@contextmanager
+def load(url: str, what: str) -> Iterator[dict[str, Any]]:
+    """The load generator's summary, filled in at the end of the `with`."""
+    command = [sys.executable, "-m", "uwsgi_autopilot.loadgen", "--url", url, "--load", what, "--seconds", "400"]
+    summary: dict[str, Any] = {}
+    with tempfile.TemporaryFile("w+") as lines, subprocess.Popen(command, stdout=lines) as process:
+        try:
+            yield summary
+        finally:
+            process.terminate()
+            process.wait(60)
+        lines.seek(0)
+        summary |= json.loads(lines.readlines()[-1])["summary"]
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import yaml
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from tests.unit.resources.making import named, objects, pod_of
+from uwsgi_autopilot.cli import main
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "examples" / "django"
@@ -95,6 +96,14 @@ def test_the_manifest_for_a_cluster_serves_what_the_one_for_a_machine_does() -> 
     assert 'location "/static/" {' in config["nginx.conf"]
     pod = made["Deployment"]["spec"]["template"]["spec"]
     assert "/app/static" in named(pod["initContainers"], "static")["command"]
+
+
+def test_the_doctor_has_nothing_to_object_to_as_the_page_asks_it(monkeypatch, capsys) -> None:
+    command = "uwsgi-autopilot doctor uwsgiapp.yaml"
+    assert command in PAGE
+    monkeypatch.chdir(EXAMPLE)
+    assert main(command.split()[1:]) == 0
+    assert "nothing to object to" in capsys.readouterr().out
 
 
 def test_the_health_checks_host_is_an_allowed_one(environment) -> None:
