@@ -32,7 +32,7 @@ def blocks(heading: str, language: str = "sh") -> list[list[str]]:
 
 
 (SERVE,) = blocks("Serve it")
-(TUNE,) = blocks("Tune it")[0]
+((TUNE,),) = blocks("Tune it")
 POSTGRESQL, OPEN_NOW = blocks("PostgreSQL and its connections")
 ((ROLE, DATABASE),) = blocks("PostgreSQL and its connections", "sql")
 SERVING = "uwsgi-autopilot local uwsgiapp.yaml"

@@ -1,6 +1,7 @@
 """examples/django: what its settings make of the environment, and what a cluster would make of its manifests."""
 
 import importlib.util
+import re
 import stat
 import sys
 from pathlib import Path
@@ -8,10 +9,12 @@ from types import ModuleType
 
 import pytest
 import yaml
+from kubernetes.client import V1Job
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from tests.unit.resources.making import named, objects, pod_of
+from uwsgi_autopilot.api.manifest import load_manifest
 from uwsgi_autopilot.cli import main
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -86,6 +89,21 @@ def manifest(name: str) -> dict:
     return yaml.safe_load((EXAMPLE / name).read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize("name", ["uwsgiapp.yaml", "kubernetes.yaml"])
+def test_the_manifests_are_valid(name: str) -> None:
+    """Unknown fields, types, bounds and rules: the CRD is made of the same models (tests/unit/api/test_crd.py)."""
+    assert load_manifest(EXAMPLE / name).module == "shop.wsgi:application"
+
+
+def test_the_migration_is_a_valid_job() -> None:
+    """By the API's own description, of which the client's models are made: fields, types, what is required."""
+    job = manifest("migrate.yaml")
+    V1Job.model_validate(job)
+    job["spec"]["template"]["spec"]["containers"][0]["commands"] = []
+    with pytest.raises(ValueError, match="commands"):
+        V1Job.model_validate(job)
+
+
 def test_the_manifest_for_a_cluster_serves_what_the_one_for_a_machine_does() -> None:
     here, there = manifest("uwsgiapp.yaml")["spec"], manifest("kubernetes.yaml")["spec"]
     for field in ("module", "uwsgi", "nginx"):
@@ -125,6 +143,13 @@ def test_the_init_container_of_the_page_is_a_legal_overlay() -> None:
     (block,) = [text.split("```")[0] for text in PAGE.split("```yaml\n") if text.startswith("spec:\n  template:")]
     spec = {**manifest("kubernetes.yaml")["spec"], **yaml.safe_load(block)["spec"]}
     assert [each["name"] for each in pod_of(**spec)["initContainers"]] == ["migrate", "agent", "static"]
+
+
+def test_commands_stand_only_where_the_component_tests_read_them_and_on_kubernetes() -> None:
+    sections = re.split(r"^## ", PAGE, flags=re.MULTILINE)
+    with_commands = [(each.splitlines()[0], each.count("```sh\n")) for each in sections if "```sh\n" in each]
+    run_by_tests = [("Serve it", 1), ("Tune it", 1), ("PostgreSQL and its connections", 2)]
+    assert with_commands == [*run_by_tests, ("On Kubernetes", 1)]
 
 
 def test_the_page_and_the_dockerfile_do_what_the_requirements_and_settings_need() -> None:
