@@ -1,6 +1,6 @@
 """One question to the kernel's socket diagnostics over netlink, and the messages of its answer.
 
-Knows the transport only; what the messages mean is sockdiag.py's.
+Knows the transport only; what messages and attributes mean is sockdiag.py's.
 """
 
 import socket
@@ -15,6 +15,7 @@ NLMSG_ERROR = 2
 NLMSG_DONE = 3
 
 HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
+ATTRIBUTE = struct.Struct("=HH")  # nlattr: length with this head, kind
 _LENGTH = struct.Struct("=I")
 _RECEIVE_BYTES = 65536  # the kernel fills at most 32 KiB of messages at a time
 
@@ -76,3 +77,15 @@ def messages(data: bytes) -> Iterator[tuple[int, int]]:
             return
         yield at, at + length
         at += (length + 3) & ~3
+
+
+def attributes(data: bytes, at: int, end: int) -> dict[int, bytes]:
+    """Kind → payload of the attributes of one message, which lie between `at` and `end`."""
+    found = {}
+    while at + ATTRIBUTE.size <= end:
+        size, kind = ATTRIBUTE.unpack_from(data, at)
+        if size < ATTRIBUTE.size:
+            break
+        found[kind] = data[at + ATTRIBUTE.size : at + size]
+        at += (size + 3) & ~3
+    return found

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from uwsgi_autopilot.kernel.netlink import HEADER, SocketDiagnosticsLink, messages
+from uwsgi_autopilot.kernel.netlink import ATTRIBUTE, HEADER, SocketDiagnosticsLink, attributes, messages
 from uwsgi_autopilot.kernel.process import command_of
 
 TCP_ESTABLISHED = 1
@@ -24,17 +24,18 @@ UDIAG_SHOW_RQLEN = 0x10
 UNIX_DIAG_NAME = 0
 UNIX_DIAG_VFS = 1
 UNIX_DIAG_RQLEN = 4
+UNIX_DIAG_SHUTDOWN = 6
 
 _UNIX_REQUEST = struct.Struct("=BBHIIIII")  # unix_diag_req: family, protocol, pad, states, inode, show, cookie x2
 _UNIX_MESSAGE = struct.Struct("=BBBBIII")  # unix_diag_msg: family, type, state, pad, inode, cookie x2
 _INET_REQUEST = struct.Struct("=BBBBI")  # inet_diag_req_v2: family, protocol, extensions, pad, states; then the id
 _INET_ID_BYTES = 48  # inet_diag_sockid: source port first
-_ATTRIBUTE = struct.Struct("=HH")
 _PAIR = struct.Struct("=II")
 # The kernel writes NAME (only when asked for), VFS, RQLEN in this order, so without NAME they lie at fixed places.
 _STATE_AT = HEADER.size + 2
-_VFS_AT = HEADER.size + _UNIX_MESSAGE.size
-_RQLEN_AT = _VFS_AT + _ATTRIBUTE.size + _PAIR.size
+UNIX_INODE_AT = HEADER.size + 4
+UNIX_ATTRIBUTES_AT = _VFS_AT = HEADER.size + _UNIX_MESSAGE.size
+_RQLEN_AT = _VFS_AT + ATTRIBUTE.size + _PAIR.size
 _INET_PORT_AT = HEADER.size + 4  # inet_diag_msg: idiag_sport, big endian
 _INET_INODE_AT = HEADER.size + 68  # idiag_inode, 32 bits
 
@@ -85,7 +86,12 @@ class SocketDiagnostics:
         return _count(data, identity) if identity is not None else None
 
     def _dump(self, states: int, show: int) -> bytes | None:
-        return self._link.dump(_UNIX_REQUEST.pack(socket.AF_UNIX, 0, 0, states, 0, show, 0, 0))
+        return self._link.dump(unix_request(states, show))
+
+
+def unix_request(states: int, show: int) -> bytes:
+    """For SocketDiagnosticsLink.dump: the unix sockets in these states (a bit each), with the attributes of `show`."""
+    return _UNIX_REQUEST.pack(socket.AF_UNIX, 0, 0, states, 0, show, 0, 0)
 
 
 def _identity_of_file(path: str) -> bytes | None:
@@ -102,16 +108,9 @@ def _identity_of_name(data: bytes, path: str) -> bytes | None:
     wanted = os.fsencode(path)
     found = set()
     for start, end in messages(data):
-        attributes = {}
-        at = start + _VFS_AT
-        while at + _ATTRIBUTE.size <= end:
-            size, kind = _ATTRIBUTE.unpack_from(data, at)
-            if size < _ATTRIBUTE.size:
-                break
-            attributes[kind] = data[at + _ATTRIBUTE.size : at + size]
-            at += (size + 3) & ~3
-        if attributes.get(UNIX_DIAG_NAME, b"").rstrip(b"\0") == wanted and UNIX_DIAG_VFS in attributes:
-            found.add(attributes[UNIX_DIAG_VFS])
+        shown = attributes(data, start + UNIX_ATTRIBUTES_AT, end)
+        if shown.get(UNIX_DIAG_NAME, b"").rstrip(b"\0") == wanted and UNIX_DIAG_VFS in shown:
+            found.add(shown[UNIX_DIAG_VFS])
     return found.pop() if len(found) == 1 else None
 
 
@@ -121,7 +120,7 @@ def _count(data: bytes, identity: bytes) -> UnixSocketLoad | None:
     Searches for the attribute's bytes instead of walking message by message: among hundreds of other programs'
     connections that is the difference between microseconds and milliseconds.
     """
-    attribute = _ATTRIBUTE.pack(_ATTRIBUTE.size + _PAIR.size, UNIX_DIAG_VFS) + identity
+    attribute = ATTRIBUTE.pack(ATTRIBUTE.size + _PAIR.size, UNIX_DIAG_VFS) + identity
     in_service = 0
     queue: int | None = None
     at = data.find(attribute)
@@ -130,8 +129,8 @@ def _count(data: bytes, identity: bytes) -> UnixSocketLoad | None:
         state = data[start + _STATE_AT]
         if state == TCP_ESTABLISHED:
             in_service += 1
-        elif state == TCP_LISTEN and _ATTRIBUTE.unpack_from(data, start + _RQLEN_AT)[1] == UNIX_DIAG_RQLEN:
-            queue, _ = _PAIR.unpack_from(data, start + _RQLEN_AT + _ATTRIBUTE.size)
+        elif state == TCP_LISTEN and ATTRIBUTE.unpack_from(data, start + _RQLEN_AT)[1] == UNIX_DIAG_RQLEN:
+            queue, _ = _PAIR.unpack_from(data, start + _RQLEN_AT + ATTRIBUTE.size)
         at = data.find(attribute, at + len(attribute))
     if queue is None:
         return None

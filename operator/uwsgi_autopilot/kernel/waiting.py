@@ -9,19 +9,22 @@ Traps: the connections of an nginx in another network namespace, and those of a 
 """
 
 import os
-import socket
 import struct
 from collections.abc import Collection
 
-from uwsgi_autopilot.kernel.netlink import HEADER, SocketDiagnosticsLink, messages
-from uwsgi_autopilot.kernel.sockdiag import TCP_ESTABLISHED, UDIAG_SHOW_NAME, descriptor_links
+from uwsgi_autopilot.kernel.netlink import SocketDiagnosticsLink, attributes, messages
+from uwsgi_autopilot.kernel.sockdiag import (
+    TCP_ESTABLISHED,
+    UDIAG_SHOW_NAME,
+    UNIX_ATTRIBUTES_AT,
+    UNIX_DIAG_NAME,
+    UNIX_DIAG_SHUTDOWN,
+    UNIX_INODE_AT,
+    descriptor_links,
+    unix_request,
+)
 
-_REQUEST = struct.Struct("=BBHIIIII")  # unix_diag_req: family, protocol, pad, states, inode, show, cookie x2
 _INODE = struct.Struct("=I")
-_INODE_AT = HEADER.size + 4  # unix_diag_msg: family, type, state, pad, then the inode
-_ATTRIBUTES_AT = HEADER.size + 16
-_ATTRIBUTE = struct.Struct("=HH")
-_NAME, _SHUTDOWN = 0, 6
 
 
 def waited_for(pids: Collection[int], paths: Collection[str]) -> int:
@@ -36,25 +39,14 @@ def waited_for(pids: Collection[int], paths: Collection[str]) -> int:
     except OSError:
         return 0
     try:
-        data = link.dump(_REQUEST.pack(socket.AF_UNIX, 0, 0, 1 << TCP_ESTABLISHED, 0, UDIAG_SHOW_NAME, 0, 0))
+        data = link.dump(unix_request(1 << TCP_ESTABLISHED, UDIAG_SHOW_NAME)) or b""
     finally:
         link.close()
     count = 0
-    for start, end in messages(data or b""):
-        (inode,) = _INODE.unpack_from(data or b"", start + _INODE_AT)
+    for start, end in messages(data):
+        (inode,) = _INODE.unpack_from(data, start + UNIX_INODE_AT)
         if f"socket:[{inode}]" in ours:
-            attributes = _attributes(data or b"", start + _ATTRIBUTES_AT, end)
-            is_one = attributes.get(_NAME, b"").rstrip(b"\0") in names
-            count += is_one and attributes.get(_SHUTDOWN, b"\0") == b"\0"
+            shown = attributes(data, start + UNIX_ATTRIBUTES_AT, end)
+            is_one = shown.get(UNIX_DIAG_NAME, b"").rstrip(b"\0") in names
+            count += is_one and shown.get(UNIX_DIAG_SHUTDOWN, b"\0") == b"\0"
     return count
-
-
-def _attributes(data: bytes, at: int, end: int) -> dict[int, bytes]:
-    found = {}
-    while at + _ATTRIBUTE.size <= end:
-        size, kind = _ATTRIBUTE.unpack_from(data, at)
-        if size < _ATTRIBUTE.size:
-            break
-        found[kind] = data[at + _ATTRIBUTE.size : at + size]
-        at += (size + 3) & ~3
-    return found
