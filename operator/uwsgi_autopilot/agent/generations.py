@@ -8,17 +8,20 @@ a pipe or a socket, and asks again at the next tick.
 from collections.abc import Callable
 from dataclasses import replace
 
+from uwsgi_autopilot.agent.backoff import Delays
 from uwsgi_autopilot.agent.change import Change, Kind, no_way
 from uwsgi_autopilot.agent.follower import Follower
 from uwsgi_autopilot.agent.generation import Generation, State
 from uwsgi_autopilot.agent.log import log
-from uwsgi_autopilot.agent.restarts import Restarts
 from uwsgi_autopilot.agent.server import Outcome, Server
 from uwsgi_autopilot.api.agentstate import ChangeProgress, Counts
 from uwsgi_autopilot.api.headroom import MemoryUse, added_by, why_not
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import RefusalReason
 
+# At once the first time. A generation that served for HEALTHY_SECONDS counts as healthy: its death is a first one.
+START_AGAIN_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+HEALTHY_SECONDS = 30.0
 # Old generations that may still be finishing requests when the next change begins: one request that takes a minute must
 # not keep the rest from being served better, but memory is finite.
 MAX_RETIRING = 3
@@ -43,7 +46,7 @@ class Generations:
         self.last_change_at = 0.0
         self._last_number = 0
         self._served_last: Shape | None = None
-        self._restarts = Restarts()
+        self._restarts = Delays(START_AGAIN_SECONDS)
         self._told: str | None = None
         self._reload_asked = False
 
@@ -146,7 +149,7 @@ class Generations:
     def _start_again(self, now: float) -> None:
         """Start what served last (its death is the first failure); if that does not start, alternate with the
         target."""
-        if not self._restarts.may_start(now):
+        if not self._restarts.due(now):
             return
         target, last = self.follower.target, self._served_last
         to = target if last is None or self._restarts.failures % 2 == 0 else last
@@ -274,7 +277,9 @@ class Generations:
             if each is self.serving:
                 self.serving = None
                 self.counts = replace(self.counts, restarts=self.counts.restarts + 1)
-                self._restarts.failed(now, served_seconds=now - since)
+                if now - since > HEALTHY_SECONDS:
+                    self._restarts.failures = 0
+                self._restarts.failed(now)
                 log(
                     "warning",
                     f"generation {each.number} {each.instance.ending()}, while it was serving: starting it again",
