@@ -15,7 +15,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from tests.component.examples.postgresql import CannotRun, postgresql
-from tests.component.local.running import Local, wait_for
+from tests.component.local.running import Local, Runs
 
 Serve = Callable[..., Local]
 
@@ -31,32 +31,18 @@ def environment(**more: str) -> dict[str, str]:
 def serve(tmp_path: Path, short_directory: Path, free_port: Callable[[], int]) -> Iterator[Serve]:
     """`serve(command, folder)` starts a page's command that serves, on a port of its own and with a run directory that
     lies alone in a fresh TMPDIR."""
-    started: list[Local] = []
+    runs = Runs(tmp_path, short_directory)
 
     def start(command: str, folder: Path, *arguments: str, **more: str) -> Local:
         port = free_port()
-        out, err = tmp_path / f"out-{len(started)}", tmp_path / f"err-{len(started)}"
         script = " ".join(["exec", command, "--port", str(port), *arguments])
-        with out.open("wb") as out_file, err.open("wb") as err_file:
-            process = subprocess.Popen(
-                ["bash", "-c", script],
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=out_file,
-                stderr=err_file,
-                env=environment(TMPDIR=str(short_directory), **more),
-            )
-        run = Local(process, out, err, f"http://127.0.0.1:{port}", short_directory)
-        started.append(run)
-        return run
+        return runs.start(
+            ["bash", "-c", script], f"http://127.0.0.1:{port}", more,
+            base=environment(), cwd=folder, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
 
     yield start
-    for run in started:
-        if run.process.poll() is None:
-            run.process.kill()
-            run.process.wait()
-    for run in started:
-        wait_for(lambda run=run: not run.processes() and not run.files(), 40)
+    runs.end()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,37 @@ class Local:
 
     def files(self) -> list[Path]:
         return list(self.temporary.iterdir())
+
+
+class Runs:
+    """Commands that a fixture starts, each with files of its own for its output in `folder`, and all with the same
+    TMPDIR, `temporary`, in which nothing else lies."""
+
+    def __init__(self, folder: Path, temporary: Path) -> None:
+        self.folder, self.temporary = folder, temporary
+        self._started: list[Local] = []
+
+    def start(
+        self, command: Sequence[str], url: str, env: Mapping[str, str] | None = None, *,
+        base: Mapping[str, str] = os.environ, **more: Any,
+    ) -> Local:  # fmt: skip
+        """env: besides the environment of `base`. more: for Popen."""
+        number = len(self._started) or ""
+        out, err = self.folder / f"out{number}", self.folder / f"err{number}"
+        environment = {**base, "TMPDIR": str(self.temporary), **(env or {})}
+        with out.open("wb") as out_file, err.open("wb") as err_file:
+            process = subprocess.Popen(command, stdout=out_file, stderr=err_file, env=environment, **more)
+        self._started.append(Local(process, out, err, url, self.temporary))
+        return self._started[-1]
+
+    def end(self) -> None:
+        """Killed; what the commands had started ends by itself."""
+        for run in self._started:
+            if run.process.poll() is None:
+                run.process.kill()
+                run.process.wait()
+        for run in self._started:
+            wait_for(lambda run=run: not run.processes() and not run.files(), 40)
 
 
 def wait_for(wanted: Callable[[], Any], timeout: float = 60) -> Any:

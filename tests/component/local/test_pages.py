@@ -13,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from tests.component.local.running import Local, report_of, wait_for
+from tests.component.local.running import Local, Runs, report_of, wait_for
 from tests.pages import ROOT, commands
 
 pytestmark = pytest.mark.component
@@ -36,31 +36,16 @@ Typed = Callable[..., Local]
 @pytest.fixture
 def typed(tmp_path: Path, short_directory: Path, free_port: Callable[[], int]) -> Iterator[Typed]:
     """Types a command of `uwsgi-autopilot` into a shell in `folder`."""
-    started: list[Local] = []
+    runs = Runs(tmp_path, short_directory)
 
     def start(command: str, folder: Path) -> Local:
         port = free_port()
-        out, err = tmp_path / f"out{len(started)}", tmp_path / f"err{len(started)}"
-        environment = {**os.environ, "TMPDIR": str(short_directory), "PATH": f"{BIN}:{os.environ['PATH']}"}
-        with out.open("wb") as out_file, err.open("wb") as err_file:
-            process = subprocess.Popen(
-                ["bash", "-c", f"exec {command} --port {port}"],
-                stdout=out_file,
-                stderr=err_file,
-                env=environment,
-                cwd=folder,
-            )
-        run = Local(process, out, err, f"http://127.0.0.1:{port}", short_directory)
-        started.append(run)
-        return run
+        script = ["bash", "-c", f"exec {command} --port {port}"]
+        path = {"PATH": f"{BIN}:{os.environ['PATH']}"}
+        return runs.start(script, f"http://127.0.0.1:{port}", path, cwd=folder)
 
     yield start
-    for run in started:
-        if run.process.poll() is None:
-            run.process.kill()
-            run.process.wait()
-    for run in started:
-        wait_for(lambda run=run: not run.processes() and not run.files(), 40)
+    runs.end()
 
 
 def answer(run: Local, path: str = "/") -> str:

@@ -3,7 +3,6 @@
 import http.client
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from tests.component.local.running import COMMAND, Local, wait_for
+from tests.component.local.running import COMMAND, Local, Runs
 
 APP = """\
 import os, sys, time
@@ -100,26 +99,17 @@ def site(short_directory: Path, free_port: Callable[[], int]) -> Site:
 def serve(site: Site, tmp_path: Path) -> Iterator[Serve]:
     """Start the command in the site's folder; `ready` False: do not wait until it serves. `under`: a command that runs
     it."""
-    started: list[Local] = []
+    runs = Runs(tmp_path, site.temporary)
 
     def start(
         *arguments: str, ready: bool = True, env: dict[str, str] | None = None, under: Sequence[str] = ()
     ) -> Local:
         command = [*under, COMMAND, "serve", "--status-port", str(site.status), *arguments]
-        out, err = tmp_path / f"out{len(started)}", tmp_path / f"err{len(started)}"
-        environment = {**os.environ, "TMPDIR": str(site.temporary), **(env or {})}
-        with out.open("wb") as out_file, err.open("wb") as err_file:
-            process = subprocess.Popen(command, stdout=out_file, stderr=err_file, env=environment, cwd=site.folder)
-        site.run = Local(process, out, err, f"http://127.0.0.1:{site.port}", site.temporary)
-        started.append(site.run)
+        url = f"http://127.0.0.1:{site.port}"
+        site.run = runs.start(command, url, env, cwd=site.folder)
         if ready:
             site.run.served()
         return site.run
 
     yield start
-    for run in started:
-        if run.process.poll() is None:
-            run.process.kill()
-            run.process.wait()
-    for run in started:
-        wait_for(lambda run=run: not run.processes() and not run.files(), 40)
+    runs.end()
