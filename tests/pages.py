@@ -21,10 +21,10 @@ class Block:
         return [found for line in whole.splitlines() if (found := re.sub(r"(^|\s+)# .*$", "", line).strip())]
 
 
-def blocks(page: str) -> list[Block]:
+def blocks(page: str, languages: str = "sh|bash|console") -> list[Block]:
     """page: below the repository, such as "docs/serve.md"."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    found = re.findall(r"^ *```(?:sh|bash|console)\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    found = re.findall(rf"^ *```(?:{languages})\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
     return [Block(page, each) for each in found]
 
 

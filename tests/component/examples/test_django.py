@@ -17,24 +17,16 @@ import pytest
 from tests.component.examples.conftest import environment, load
 from tests.component.examples.postgresql import ask
 from tests.component.local.running import Local, report_of, wait_for
+from tests.pages import ROOT, blocks, commands
 
 # Half a dozen commands that import Django, and a change that waits until the machine is calm: long on a busy one.
 pytestmark = [pytest.mark.component, pytest.mark.timeout(480)]
 
-ROOT = Path(__file__).resolve().parents[3]
-PAGE = (ROOT / "docs" / "django.md").read_text(encoding="utf-8")
-
-
-def blocks(heading: str, language: str = "sh") -> list[list[str]]:
-    """The commands of each block below a heading of the page."""
-    section = re.split(r"^## ", PAGE.split(f"\n## {heading}\n")[1], maxsplit=1, flags=re.MULTILINE)[0]
-    return [block.splitlines() for block in re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)]
-
-
-(SERVE,) = blocks("Serve it")
-((TUNE,),) = blocks("Tune it")
-POSTGRESQL, OPEN_NOW = blocks("PostgreSQL and its connections")
-((ROLE, DATABASE),) = blocks("PostgreSQL and its connections", "sql")
+SERVE = commands("docs/django.md", "cd examples/django")
+(TUNE,) = commands("docs/django.md", "--report found.json")
+POSTGRESQL = commands("docs/django.md", "export DATABASE_URL")
+OPEN_NOW = commands("docs/django.md", "pg_stat_activity")
+((ROLE, DATABASE),) = [each.commands for each in blocks("docs/django.md", "sql")]
 SERVING = "uwsgi-autopilot local uwsgiapp.yaml"
 FIRST = 2 * 4  # slots of the shape that the manifest starts with
 

@@ -1,7 +1,6 @@
 """examples/django: what its settings make of the environment, and what a cluster would make of its manifests."""
 
 import importlib.util
-import re
 import stat
 import sys
 from pathlib import Path
@@ -143,13 +142,6 @@ def test_the_init_container_of_the_page_is_a_legal_overlay() -> None:
     (block,) = [text.split("```")[0] for text in PAGE.split("```yaml\n") if text.startswith("spec:\n  template:")]
     spec = {**manifest("kubernetes.yaml")["spec"], **yaml.safe_load(block)["spec"]}
     assert [each["name"] for each in pod_of(**spec)["initContainers"]] == ["migrate", "agent", "static"]
-
-
-def test_commands_stand_only_where_the_component_tests_read_them_and_on_kubernetes() -> None:
-    sections = re.split(r"^## ", PAGE, flags=re.MULTILINE)
-    with_commands = [(each.splitlines()[0], each.count("```sh\n")) for each in sections if "```sh\n" in each]
-    run_by_tests = [("Serve it", 1), ("Tune it", 1), ("PostgreSQL and its connections", 2)]
-    assert with_commands == [*run_by_tests, ("On Kubernetes", 1)]
 
 
 def test_the_page_and_the_dockerfile_do_what_the_requirements_and_settings_need() -> None:
