@@ -1,6 +1,5 @@
 """app/wsgi.py: what its routes do, and what a wrong query is told."""
 
-import importlib.util
 import threading
 import time
 from pathlib import Path
@@ -8,17 +7,14 @@ from types import ModuleType
 
 import pytest
 
+from tests.importing import import_file
+
 APP = Path(__file__).resolve().parents[2] / "app"
 
 
 @pytest.fixture(scope="module")
 def wsgi() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("demo_wsgi", APP / "wsgi.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return import_file(APP / "wsgi.py")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """examples/django: what its settings make of the environment, and what a cluster would make of its manifests."""
 
-import importlib.util
 import stat
 import sys
 from pathlib import Path
@@ -9,6 +8,8 @@ from types import ModuleType
 import pytest
 import yaml
 from kubernetes.client import V1Job
+
+from tests.importing import import_file
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
@@ -23,12 +24,7 @@ PAGE = (ROOT / "docs" / "django.md").read_text(encoding="utf-8")
 
 @pytest.fixture(scope="module")
 def environment() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("shop_environment", EXAMPLE / "shop" / "environment.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return import_file(EXAMPLE / "shop" / "environment.py")
 
 
 @pytest.mark.parametrize(
