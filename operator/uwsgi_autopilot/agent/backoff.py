@@ -1,4 +1,4 @@
-"""When may what failed be tried again? Later and later, while it goes on to fail.
+"""When may what failed be tried again? Later and later, while it keeps failing.
 
 Also keeps one part of the main loop from ending the others: whatever is wrong with us, what serves keeps serving.
 """

@@ -135,7 +135,7 @@ def sigterm_reloads(facts: Facts) -> Finding | None:
         severity=Severity.WARNING,
         finding="no die-on-term: SIGTERM reloads, it does not stop",
         reason="systemd, docker stop and Kubernetes send SIGTERM. uWSGI kills the requests in flight, re-executes "
-        "itself and serves on, until SIGKILL ends it and what it serves by then.",
+        "itself and keeps serving, until SIGKILL ends it and the requests in flight by then.",
         remedy="hook-master-start = unix_signal:15 gracefully_kill_them_all (requests in flight end first), or "
         "die-on-term = true (they are cut off)",
         link=STOPPING,
