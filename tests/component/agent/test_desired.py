@@ -1,4 +1,4 @@
-"""Whatever stands in the file with the desired shape, the shape that serves goes on serving, and the state says why."""
+"""Whatever stands in the file with the desired shape, the shape that serves keeps serving, and the state says why."""
 
 import json
 
