@@ -32,7 +32,7 @@ from uwsgi_autopilot.kernel.writing import Writing
 from uwsgi_autopilot.report.text import cut, readable
 
 TICK_SECONDS = 0.1
-# While something changes, the server is poked this often: uWSGI's master acts on events at once, else once a second.
+# While something changes, the server is asked this often: uWSGI's master acts on events at once, else once a second.
 CHANGING_SECONDS = 0.02
 END_SECONDS = 5.0
 # The kubelet keeps 4,096 bytes of a container's termination message.

@@ -50,7 +50,6 @@ class FifoFinish:
         if self._paused_at is None and self._fifo.pause():
             self._paused_at = now
         self._reader.ask()
-        self._fifo.poke()
 
     def _has_young_worker(self) -> bool:
         return any(catches(pid, signal.SIGTSTP) and not catches(pid, signal.SIGWINCH) for pid in children_of(self._pid))

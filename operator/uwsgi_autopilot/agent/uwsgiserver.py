@@ -168,8 +168,8 @@ class UwsgiInstance:
         kill_group(self.pid, signal.SIGSTOP)
 
     def discard(self, now: float) -> None:
-        """If nobody reads its FIFO, or it has never answered, it has not come far enough to hold a request."""
-        if self.reader.latest is not None and self.fifo.poke():
+        """If it has never answered, it has not come far enough to hold a request."""
+        if self.reader.latest is not None:
             self.retire(now)
         else:
             self.kill()

@@ -72,7 +72,3 @@ class MasterFifo:
         after `q` (9 of 15). Parked workers never show `pause`.
         """
         return self.send("p")
-
-    def poke(self) -> bool:
-        """`x`: no command, but any byte ends the master's sleep of up to 1 s: it looks at its workers now."""
-        return self.send("x")

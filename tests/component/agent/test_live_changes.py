@@ -56,6 +56,15 @@ def test_changes_lose_nothing_with_either_uwsgi(serve, uwsgi_program, options):
         assert [each.stop()["failures"] for each in load] == [{}, {}]
 
 
+def test_an_idle_server_is_resized_in_place_every_time(serve):
+    """Of 30 that woke the master with letters of no meaning in its FIFO, 2 lost their own letters and became swaps."""
+    with serve(start=Shape(2, 2)) as served:
+        for shape in [Shape(5, 2), Shape(2, 2)] * 10:
+            served.ask(shape)
+            served.until(lambda shape=shape: served.serves(shape) and served.session.settled, f"{shape} serves")
+        assert (served.state.counts.resizes, served.state.counts.swaps) == (20, 0)
+
+
 def test_an_application_that_imports_for_ten_seconds_delays_only_the_change(serve):
     with serve(start=Shape(1, 2)) as served:
         load = served.load("clients=4,path=/?ms=5")

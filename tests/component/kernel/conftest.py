@@ -105,7 +105,7 @@ class Server:
         return self.process.returncode
 
     def reads_commands(self) -> bool:
-        return self._fifo.poke()
+        return self._fifo.send("x")
 
     def stats(self) -> Stats:
         return parse_stats(read_stats(self.stats_path, timeout_s=5))

@@ -27,9 +27,6 @@ class Fifo:
     def quit_gracefully(self):
         self.letters += "q"
 
-    def poke(self):
-        return True
-
 
 @dataclass
 class Reader:

@@ -25,9 +25,6 @@ class Fifo:
         self.letters += "-" * n * self.open
         return self.open
 
-    def poke(self):
-        return self.open
-
 
 @dataclass
 class Reader:
@@ -90,6 +87,15 @@ def test_an_answer_from_before_is_no_ground_for_letters():
     case.reader.answers = (2, 2)
     case.run(0.2)
     assert case.fifo.letters == "-"
+
+
+def test_letters_wait_for_a_second_answer():
+    """The first may come while the master still deals with the letters of the last resize, and loses what follows."""
+    case = Case(6, (4, 4))
+    case.run(0.1)
+    assert case.fifo.letters == ""
+    case.run(0.1)
+    assert case.fifo.letters == "++"
 
 
 @pytest.mark.parametrize(("live", "asked", "seconds"), [(4, 6, 4.0), (4, 2, 1.5)])

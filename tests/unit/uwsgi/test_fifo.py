@@ -25,7 +25,6 @@ def reader(fifo):
         pytest.param(lambda fifo: fifo.fewer(2), b"--", id="fewer"),
         pytest.param(lambda fifo: fifo.quit_gracefully(), b"q", id="quit"),
         pytest.param(lambda fifo: fifo.pause(), b"p", id="pause"),
-        pytest.param(lambda fifo: fifo.poke(), b"x", id="poke"),
     ],
 )
 def test_each_command_is_its_letters(fifo, reader, command, letters):
@@ -34,17 +33,17 @@ def test_each_command_is_its_letters(fifo, reader, command, letters):
 
 
 def test_no_reader_is_false_at_once(fifo):
-    assert fifo.poke() is False
+    assert fifo.pause() is False
 
 
 def test_no_fifo_is_false(tmp_path):
-    assert MasterFifo(str(tmp_path / "missing")).poke() is False
+    assert MasterFifo(str(tmp_path / "missing")).pause() is False
 
 
 def test_a_full_pipe_is_false_at_once(fifo, reader):
     while fifo.send("x" * 4096):
         pass
-    assert fifo.poke() is False
+    assert fifo.pause() is False
 
 
 @pytest.mark.parametrize("n", [0, -1])
