@@ -1,5 +1,6 @@
 """Addresses of listening sockets, as uWSGI's configurations write them: "/run/app.sock", ":8080", "127.0.0.1:3031"."""
 
+MAX_PORT = 65535
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104
 
 

@@ -20,7 +20,16 @@ def load_manifest(path: FilePath) -> UwsgiApp:
 
     Raises UsageError when the file cannot be read or holds no UwsgiApp, SpecError when one of its fields is wrong.
     """
-    return parse_manifest(_text_of(path), str(path))
+    text = _text_of(path)
+    # Both can be read as YAML, so they would be told that a field is missing.
+    if path.suffix == ".py":
+        module = f"{{module: {path.stem}:app}}"
+        raise UsageError(f"{path}: expected a manifest, found Python: write one next to it, with `spec: {module}`")
+    if path.suffix == ".ini":
+        raise UsageError(
+            f"{path}: expected a manifest, found a configuration of uWSGI: `uwsgi-autopilot serve {path}` takes it"
+        )
+    return parse_manifest(text, str(path))
 
 
 def parse_manifest(text: str, source: str) -> UwsgiApp:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from uwsgi_autopilot.api.address import tcp_address
+from uwsgi_autopilot.api.address import MAX_PORT, tcp_address
 from uwsgi_autopilot.api.fates import Fate, row_of
 from uwsgi_autopilot.api.overlap import why_no_swap
 from uwsgi_autopilot.api.shape import Shape
@@ -110,6 +110,11 @@ def take_over(options: Iterable[tuple[str, str]], *, known: frozenset[str], cwd:
     answer = float(given.number("http-timeout") or ANSWER_SECONDS)
     http = given.every("http", "httprouter", "http-socket", "http11-socket")
     sockets = tuple(_socket(value, folder) for value in given.every("socket", "s", "uwsgi-socket"))
+    stats = tuple(_socket(value, folder) for value in given.every("stats", "stats-server"))
+    for option, addresses in (("http", http), ("socket", sockets), ("stats", stats)):
+        for address in addresses:
+            if (tcp := tcp_address(address)) and not 1 <= tcp[1] <= MAX_PORT:
+                raise ConfigurationError(f"{option} = {address}: expected a port from 1 to {MAX_PORT}, found {tcp[1]}")
     if not http and not sockets and plain is None:
         raise ConfigurationError("it names no http, http-socket or socket, so nobody could reach the application")
     return Takeover(
@@ -131,7 +136,7 @@ def take_over(options: Iterable[tuple[str, str]], *, known: frozenset[str], cwd:
         owner=_owner(given.last("chown-socket")),
         user=given.last("uid", "immediate-uid"),
         group=given.last("gid", "immediate-gid"),
-        stats=tuple(_socket(value, folder) for value in given.every("stats", "stats-server")),
+        stats=stats,
         stats_http=given.flag("stats-http"),
         pidfiles=(
             *(_below(cwd, value) for value in given.every("pidfile", "safe-pidfile")),

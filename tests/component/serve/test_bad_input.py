@@ -50,6 +50,12 @@ BAD = {
         ("--shape", "9x1", "--processes", "1-8"),
         "expected 1 to 8 processes, the bounds of --processes, found 9",
     ),
+    "no port": ("[uwsgi]\nhttp = :80808\n", (), "http = :80808: expected a port from 1 to 65535, found 80808"),
+    "an address elsewhere": (
+        "[uwsgi]\nhttp = 192.0.2.1:18080\n",
+        (),
+        "cannot be used: Cannot assign requested address. Give an address of this machine",
+    ),
     "no directory": ("[uwsgi]\nsocket = /nosuch/a.sock\n", (), "the directory /nosuch does not exist"),
     "no user": ("[uwsgi]\nsocket = a.sock\nuid = nosuchuser\n", (), "there is no such user"),
     "no user for the socket": ("[uwsgi]\nsocket = a.sock\nchown-socket = nosuchuser\n", (), "there is no such user"),

@@ -169,6 +169,8 @@ def test_what_is_no_manifest(text: str, sentence: str) -> None:
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "uwsgiapp.yaml").write_text("x")
+    (tmp_path / "app.py").write_text("app: 1")
+    (tmp_path / "app.ini").write_text("[uwsgi]")
     (tmp_path / "latin.yaml").write_bytes(b"a: b\nc: caf\xe9\n")
     (tmp_path / "utf16.yaml").write_text("a: b", encoding="utf-16")
     (tmp_path / "big.yaml").write_bytes(b"#" * (1024 * 1024 + 1))
@@ -180,6 +182,8 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         "latin.yaml": "latin.yaml:2: expected UTF-8, found the byte 0xe9",
         "utf16.yaml": "expected UTF-8, found the byte 0xff",
         "big.yaml": "at most 1 MiB",
+        "app.py": "found Python: write one next to it, with `spec: {module: app:app}`",
+        "app.ini": "found a configuration of uWSGI: `uwsgi-autopilot serve",
         "n" * 300: "File name too long",
     }.items():
         with pytest.raises(UsageError) as caught:
