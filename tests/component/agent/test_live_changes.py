@@ -56,6 +56,18 @@ def test_changes_lose_nothing_with_either_uwsgi(serve, uwsgi_program, options):
         assert [each.stop()["failures"] for each in load] == [{}, {}]
 
 
+@pytest.mark.parametrize("ends", ["max-requests", "reload-on-rss"])
+def test_changes_lose_nothing_while_uwsgi_replaces_its_workers(serve, ends):
+    """A worker of a few requests is nearly always young, leaving or being replaced when a generation retires."""
+    options = [(ends, "50" if ends == "max-requests" else "1"), ("min-worker-lifetime", "1")]
+    with serve(options=options) as served:
+        load = [served.load(KEEP_ALIVE), served.load(ONE_CONNECTION_EACH)]
+        for shape in shapes(10, (1, 4), seed=3):
+            served.ask(shape)
+            served.until(lambda shape=shape: served.serves(shape), f"{shape} serves")
+        assert [each.stop()["failures"] for each in load] == [{}, {}]
+
+
 def test_an_idle_server_is_resized_in_place_every_time(serve):
     """Of 30 that woke the master with letters of no meaning in its FIFO, 2 lost their own letters and became swaps."""
     with serve(start=Shape(2, 2)) as served:
