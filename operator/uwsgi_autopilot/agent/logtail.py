@@ -85,8 +85,10 @@ def _cut(line: bytes, more: bytes) -> bytes:
 # "ModuleNotFoundError: No module named 'shop'" and the like: what an exception without a frame leaves.
 _EXCEPTION = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)(?:: .*)?")
 _TRACEBACK = "Traceback (most recent call last)"
-# Where each worker loads the application itself, the first that cannot ends the others, in the middle of their imports.
+# Where each worker loads the application itself, the first that cannot ends the others, in the middle of their imports
+# or of printing why: then a line of uWSGI's, or the next traceback, stands where the cause should.
 _INTERRUPTED = "KeyboardInterrupt"
+_CAUSE = re.compile(r"(?:[\w<>]+\.)*\w+(?:: .*)?")
 # uWSGI's lines: its configuration; the last before the application is loaded; and those that follow if it comes back.
 _INI = "[uWSGI] getting INI configuration"
 _LOADS = "*** Operational MODE"
@@ -112,7 +114,7 @@ def traceback_tail(text: str) -> str:
             start -= 1
         return "\n".join(lines[start : ends[-1] + 1])
     tracebacks = [_traceback(lines[start:]) for start in starts]
-    told = [each for each in tracebacks if each[-1] != _INTERRUPTED]
+    told = [each for each in tracebacks if each[-1] != _INTERRUPTED and _CAUSE.fullmatch(each[-1])]
     return "\n".join((told or tracebacks)[-1])
 
 

@@ -20,6 +20,7 @@ from uwsgi_autopilot.agent.logtail import (
 )
 from uwsgi_autopilot.agent.relay import BUFFER_BYTES, Relay
 
+TRACEBACK = "Traceback (most recent call last):\n"
 MOST = (KEEP_LINES + 1) * (LINE_BYTES + len(CUT) + 1)
 
 
@@ -184,6 +185,15 @@ def test_a_worker_that_was_interrupted_while_another_failed_does_not_hide_why():
     failed, interrupted = f"{begins}  x\nCause: 1", f"{begins}  y\nKeyboardInterrupt"
     assert traceback_tail(f"{failed}\nunable to load app 0\n{interrupted}\nunable to load app 0") == failed
     assert traceback_tail(f"{interrupted}\nunable to load app 0") == interrupted
+
+
+@pytest.mark.parametrize("printed", ["", "  y\n"])
+def test_a_worker_that_was_ended_while_it_printed_why_does_not_hide_it(printed):
+    """Two that load it themselves, on a busy machine: the second was killed at the first line of its traceback."""
+    failed = f"{TRACEBACK}  x\nweb.Settings.<locals>.Wrong: no key"
+    oops = "OOPS ! failed loading app in worker 1 (pid 7)"
+    assert traceback_tail(f"{failed}\n{TRACEBACK}{printed}{oops}\n") == failed
+    assert traceback_tail(f"{TRACEBACK}{printed}{failed}\n{oops}") == failed
 
 
 LOADS = "mapped 5594734 bytes (5463 KB) for 32 cores\n*** Operational MODE: preforking+threaded ***"
