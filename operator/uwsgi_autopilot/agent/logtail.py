@@ -88,6 +88,7 @@ _TRACEBACK = "Traceback (most recent call last)"
 # Where each worker loads the application itself, the first that cannot ends the others, in the middle of their imports
 # or of printing why: then a line of uWSGI's, or the next traceback, stands where the cause should.
 _INTERRUPTED = "KeyboardInterrupt"
+_FIRST_FAILED = "OOPS ! failed loading app"
 _CAUSE = re.compile(r"(?:[\w<>]+\.)*\w+(?:: .*)?")
 # uWSGI's lines: its configuration; the last before the application is loaded; and those that follow if it comes back.
 _INI = "[uWSGI] getting INI configuration"
@@ -104,6 +105,8 @@ def traceback_tail(text: str) -> str:
     """The last Python traceback in uWSGI's output that tells a cause, without uWSGI's own lines; where there is none,
     the last exception with the source line that it points at, as of a SyntaxError; else the end of the output."""
     lines = text.splitlines()
+    # What follows is of workers that are being ended, whatever they make of it: a KeyboardInterrupt can be caught.
+    lines = lines[: next((number for number, line in enumerate(lines) if line.startswith(_FIRST_FAILED)), None)]
     starts = [number for number, line in enumerate(lines) if line.startswith(_TRACEBACK)]
     if not starts:
         ends = [number for number, line in enumerate(lines) if _EXCEPTION.fullmatch(line)]

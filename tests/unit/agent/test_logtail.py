@@ -196,6 +196,14 @@ def test_a_worker_that_was_ended_while_it_printed_why_does_not_hide_it(printed):
     assert traceback_tail(f"{TRACEBACK}{printed}{failed}\n{oops}") == failed
 
 
+def test_what_comes_after_the_first_worker_that_could_not_load_is_no_cause():
+    failed = f"{TRACEBACK}  x\nCause: 1"
+    caught = (
+        f"{TRACEBACK}  y\nKeyboardInterrupt\n\nDuring handling of it:\n\n{TRACEBACK}  z\nImportError: half imported"
+    )
+    assert traceback_tail(f"{failed}\nOOPS ! failed loading app in worker 1 (pid 7)\n{caught}") == failed
+
+
 LOADS = "mapped 5594734 bytes (5463 KB) for 32 cores\n*** Operational MODE: preforking+threaded ***"
 
 
