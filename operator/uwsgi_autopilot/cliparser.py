@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from uwsgi_autopilot import __version__
+from uwsgi_autopilot.api.address import MAX_PORT
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Bounds, Mode
 from uwsgi_autopilot.loadgen.plan import parse_seconds
@@ -163,6 +164,6 @@ def _count(text: str) -> int:
 
 
 def _port(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"expected a port from 1 to 65535, found {text!r}")
+    if not text.isdigit() or not 1 <= int(text) <= MAX_PORT:
+        raise argparse.ArgumentTypeError(f"expected a port from 1 to {MAX_PORT}, found {text!r}")
     return int(text)

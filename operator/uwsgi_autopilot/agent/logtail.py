@@ -8,6 +8,7 @@ import os
 import re
 import threading
 from collections import deque
+from itertools import takewhile
 
 from uwsgi_autopilot.agent.relay import Relay
 from uwsgi_autopilot.report.text import readable
@@ -104,9 +105,8 @@ def not_an_exception(output: str) -> bool:
 def traceback_tail(text: str) -> str:
     """The last Python traceback in uWSGI's output that tells a cause, without uWSGI's own lines; where there is none,
     the last exception with the source line that it points at, as of a SyntaxError; else the end of the output."""
-    lines = text.splitlines()
     # What follows is of workers that are being ended, whatever they make of it: a KeyboardInterrupt can be caught.
-    lines = lines[: next((number for number, line in enumerate(lines) if line.startswith(_FIRST_FAILED)), None)]
+    lines = list(takewhile(lambda line: not line.startswith(_FIRST_FAILED), text.splitlines()))
     starts = [number for number, line in enumerate(lines) if line.startswith(_TRACEBACK)]
     if not starts:
         ends = [number for number, line in enumerate(lines) if _EXCEPTION.fullmatch(line)]

@@ -17,7 +17,7 @@ from uwsgi_autopilot.agent.server import Outcome
 from uwsgi_autopilot.agent.statsreader import StatsReader
 from uwsgi_autopilot.uwsgi.fifo import MasterFifo
 
-# The master acts on them within a second, if there is an event, and every question is one: 0.9 s (30 resizes).
+# The master acts on `+` and `-` within a second, if an event wakes it, and every question is one: 0.9 s (30 resizes).
 GROW_SECONDS = 4.0
 # Shrinking needs a worker that is idle when the master looks, 50 times a second. If none was for this long, hardly any
 # will be: one busy thread makes the whole worker busy.

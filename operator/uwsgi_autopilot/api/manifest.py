@@ -21,14 +21,7 @@ def load_manifest(path: FilePath) -> UwsgiApp:
     Raises UsageError when the file cannot be read or holds no UwsgiApp, SpecError when one of its fields is wrong.
     """
     text = _text_of(path)
-    # Both can be read as YAML, so they would be told that a field is missing.
-    if path.suffix == ".py":
-        module = f"{{module: {path.stem}:app}}"
-        raise UsageError(f"{path}: expected a manifest, found Python: write one next to it, with `spec: {module}`")
-    if path.suffix == ".ini":
-        raise UsageError(
-            f"{path}: expected a manifest, found a configuration of uWSGI: `uwsgi-autopilot serve {path}` takes it"
-        )
+    _check_suffix(path)
     return parse_manifest(text, str(path))
 
 
@@ -44,6 +37,17 @@ def parse_manifest(text: str, source: str) -> UwsgiApp:
         problems.sort(key=lambda problem: _place(document, problem[0]))
         raise SpecError([(written(path), sentence) for path, sentence in problems])
     return app_of(schema.completed(document.data), ignored=ignored_in(document.data))
+
+
+def _check_suffix(path: FilePath) -> None:
+    """What else people give. Its text would be told of missing fields or of YAML's syntax, which helps nobody."""
+    if path.suffix == ".py":
+        module = f"{{module: {path.stem}:app}}"
+        raise UsageError(f"{path}: expected a manifest, found Python: write one next to it, with `spec: {module}`")
+    if path.suffix == ".ini":
+        raise UsageError(
+            f"{path}: expected a manifest, found a configuration of uWSGI: `uwsgi-autopilot serve {path}` takes it"
+        )
 
 
 def _the_one(documents: list[Document], source: str) -> Document:

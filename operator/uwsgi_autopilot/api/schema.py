@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, Field, ValidationError
 
+from uwsgi_autopilot.api.address import MAX_PORT
 from uwsgi_autopilot.api.fields import INT32, Fields, Name, Quantity, Text
 from uwsgi_autopilot.api.jsonschema import resolved
 from uwsgi_autopilot.api.nginxschema import Nginx
@@ -80,8 +81,10 @@ class Resources(Fields):
 
 class Service(Fields):
     type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = Field("ClusterIP", description="Type of the Service.")
-    port: int = Field(80, ge=1, le=65535, description="Port of the Service.")
-    node_port: int | None = Field(None, ge=1, le=65535, description="Port on each node; for NodePort and LoadBalancer.")
+    port: int = Field(80, ge=1, le=MAX_PORT, description="Port of the Service.")
+    node_port: int | None = Field(
+        None, ge=1, le=MAX_PORT, description="Port on each node; for NodePort and LoadBalancer."
+    )
     annotations: dict[str, str] = Field(
         default_factory=dict, max_length=64, description="Annotations of the Service, for example for a load balancer."
     )

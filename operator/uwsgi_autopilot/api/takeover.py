@@ -111,10 +111,9 @@ def take_over(options: Iterable[tuple[str, str]], *, known: frozenset[str], cwd:
     http = given.every("http", "httprouter", "http-socket", "http11-socket")
     sockets = tuple(_socket(value, folder) for value in given.every("socket", "s", "uwsgi-socket"))
     stats = tuple(_socket(value, folder) for value in given.every("stats", "stats-server"))
-    for option, addresses in (("http", http), ("socket", sockets), ("stats", stats)):
-        for address in addresses:
-            if (tcp := tcp_address(address)) and not 1 <= tcp[1] <= MAX_PORT:
-                raise ConfigurationError(f"{option} = {address}: expected a port from 1 to {MAX_PORT}, found {tcp[1]}")
+    _check_ports("http", http)
+    _check_ports("socket", sockets)
+    _check_ports("stats", stats)
     if not http and not sockets and plain is None:
         raise ConfigurationError("it names no http, http-socket or socket, so nobody could reach the application")
     return Takeover(
@@ -207,6 +206,13 @@ def _socket(value: str, folder: str) -> str:
             "socket cannot be taken over"
         )
     return value if tcp_address(value) else _below(folder, value)
+
+
+def _check_ports(option: str, addresses: Iterable[str]) -> None:
+    for address in addresses:
+        tcp = tcp_address(address)
+        if tcp and not 1 <= tcp[1] <= MAX_PORT:
+            raise ConfigurationError(f"{option} = {address}: expected a port from 1 to {MAX_PORT}, found {tcp[1]}")
 
 
 def _mode(value: str | None) -> int | None:

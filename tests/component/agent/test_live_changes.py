@@ -22,6 +22,12 @@ def shapes(count: int, threads: tuple[int, ...], seed: int) -> list[Shape]:
     return found
 
 
+def change_through(served, wanted: list[Shape]) -> None:
+    for shape in wanted:
+        served.ask(shape)
+        served.until(lambda shape=shape: served.serves(shape), f"{shape} serves")
+
+
 @pytest.mark.long
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("seed", [1, 2])
@@ -30,9 +36,7 @@ def test_a_hundred_live_changes_under_load_lose_no_request(serve, seed):
     requests are in flight all the time."""
     with serve() as served:
         load = [served.load(KEEP_ALIVE), served.load(ONE_CONNECTION_EACH), served.load("clients=2,path=/?ms=1000")]
-        for shape in shapes(100, (1, 4), seed=seed):
-            served.ask(shape)
-            served.until(lambda shape=shape: served.serves(shape), f"{shape} serves")
+        change_through(served, shapes(100, (1, 4), seed=seed))
         # A shape is told as soon as its workers live, and counted when all of them accept.
         state = served.until(lambda: served.session.settled and served.state, "the last change is done")
         summaries = [each.stop() for each in load]
@@ -50,9 +54,7 @@ def test_a_hundred_live_changes_under_load_lose_no_request(serve, seed):
 def test_changes_lose_nothing_with_either_uwsgi(serve, uwsgi_program, options):
     with serve(program=uwsgi_program, options=options) as served:
         load = [served.load(KEEP_ALIVE), served.load(ONE_CONNECTION_EACH)]
-        for shape in shapes(10, (1, 2, 4), seed=2):
-            served.ask(shape)
-            served.until(lambda shape=shape: served.serves(shape), f"{shape} serves")
+        change_through(served, shapes(10, (1, 2, 4), seed=2))
         assert [each.stop()["failures"] for each in load] == [{}, {}]
 
 
@@ -62,9 +64,7 @@ def test_changes_lose_nothing_while_uwsgi_replaces_its_workers(serve, ends):
     options = [(ends, "50" if ends == "max-requests" else "1"), ("min-worker-lifetime", "1")]
     with serve(options=options) as served:
         load = [served.load(KEEP_ALIVE), served.load(ONE_CONNECTION_EACH)]
-        for shape in shapes(10, (1, 4), seed=3):
-            served.ask(shape)
-            served.until(lambda shape=shape: served.serves(shape), f"{shape} serves")
+        change_through(served, shapes(10, (1, 4), seed=3))
         assert [each.stop()["failures"] for each in load] == [{}, {}]
 
 

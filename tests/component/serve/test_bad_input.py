@@ -108,6 +108,16 @@ def test_an_address_that_is_taken_says_by_whom(site: Site, serve: Serve, free_po
     assert f"by process {os.getpid()}" in site.said
 
 
+def test_who_has_the_port_elsewhere_is_not_in_the_way(site: Site, serve: Serve) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", site.port))
+        other.listen()
+        site.write("app.ini", f"[uwsgi]\nhttp = 192.0.2.1:{site.port}\n" + GOOD)
+        run = serve("app.ini", ready=False)
+        assert run.process.wait(30) == 1
+    assert "cannot be used: Cannot assign requested address. Give an address of this machine" in site.said
+
+
 def test_a_stale_socket_is_replaced_and_a_living_one_is_not(site: Site, serve: Serve) -> None:
     path = site.folder / "app.sock"
     site.write("app.ini", "[uwsgi]\nsocket = app.sock\n" + GOOD)

@@ -1,6 +1,6 @@
 """The number of letters that are sent, taken back or not, and how each resize ends. What uWSGI does is in the stats."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 
@@ -33,7 +33,6 @@ class Reader:
     answers: tuple[int, int] | None
     now: float = BEGIN
     latest: Reading | None = None
-    asked: list[float] = field(default_factory=list)
 
     def ask(self):
         if self.answers is not None:
@@ -41,9 +40,6 @@ class Reader:
             self.latest = Reading(
                 self.now, Stats(pid=1, version="", workers=tuple(map(worker, range(live), [accepting] * live)))
             )
-
-    def since(self, moment):
-        return self.latest.stats if self.latest and self.latest.asked_at >= moment else None
 
 
 def worker(number, accepting):
