@@ -1,5 +1,6 @@
 """A manifest's text becomes a UwsgiApp, or one sentence for each thing that is wrong with it."""
 
+import re
 from pathlib import Path as FilePath
 
 from uwsgi_autopilot.api import schema
@@ -13,6 +14,12 @@ from uwsgi_autopilot.api.yamltext import MAX_BYTES, Document, read_documents
 from uwsgi_autopilot.errors import SpecError, UsageError
 
 _SCHEMA = schema.json_schema()
+_OURS = re.compile(rf"^kind:\s*['\"]?{KIND}\b", re.MULTILINE)
+
+
+def is_manifest(path: FilePath, text: str) -> bool:
+    """Told from a configuration of uWSGI, which may be YAML as well, before either is read."""
+    return path.suffix in (".yaml", ".yml") and _OURS.search(text) is not None
 
 
 def load_manifest(path: FilePath) -> UwsgiApp:

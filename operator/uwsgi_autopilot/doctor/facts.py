@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from uwsgi_autopilot.api.fates import Fate, row_of
-from uwsgi_autopilot.api.manifest import load_manifest
+from uwsgi_autopilot.api.manifest import is_manifest, load_manifest
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import KIND
 from uwsgi_autopilot.api.yamltext import read_documents
@@ -25,7 +25,6 @@ from uwsgi_autopilot.local.resolve import known_options, resolve, version_of
 from uwsgi_autopilot.uwsgi.ini import generation_ini
 from uwsgi_autopilot.uwsgi.shown import Options
 
-_MANIFEST = re.compile(rf"^kind:\s*['\"]?{KIND}\b", re.MULTILINE)
 _REFERENCE = re.compile(r"[%$]\(\s*([^)\s]+)\s*\)")
 _FILES = ("ini", "include", "inherit", "config", "yaml", "yml", "json", "xml")
 _LOGROTATE = ("/etc/logrotate.conf", "/etc/logrotate.d/*")
@@ -36,7 +35,7 @@ def read_file(path: Path, *, database_limit: int | None, pods: int | None) -> Fa
     """Raises UsageError, NotServing."""
     text = _text_of(path)
     uwsgi, cwd = find_uwsgi(), os.getcwd()
-    if path.suffix in (".yaml", ".yml") and _MANIFEST.search(text):
+    if is_manifest(path, text):
         facts = _of_manifest(path, text, uwsgi)
     else:
         options = resolve(uwsgi, [str(path)])

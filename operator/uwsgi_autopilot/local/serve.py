@@ -16,6 +16,7 @@ from types import FrameType
 
 from uwsgi_autopilot.api.address import reached_at, reached_text
 from uwsgi_autopilot.api.agentconfig import AGENT_PORT
+from uwsgi_autopilot.api.manifest import is_manifest
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.takeover import ConfigurationError, Takeover, take_over
 from uwsgi_autopilot.api.uwsgiapp import Bounds, Mode, UwsgiApp
@@ -183,11 +184,24 @@ class Serving:
 
 
 def taken_over(uwsgi: str, arguments: Sequence[str], cwd: str) -> Takeover:
+    if len(arguments) == 1:
+        _check_no_manifest(Path(arguments[0]))
     options = resolve(uwsgi, arguments)
     try:
         return take_over(options, known=known_options(uwsgi, options), cwd=cwd)
     except ConfigurationError as error:
         raise UsageError(f"{' '.join(arguments)}: {error}") from None
+
+
+def _check_no_manifest(path: Path) -> None:
+    """uWSGI takes it for a YAML file without options."""
+    if not path.is_file():
+        return
+    with suppress(OSError):  # uWSGI says why a file cannot be read
+        if is_manifest(path, path.read_text(encoding="utf-8", errors="replace")):
+            raise UsageError(
+                f"{path}: expected a configuration of uWSGI, found a manifest: `uwsgi-autopilot local {path}` takes it"
+            )
 
 
 def _nginx(router: str, found: Takeover) -> str | None:

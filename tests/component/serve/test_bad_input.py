@@ -108,6 +108,17 @@ def test_an_address_that_is_taken_says_by_whom(site: Site, serve: Serve, free_po
     assert f"by process {os.getpid()}" in site.said
 
 
+@pytest.mark.parametrize("command", ["serve", "render"])
+def test_a_manifest_is_told_from_a_configuration(
+    site: Site, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.write("my.yaml", "apiVersion: uwsgi-autopilot.dev/v1alpha1\nkind: UwsgiApp\nspec: {module: web:app}\n")
+    monkeypatch.chdir(site.folder)
+    assert main([command, "my.yaml"]) == 2
+    said = capsys.readouterr().err
+    assert "my.yaml: expected a configuration of uWSGI, found a manifest: `uwsgi-autopilot local " in said
+
+
 def test_who_has_the_port_elsewhere_is_not_in_the_way(site: Site, serve: Serve) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", site.port))
