@@ -3,14 +3,16 @@
 import os
 import pwd
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from uwsgi_autopilot.errors import UsageError
-from uwsgi_autopilot.kernel.process import children_of, command_of, parent_of, rss_bytes
+from uwsgi_autopilot.kernel.process import children_of, parent_of, rss_bytes
 
 _UWSGI = re.compile(r"(py)?uwsgi([-_.\d].*)?")
-_OURS = re.compile(r"uwsgi[-_]autopilot")
+# A word of the agent's command line: as a module, or in a pod. Not any path with our name: a checkout's has it, too.
+_AGENT = re.compile(r"uwsgi_autopilot\.agent|.*/uwsgi-autopilot/agent\.pyz")
 # What uWSGI writes into its own environment at a reload; who inherits it believes to be a reload.
 _ITS_OWN = ("UWSGI_RELOADS", "UWSGI_ORIGINAL_PROC_NAME", "UWSGI_EMPEROR_FD", "UWSGI_EMPEROR_FD_CONFIG")
 
@@ -73,8 +75,12 @@ def read_running(pid: int) -> Running:
         descriptors=_soft_limit(pid),
         root=_uid(pid) == 0,
         worker=max((rss_bytes(child) or 0 for child in children_of(pid)), default=0) or None,
-        served=bool(_OURS.search(command_of(parent_of(pid) or 0) or "")),
+        served=is_agent(_words(parent_of(pid) or 0)),
     )
+
+
+def is_agent(words: Sequence[str]) -> bool:
+    return any(map(_AGENT.fullmatch, words))
 
 
 def _words(pid: int) -> list[str]:

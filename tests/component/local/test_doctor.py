@@ -18,6 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 from tests.component.local.running import COMMAND, wait_for
 from tests.pages import commands
 from uwsgi_autopilot.cli import main
+from uwsgi_autopilot.doctor.running import is_agent, read_running
+from uwsgi_autopilot.resources.podtemplate import AGENT_ZIPAPP
 
 ROOT = Path(__file__).parents[3]
 APP = "def application(environ, start_response):\n    start_response('200 OK', [])\n    return [b'ok']\n"
@@ -215,6 +217,30 @@ def test_a_running_uwsgi_is_asked_how_it_was_started(
     assert "need-app" not in " ".join(of_master)  # of its file
     assert ("reload-ends-it" in of_master) == (uwsgi_program.name == "pyuwsgi")
     assert doctor("--pid", master.pid).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "ours"),
+    [
+        (["python3", "-I", "-m", "uwsgi_autopilot.agent", "/run/agent.json"], True),
+        (["python3", "-I", AGENT_ZIPAPP, "/etc/uwsgi-autopilot/config/agent.json"], True),
+        (["/home/me/uwsgi-autopilot/.venv/bin/python3", "-c", "start()"], False),
+        (["bash", "/srv/uwsgi-autopilot/start.sh"], False),
+        ([], False),
+    ],
+)
+def test_whoever_started_it_from_a_folder_of_our_name_is_not_the_autopilot(command: list[str], ours: bool) -> None:
+    """A checkout's usual folder: a test failed only there."""
+    assert is_agent(command) is ours
+
+
+def test_what_the_autopilot_serves_is_told_from_what_serves_alone(local: Any) -> None:
+    run = local("--mode", "Disabled")
+    run.served()
+    servers = [pid for pid in run.processes() if b"--ini\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert servers
+    assert all(read_running(pid).served for pid in servers)
+    assert run.end() == 0
 
 
 def test_a_command_line_that_uwsgi_replaced_cannot_be_read(
