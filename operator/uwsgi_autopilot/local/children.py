@@ -80,8 +80,10 @@ class Children:
         self._starts["router"] = lambda: self.start_router(command)
         self._start("router", list(command), signal.SIGINT)
 
-    def revive(self) -> None:
-        """Restart what died, and reap processes that became our children because their parent was killed."""
+    def revive(self, *, but: str = "") -> None:
+        """Restart what died, and reap processes that became our children because their parent was killed.
+
+        but: a child that stays as it ended, because the caller asks why."""
         for pid in list(self._adopted):
             try:
                 ended, _ = os.waitpid(pid, os.WNOHANG)
@@ -93,7 +95,7 @@ class Children:
             return
         for name, start in tuple(self._starts.items()):
             child = self._processes[name]
-            if child.poll() is None:
+            if name == but or child.poll() is None:
                 continue
             self._next_restart = now + RESTART_SECONDS
             self.restarts += 1

@@ -27,7 +27,7 @@ def wait_ready(session: Session, timeout: float = 310.0, say: Callable[[str], No
         if agent.poll() is not None:
             children.wait_for_output("agent")
             raise NotServing(f"{module} could not be served from {session.folder}: {_why_not(session)}")
-        session.step()
+        session.children.revive(but="agent")
         session.poll()
         state = session.state
         if state and state.ready and session.answers():

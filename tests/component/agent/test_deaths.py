@@ -2,11 +2,14 @@
 
 import os
 import signal
+from types import SimpleNamespace
 
 import pytest
 
 from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.errors import NotServing
 from uwsgi_autopilot.kernel.process import children_of
+from uwsgi_autopilot.local.ready import wait_ready
 from uwsgi_autopilot.report.reasons import RefusalReason
 
 pytestmark = pytest.mark.component
@@ -185,3 +188,20 @@ def test_an_nginx_killed_just_before_the_end_leaves_no_worker_behind(serve):
         os.kill(nginx, signal.SIGKILL)
     assert not any(os.path.exists(f"/proc/{pid}/exe") for pid in workers)
     assert not run.exists()
+
+
+def test_an_agent_that_ends_before_it_served_is_not_started_again(serve, monkeypatch):
+    """It ended between two looks at it, once in some hundred starts, and everything was printed twice."""
+    ended = SimpleNamespace(path="/bin/false")
+    with serve(program=ended, ready=False) as served:
+        children = served.session.children
+        revive = children.revive
+
+        def once_it_ended(**how):
+            children["agent"].wait(20)
+            revive(**how)
+
+        monkeypatch.setattr(children, "revive", once_it_ended)
+        with pytest.raises(NotServing):
+            wait_ready(served.session, 30)
+        assert children.restarts == 0
