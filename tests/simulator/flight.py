@@ -101,6 +101,11 @@ class Flight:
         """Those that changed what serves, or were to."""
         return [(second, each) for second, each in self.entries if each.kind in CHANGES]
 
+    def swaps(self, after: int = 0) -> int:
+        """How often another generation was asked for, after that second."""
+        pairs = [(each.from_shape or each.to_shape, each.to_shape) for second, each in self.changes if second > after]
+        return sum(before.threads != then.threads for before, then in pairs)
+
     @property
     def way(self) -> str:
         return ", ".join(f"{second} s {each.to_shape} ({each.reason})" for second, each in self.changes)
@@ -109,5 +114,10 @@ class Flight:
     def reasons(self) -> set[str]:
         return {each.reason for each in self.said}
 
+    @property
+    def requests(self) -> list[float]:
+        """Of each second."""
+        return [each.requests for each in self.agent.samples]
+
     def throughput(self, last: int = 10) -> float:
-        return sum(each.requests for each in self.agent.samples[-last:]) / last
+        return sum(self.requests[-last:]) / last

@@ -1,276 +1,222 @@
-"""Processes of threads behind one accept queue, clients in front, and changes of the shape that take time."""
+"""The pod: workers behind one accept queue, clients in front, and changes of the shape that take time."""
 
 import random
 from collections import deque
 
+from tests.simulator.change import Changes
+from tests.simulator.front import Clients, Front
+from tests.simulator.generation import Generation
 from tests.simulator.machine import Account, Clock, Cpu, Task
-from tests.simulator.workload import Native, Python, Step, Wait, Workload
+from tests.simulator.physics import PHYSICS, Physics
+from tests.simulator.worker import Process, Request, Thread
+from tests.simulator.workload import Python, Step, Workload
 from uwsgi_autopilot.api.shape import Shape
 
-SWITCH_INTERVAL_S = 0.005  # sys.getswitchinterval()
-# From the release of a wanted interpreter lock until the thread that sleeps for it runs: nobody of the process computes
-# meanwhile, and with as many processes as cores a core is idle. Fitted to 20 ms wait + 2 ms CPU: 1x16 329 requests/s.
-WAKE_S = 0.0002
-# CPU lost when the lock is taken from a thread that wanted to go on while other threads wait for a core. Fitted to 5 ms
-# of pure Python CPU on two cores: 1x8 serves as much as 1x1, but 4x8 a quarter less than 4x1.
-FORCED_CROWDED_S = 0.0018
+BASE_BYTES = 12_000_000
+WORKER_BYTES = 25_000_000
+# The first requests of a worker find cold caches: each costs half of what the one before cost on top.
+WARM_REQUESTS = 6
+RESPAWN_S = 1.0
 
 
-class Request:
-    __slots__ = ("arrived", "client", "steps")
+class Backend:
+    """What the waits wait for; several pods may share one. waits: in progress."""
 
-    def __init__(self, steps: list[Step], client: bool, arrived: float) -> None:
-        self.steps = steps
-        self.client = client
-        self.arrived = arrived
-
-
-class Process:
-    """One worker: its threads, its interpreter lock, its pool."""
-
-    def __init__(self, pod: "Pod", threads: int) -> None:
-        self.pod = pod
-        self.free = threads
-        self.threads = threads
-        self.account = Account()
-        self.accepting = True
-        self.lock_holder: Thread | None = None
-        self.lock_waiters: deque[Thread] = deque()
-        self.lock_since = 0.0
-        self.pool_left = pod.workload.pool
-        self.pool_waiters: deque[Thread] = deque()
-        self.busy: set[Thread] = set()
-
-    def take_lock(self, thread: "Thread") -> None:
-        if self.lock_holder is None:
-            self._own(thread, 0.0)
-        else:
-            thread.state = "lock"
-            self.lock_waiters.append(thread)
-
-    def _own(self, thread: "Thread", cost: float) -> None:
-        self.lock_holder = thread
-        self.lock_since = self.pod.clock.now
-        thread.state = "run"
-        thread.owns_lock(cost)
-
-    def drop_lock(self, forced: bool = False) -> None:
-        if not self.lock_waiters:
-            self.lock_holder = None
-            return
-        heir = self.lock_holder = self.lock_waiters.popleft()
-        cost = FORCED_CROWDED_S if forced and self.pod.cpu.crowded else 0.0
-        self.pod.clock.after(WAKE_S, lambda: self._own(heir, cost))
-
-
-class Thread:
-    """One request in service."""
-
-    __slots__ = ("index", "left", "process", "request", "started", "state")
-
-    def __init__(self, process: Process, request: Request) -> None:
-        self.process = process
-        self.request = request
-        self.index = -1
-        self.left = 0.0
-        self.state = "run"
-        self.started = process.pod.clock.now
-
-    def next(self) -> None:
-        self.index += 1
-        process = self.process
-        if self.index >= len(self.request.steps):
-            process.pod.finished(self)
-            return
-        step = self.request.steps[self.index]
-        if isinstance(step, Python):
-            self.left = step.seconds
-            process.take_lock(self)
-        elif isinstance(step, Native):
-            self.state = "run"
-            process.pod.cpu.submit(Task(step.seconds, process.account, self.next, None))
-        elif step.pooled and process.pool_left is not None and process.pool_left <= 0:
-            self.state = "pool"
-            process.pool_waiters.append(self)
-        else:
-            if step.pooled and process.pool_left is not None:
-                process.pool_left -= 1
-            self.wait(step)
-
-    def wait(self, step: Wait) -> None:
-        pod = self.process.pod
-        self.state = "io"
-        pod.waits += 1
-        factor = step.slowdown(pod.waits) if step.slowdown else 1.0
-        pod.clock.after(step.seconds * factor * pod.wait_factor, lambda: self.waited(step))
-
-    def waited(self, step: Wait) -> None:
-        process = self.process
-        process.pod.waits -= 1
-        if step.pooled and process.pool_left is not None:
-            if process.pool_waiters:
-                heir = process.pool_waiters.popleft()
-                heir_step = heir.request.steps[heir.index]
-                assert isinstance(heir_step, Wait)
-                heir.wait(heir_step)
-            else:
-                process.pool_left += 1
-        self.next()
-
-    def owns_lock(self, cost: float) -> None:
-        task = Task(self.left + cost, self.process.account, self.computed, self.may_go_on)
-        self.process.pod.cpu.submit(task)
-
-    def may_go_on(self, task: Task) -> bool:
-        process = self.process
-        if not process.lock_waiters or process.pod.clock.now - process.lock_since < SWITCH_INTERVAL_S:
-            return True
-        self.left = task.left
-        self.state = "lock"
-        process.lock_waiters.append(self)
-        process.drop_lock(forced=True)
-        return False
-
-    def computed(self) -> None:
-        self.process.drop_lock()
-        self.next()
+    def __init__(self) -> None:
+        self.waits = 0
 
 
 class Pod:
-    """`clients` closed-loop clients without think time, or Poisson arrivals at `rate` a second."""
+    """`clients` closed-loop clients without think time, or arrivals at `rate` a second. cores: of the machine; quota:
+    those that the application may use (None: all). import_s: CPU that a new generation burns before it serves.
+    warm_s: CPU that the first request of each worker costs more than the others; the next ones half of that each.
+    """
 
     def __init__(
-        self,
-        workload: Workload,
-        shape: Shape,
-        *,
-        clients: int = 0,
-        rate: float = 0.0,
-        cores: int = 2,
-        front_s: float = 0.0001,
-        seed: int = 1,
-    ) -> None:
+        self, workload: Workload, shape: Shape, *, clients: int = 0, rate: float = 0.0, evenly: bool = False,
+        cores: int = 2, quota: float | None = None, front_s: float | None = None, seed: int = 1, retries: int = 0,
+        patience_s: float | None = None, import_s: float = 0.25, warm_s: float = 0.01, memory_limit: int | None = None,
+        backend: Backend | None = None, physics: Physics = PHYSICS,
+    ) -> None:  # fmt: skip
         self.random = random.Random(seed)
         self.clock = Clock()
-        self.cpu = Cpu(self.clock, cores)
+        self.physics = physics
+        self.cpu = Cpu(self.clock, cores, physics, self.random, quota)
         self.workload = workload
+        self.warm_s = warm_s
+        self.memory_limit = memory_limit
         self.wait_factor = 1.0
-        self.front_s = front_s
-        self.front = Account()
+        self.backend = backend or Backend()
+        self.limit_left = workload.limit
+        self.limit_waiters: deque[Thread] = deque()
+        self.front = Front(self, physics.front_s if front_s is None else front_s)
         self.foreign = Account()
         self.running_neighbours = self.wanted_neighbours = 0
-        self.waits = 0
         self.queue: deque[Request] = deque()
-        self.generation = 1
-        self.threads = shape.threads
-        self.live = [Process(self, shape.threads) for _ in range(shape.processes)]
-        self.retiring: list[Process] = []
-        self.changing = False
-        self.done = 0
+        self.in_service = 0
+        self.done = self.errors = self.timeouts = self.kills = 0
         self.service_s = 0.0
-        self.clients = 0
-        self.wanted_clients = 0
-        self.rate = 0.0
+        self.times: list[tuple[float, float]] = []
+        self.serving = Generation(self, 1, shape.processes, shape.threads)
+        self.leaving: list[Generation] = []
+        self.changes = Changes(self, import_s)
+        self.load = Clients(self, retries=retries, patience_s=patience_s)
         self.set_clients(clients)
-        self.set_rate(rate)
+        self.set_rate(rate, evenly=evenly)
+
+    @property
+    def live(self) -> list[Process]:
+        return self.serving.processes
+
+    @property
+    def retiring(self) -> list[Process]:
+        """Workers that end with the requests that they have."""
+        return [
+            *self.serving.leaving,
+            *(each for old in self.leaving for each in (*old.processes, *old.leaving) if each.busy),
+        ]
+
+    @property
+    def threads(self) -> int:
+        return self.serving.threads
+
+    @property
+    def generation(self) -> int:
+        return self.serving.number
 
     @property
     def shape(self) -> Shape:
-        return Shape(len(self.live), self.threads)
+        return Shape(len(self.serving.processes), self.serving.threads)
+
+    @property
+    def changing(self) -> bool:
+        return self.changes.in_progress
 
     @property
     def settled(self) -> bool:
-        return not self.changing and not self.retiring
+        return not self.changes.in_progress and not self.leaving and not self.serving.leaving
+
+    @property
+    def worker_bytes(self) -> int:
+        """The largest worker."""
+        return WORKER_BYTES + max((each.leaked for each in self.live), default=0)
+
+    @property
+    def memory_bytes(self) -> int:
+        workers = [*self.live, *self.retiring]
+        return BASE_BYTES + sum(WORKER_BYTES + each.leaked for each in workers)
+
+    @property
+    def oldest_s(self) -> float:
+        """Age of the oldest request in service."""
+        since = [
+            thread.request.accepted_at
+            for process in (*self.live, *self.retiring)
+            for thread in process.busy
+            if thread.request is not None
+        ]
+        return self.clock.now - min(since, default=self.clock.now)
+
+    @property
+    def clients(self) -> int:
+        return self.load.present
+
+    # What happens to it
+
+    def set_clients(self, clients: int) -> None:
+        self.load.set_number(clients)
+
+    def set_rate(self, rate: float, *, evenly: bool = False) -> None:
+        self.load.set_rate(rate, evenly=evenly)
+
+    def change(self, shape: Shape, seconds: float = 1.0) -> None:
+        """That shape serves after `seconds`, whatever it takes; `changes.ask` does it as the agent can."""
+        self.changes.force(shape, seconds)
+
+    def set_workload(self, workload: Workload) -> None:
+        """New requests do something else from now on; pools keep their size per process."""
+        self.workload = workload
+        if workload.limit is None or self.limit_left is None:
+            self.limit_left = workload.limit
+        for process in self.live:
+            if workload.pool is None or process.pool_left is None:
+                process.pool_left = workload.pool
 
     def neighbours(self, count: int) -> None:
         """So many busy loops of somebody else on the same cores from now on."""
         self.wanted_neighbours = count
         while self.running_neighbours < count:
             self.running_neighbours += 1
-            self._loop()
+            self.cpu.submit(Neighbour(self))
 
-    def _loop(self) -> None:
-        if self.running_neighbours > self.wanted_neighbours:
-            self.running_neighbours -= 1
-            return
-        self.cpu.submit(Task(0.003, self.foreign, self._loop, None))
+    # What its parts tell it
 
-    def set_clients(self, clients: int) -> None:
-        self.wanted_clients = clients
-        while self.clients < clients:
-            self.clients += 1
-            self._arrive(client=True)
+    def arrived(self, requests: list[Request]) -> None:
+        """nginx has connected for them."""
+        now = self.clock.now
+        for request in requests:
+            request.queued_at = now
+        self.queue.extend(requests)
+        self.notice()
 
-    def set_rate(self, rate: float) -> None:
-        was, self.rate = self.rate, rate
-        if rate > 0 and was <= 0:
-            self._poisson()
+    def notice(self) -> None:
+        """Somebody may take a request."""
+        if self.queue:
+            self.serving.notice()
 
-    def _poisson(self) -> None:
-        if self.rate <= 0:
-            return
-        self._arrive(client=False)
-        self.clock.after(self.random.expovariate(self.rate), self._poisson)
+    def draw(self, process: Process) -> list[Step]:
+        """What a request does that this worker has accepted."""
+        steps = self.workload.draw(self.random)
+        if process.served < WARM_REQUESTS and self.warm_s > 0:
+            steps.insert(0, Python(self.warm_s * 0.5**process.served))
+        return steps
 
-    def _arrive(self, client: bool) -> None:
-        work = self.front_s * self.random.uniform(0.7, 1.3)
-        self.cpu.submit(Task(work, self.front, lambda: self._queued(client), None))
-
-    def _queued(self, client: bool) -> None:
-        self.queue.append(Request(self.workload.draw(self.random), client, self.clock.now))
-        self.dispatch()
-
-    def dispatch(self) -> None:
-        """Whichever idle thread wakes first takes the request: any idle thread is as likely as any other."""
-        while self.queue:
-            free = [process for process in self.live if process.accepting and process.free > 0]
-            if not free:
-                return
-            weights = [process.free for process in free]
-            process = self.random.choices(free, weights)[0] if len(free) > 1 else free[0]
-            process.free -= 1
-            thread = Thread(process, self.queue.popleft())
-            process.busy.add(thread)
-            thread.next()
-
-    def finished(self, thread: Thread) -> None:
-        process = thread.process
-        process.busy.discard(thread)
-        process.free += 1
+    def answered(self, request: Request, process: Process) -> None:
+        now, workload = self.clock.now, self.workload
+        self.in_service -= 1
         self.done += 1
-        self.service_s += self.clock.now - thread.started
-        if process in self.retiring and not process.busy:
-            self.retiring.remove(process)
-        if thread.request.client:
-            if self.clients > self.wanted_clients:
-                self.clients -= 1
-            else:
-                self._arrive(client=True)
-        self.dispatch()
+        self.service_s += now - request.accepted_at
+        failed = request.lost or (workload.errors > 0 and self.random.random() < workload.errors)
+        self.errors += failed
+        if not request.abandoned:
+            self.times.append((now - request.sent_at, now - request.queued_at))
+        if workload.leak_bytes:
+            process.leaked += workload.leak_bytes
+            if self.memory_limit is not None and self.memory_bytes > self.memory_limit:
+                self._out_of_memory()
+        self.load.got(request, failed=failed)
 
-    def change(self, shape: Shape, seconds: float = 1.0) -> None:
-        """Ask for a shape: it serves after `seconds`. Same threads: workers come and go; else an overlap swap."""
-        self.changing = True
-        self.clock.after(seconds, lambda: self._changed(shape))
+    def _out_of_memory(self) -> None:
+        """The kernel kills the largest worker, and uWSGI starts another."""
+        largest = max(self.live, key=lambda process: process.leaked)
+        self.kills += 1
+        for thread in largest.busy:
+            if thread.request is not None:
+                thread.request.lost = True
+        self.serving.let_go(largest)
+        largest.leaked = 0
+        serving = self.serving
+        self.clock.after(RESPAWN_S, lambda: None if serving.retired else serving.more(1))
 
-    def _changed(self, shape: Shape) -> None:
-        self.changing = False
-        if shape.threads == self.threads:
-            gone, self.live = self.live[shape.processes :], self.live[: shape.processes]
-            self.live += [Process(self, shape.threads) for _ in range(shape.processes - len(self.live))]
-        else:
-            self.generation += 1
-            self.threads = shape.threads
-            gone, self.live = self.live, [Process(self, shape.threads) for _ in range(shape.processes)]
-        for process in gone:
-            process.accepting = False
-            if process.busy:
-                self.retiring.append(process)
-        self.dispatch()
+    def gone(self, generation: Generation) -> None:
+        """The last of its requests has been answered."""
+        self.leaving.remove(generation)
+        self.changes.last_at = self.clock.now
 
-    def set_workload(self, workload: Workload) -> None:
-        """New requests do something else from now on; pools keep their size per process."""
-        self.workload = workload
-        for process in self.live:
-            if workload.pool is None or process.pool_left is None:
-                process.pool_left = workload.pool
+
+class Neighbour(Task):
+    """A busy loop."""
+
+    __slots__ = ("_pod",)
+
+    def __init__(self, pod: Pod) -> None:
+        super().__init__(pod.foreign, pod.physics.slice_s)
+        self._pod = pod
+
+    def over(self) -> bool:
+        pod = self._pod
+        if pod.running_neighbours > pod.wanted_neighbours:
+            pod.running_neighbours -= 1
+            return False
+        self.left = pod.physics.slice_s
+        return True

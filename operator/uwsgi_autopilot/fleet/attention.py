@@ -1,4 +1,4 @@
-"""Which pods to poll every second: those being judged and those being changed."""
+"""Which pods to poll every second: those being judged or compared, and those being changed."""
 
 from uwsgi_autopilot.api.uwsgiapp import Mode
 from uwsgi_autopilot.fleet.pod import Pod
@@ -11,7 +11,7 @@ def is_hot(state: FleetState, pod: Pod) -> bool:
     change = state.change
     if pod.state is None or pod.state.change is not None or pod.uid in state.deliveries:
         return True
-    if change is not None and change.on_trial and change.concerns(pod.uid):
+    if change is not None and change.on_trial:
         return True
     if state.app.tuning.mode is Mode.DISABLED or state.app.tuning.pin is not None:
         return False

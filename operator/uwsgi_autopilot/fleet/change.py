@@ -5,14 +5,15 @@
         ▼      ARRIVED                   KEPT                      ▼       COMPLETE
     STARTING ───────────► TRYING ─────────────────────────────► PROMOTING ──────────► done
         │  ▲                │ │                                                         ▲
-        │  └────FURTHER─────┘ │                                            COMPLETE     │
+        │  └─────MORE───────┘ │                                            COMPLETE     │
         └─────────────────────┴──NOT_CARRIED_OUT, VOID, TAKEN_BACK──► REVERTING ────────┘
+                                 POD_GONE
 
-POD_GONE ends a trial at once: nobody is left to revert. Whatever becomes of the operator meanwhile, a trial ends by
-itself in its pod, because the agent holds the deadline.
+One pod tries, then half of them (MORE), then all (MORE); KEPT is what all of them have. Whatever becomes of the
+operator meanwhile, a trial ends by itself in each pod, because the agent holds the deadline.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -20,12 +21,14 @@ from typing import Any
 from uwsgi_autopilot.api.desired import DesiredShape, Version, version_of
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.fleet.compare import Baseline
-from uwsgi_autopilot.tuner.proposal import Proposal
+from uwsgi_autopilot.fleet.shared import Together
+from uwsgi_autopilot.report.reasons import Reason
+from uwsgi_autopilot.tuner.proposal import Proposal, Said
 
 
 class Stage(str, Enum):
-    STARTING = "Starting"  # one pod (or, when all are overloaded, every pod) is given the shape, on trial
-    TRYING = "Trying"  # it serves there and is measured
+    STARTING = "Starting"  # one pod, half of them or all are given the shape, on trial
+    TRYING = "Trying"  # it serves there, and is compared with before and with the pods that do not have it
     PROMOTING = "Promoting"  # every pod is given the shape for good
     REVERTING = "Reverting"  # the pods that tried are given the promoted shape again
 
@@ -33,13 +36,13 @@ class Stage(str, Enum):
 class Event(str, Enum):
     """What has happened; `pending.py` finds out, and carries out what follows."""
 
-    ARRIVED = "the shape serves in the pod that tries"
-    KEPT = "the shape is good"
-    FURTHER = "it is not, but the trial has shown another shape to try"
-    TAKEN_BACK = "it is worse, or no better"
+    ARRIVED = "the shape serves in the pods that try, or these are not waited for"
+    MORE = "it does no harm there: more pods are to try it"
+    KEPT = "the shape is good, in all pods"
+    TAKEN_BACK = "it is worse, or no better, or too much for what all pods share"
     NOT_CARRIED_OUT = "the agent refused it, or it never came"
     VOID = "no verdict is possible, or the manifest no longer allows the trial"
-    POD_GONE = "the pod that tries is gone"
+    POD_GONE = "the pod that tried first is gone"
     COMPLETE = "every pod has what it should, or is not waited for"
 
 
@@ -48,32 +51,34 @@ NEXT: Mapping[tuple[Stage, Event], Stage | None] = {
     (Stage.STARTING, Event.ARRIVED): Stage.TRYING,
     (Stage.STARTING, Event.NOT_CARRIED_OUT): Stage.REVERTING,
     (Stage.STARTING, Event.VOID): Stage.REVERTING,
-    (Stage.STARTING, Event.POD_GONE): DONE,
+    (Stage.STARTING, Event.POD_GONE): Stage.REVERTING,
+    (Stage.TRYING, Event.MORE): Stage.STARTING,
     (Stage.TRYING, Event.KEPT): Stage.PROMOTING,
-    (Stage.TRYING, Event.FURTHER): Stage.STARTING,
     (Stage.TRYING, Event.TAKEN_BACK): Stage.REVERTING,
     (Stage.TRYING, Event.NOT_CARRIED_OUT): Stage.REVERTING,
     (Stage.TRYING, Event.VOID): Stage.REVERTING,
-    (Stage.TRYING, Event.POD_GONE): DONE,
+    (Stage.TRYING, Event.POD_GONE): Stage.REVERTING,
     (Stage.PROMOTING, Event.COMPLETE): DONE,
     (Stage.REVERTING, Event.COMPLETE): DONE,
 }
 
 # Long enough for a generation to start and be measured; renewed at half-time, so a slower start does no harm.
 TRIAL_SECONDS = 90.0
-# When every pod tries at once, their trials expire at different moments, spread over this many seconds.
+# When several pods try, their trials expire at different moments, spread over this many seconds.
 JITTER_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """shape: the one that is tried, promoted or abandoned. before: the shape that was promoted when the change began.
-    version: of the newest desired shape issued for it, at `issued_at`.
+    version: of the newest desired shape issued for it, at `issued_at`. entered_at: when the stage began.
 
-    pod: uid of the pod that tries it and whose samples decide; None: no trial. all_pods: every pod tries it at once,
-    because all are overloaded. proposal: the tuner's; None: no trial. baseline: how that pod compared with the others
-    just before. arrived_at: when the shape began to serve in `pod`. judged_back: the tuner found it worse.
-    Times are seconds on the fleet's clock.
+    pod: uid of the pod that tries it first and whose samples decide; None: no trial. others: uids of those that try it,
+    too. urgent: all pods were overloaded, so more of them are given it before the tuner has decided. proposal: the
+    tuner's; None: no trial. baseline: how that pod compared with the others just before; together: how all of them did;
+    peak: when they served the most, while fewer had the shape. arrived_at: when the shape began to serve in `pod`.
+    kept: why the tuner keeps it; None: not yet. judged_back: the tuner found it worse. Times are seconds on the fleet's
+    clock.
     """
 
     stage: Stage
@@ -81,11 +86,16 @@ class Change:
     before: Shape
     version: Version
     issued_at: float
+    entered_at: float = 0.0
     pod: str | None = None
-    all_pods: bool = False
+    others: tuple[str, ...] = ()
+    urgent: bool = False
     proposal: Proposal | None = None
     baseline: Baseline | None = None
+    together: Together | None = None
+    peak: Together | None = None
     arrived_at: float | None = None
+    kept: Said | None = None
     judged_back: bool = False
 
     @property
@@ -102,12 +112,18 @@ class Change:
         return self.stage is not Stage.PROMOTING or self.shape == promoted.shape
 
     def concerns(self, uid: str) -> bool:
-        return self.all_pods or self.pod == uid
+        return uid == self.pod or uid in self.others
+
+    def wider(self, uids: Collection[str]) -> tuple[str, ...]:
+        """`others` of the next stage, when these pods are there: half of the pods, then all; () when all have it."""
+        rest = [uid for uid in sorted(uids) if not self.concerns(uid)]
+        having, half = len(uids) - len(rest), (len(uids) + 1) // 2
+        return (*self.others, *(rest if having >= half else rest[: half - having])) if rest else ()
 
     def trial_of(self, uid: str) -> DesiredShape:
         """What a pod on trial is given."""
         # Always the same for one pod, whichever process computes it.
-        jitter = sum(uid.encode()) % 100 / 100 * JITTER_SECONDS if self.all_pods else 0.0
+        jitter = sum(uid.encode()) % 100 / 100 * JITTER_SECONDS if self.others else 0.0
         return DesiredShape(version=self.version, shape=self.shape, uid=uid, trial_seconds=TRIAL_SECONDS + jitter)
 
     def to_json(self) -> dict[str, Any]:
@@ -117,25 +133,37 @@ class Change:
             "before": self.before.to_json(),
             **self.version._asdict(),
             "issued_at": self.issued_at,
+            "entered_at": self.entered_at,
             "pod": self.pod,
-            "all_pods": self.all_pods,
+            "others": list(self.others),
+            "urgent": self.urgent,
             "proposal": self.proposal.to_json() if self.proposal else None,
+            "baseline": self.baseline.to_json() if self.baseline else None,
+            "together": self.together.to_json() if self.together else None,
+            "peak": self.peak.to_json() if self.peak else None,
             "arrived_at": self.arrived_at,
+            "kept": [self.kept.reason.value, self.kept.message] if self.kept else None,
             "judged_back": self.judged_back,
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Change":
-        """Without the baseline: after a restart the tuner alone judges. Raises ValueError, KeyError."""
+        """Raises ValueError, KeyError, TypeError."""
         return cls(
             stage=Stage(data["stage"]),
             shape=Shape.from_json(data["shape"]),
             before=Shape.from_json(data["before"]),
             version=version_of(dict(data)),
             issued_at=float(data["issued_at"]),
+            entered_at=float(data["entered_at"]),
             pod=data["pod"],
-            all_pods=bool(data["all_pods"]),
+            others=tuple(str(each) for each in data["others"]),
+            urgent=bool(data["urgent"]),
             proposal=Proposal.from_json(data["proposal"]) if data["proposal"] else None,
+            baseline=Baseline.from_json(data["baseline"]) if data["baseline"] else None,
+            together=Together.from_json(data["together"]) if data["together"] else None,
+            peak=Together.from_json(data["peak"]) if data["peak"] else None,
             arrived_at=data["arrived_at"],
+            kept=Said(reason=Reason(data["kept"][0]), message=str(data["kept"][1])) if data["kept"] else None,
             judged_back=bool(data["judged_back"]),
         )

@@ -5,10 +5,14 @@ them. What tells is the time that a request spends in the pod (requests inside /
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.fleet.pod import Figures, Pod, Pods, figures_of
+from uwsgi_autopilot.tuner.comparison import errors_by_chance, more_fail
+from uwsgi_autopilot.tuner.point import rounded
 
 COMPARE_S = 5.0
 LEAST_S = 3.0
@@ -16,7 +20,6 @@ SETTLE_S = 2.0
 # ln of how much longer requests may stay in the trying pod than in the others before the trial ends at once.
 WORSE = 0.25
 FEWEST_REQUESTS = 50.0
-MORE_ERRORS = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,14 @@ class Baseline:
             tried_errors=tried.errors,
             others_errors=others.errors,
         )
+
+    def to_json(self) -> dict[str, float]:
+        return {name: rounded(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Baseline":
+        """Raises KeyError, TypeError, ValueError."""
+        return cls(**{name: float(data[name]) for name in cls.__slots__})
 
 
 def others_of(pods: Pods, pod: Pod, shape: Shape, since: float = 0.0) -> Figures | None:
@@ -69,7 +80,10 @@ def worse_off(baseline: Baseline | None, tried: Figures | None, others: Figures 
     if min(tried.requests, others.requests) < FEWEST_REQUESTS:
         return None
     errors = (now.tried_errors - now.others_errors) - (baseline.tried_errors - baseline.others_errors)
-    if errors > MORE_ERRORS and tried.errors * tried.requests >= 3:
+    # The windows before were about as long.
+    share = max(baseline.tried_errors, baseline.others_errors)
+    chance = errors_by_chance(share, tried.requests / 2, others.requests / 2)
+    if more_fail(errors, tried.errors * tried.requests, chance=chance):
         return f"{tried.errors:.0%} of its requests fail, {others.errors:.0%} of the other pods'"
     longer = math.log(now.tried_s / baseline.tried_s) - math.log(now.others_s / baseline.others_s)
     if longer > WORSE and now.tried_s > baseline.tried_s * 1.1:

@@ -13,11 +13,9 @@ class Kind(str, Enum):
     """What was decided. The words appear in status.decisions, Events and metrics."""
 
     TRY = "try"
-    """The reference pod gets the shape on trial."""
-    TRY_ALL = "try-all"
-    """Every pod does, because all are overloaded."""
+    """The reference pod gets the shape on trial; where it does no harm, half of the pods and then all."""
     PROMOTE = "promote"
-    """The trial succeeded: every pod gets the shape, and new pods start with it."""
+    """The trial succeeded: every pod keeps the shape, and new pods start with it."""
     BACK = "back"
     """The trial failed and is taken back."""
     UNDECIDED = "undecided"

@@ -44,7 +44,9 @@ def promote(state: FleetState, now: float, shape: Shape, reason: Reason, message
     # What the pods serve: until something is promoted, that may differ from the manifest's shape.
     targets = Counter(agent.target for agent in _settled_agents(state))
     before = targets.most_common(1)[0][0] if targets else state.shape
-    change = Change(stage=Stage.PROMOTING, shape=shape, before=before, version=state.last, issued_at=now)
+    change = Change(
+        stage=Stage.PROMOTING, shape=shape, before=before, version=state.last, issued_at=now, entered_at=now
+    )
     state = state.recorded(now, Kind.CHANGE, before, shape, reason.value, message)
     return replace(state, promoted=DesiredShape(version=state.last, shape=shape), change=change)
 

@@ -3,9 +3,8 @@
 from dataclasses import dataclass, replace
 
 from uwsgi_autopilot.api.desired import DesiredShape
-from uwsgi_autopilot.fleet import delivery
+from uwsgi_autopilot.fleet import delivery, look
 from uwsgi_autopilot.fleet.change import DONE, NEXT, TRIAL_SECONDS, Change, Event, Stage
-from uwsgi_autopilot.fleet.compare import worse_since
 from uwsgi_autopilot.fleet.guards import DURING_TRIAL, first_objection
 from uwsgi_autopilot.fleet.history import Kind
 from uwsgi_autopilot.fleet.pod import Pod
@@ -15,22 +14,23 @@ from uwsgi_autopilot.report.reasons import Reason, RefusalReason
 from uwsgi_autopilot.tuner import outcome
 from uwsgi_autopilot.tuner.judge import judge
 from uwsgi_autopilot.tuner.memory import Memory
-from uwsgi_autopilot.tuner.proposal import Drop, Keep, Proposal, TakeBack, Verdict
+from uwsgi_autopilot.tuner.proposal import Drop, Keep, Said, TakeBack, Verdict
 
-LOST_S = 20.0  # accepted, nothing is changing, and the shape does not serve: it never will
+# What an agent may find in the way that a person can lift.
+LIMITS = (Reason.MEMORY_LIMIT, Reason.CONNECTION_LIMIT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """event: for the table. kind, reason, message: what to record; kind None: nothing. further: what to try instead.
-    judged: the tuner itself found the shape worse."""
+    """event: for the table. kind, reason, message: what to record; kind None: nothing. judged: the tuner itself found
+    the shape worse. others: uids of the pods that are to try it besides the first."""
 
     event: Event
     kind: Kind | None = None
     reason: str = ""
     message: str = ""
-    further: Proposal | None = None
     judged: bool = False
+    others: tuple[str, ...] = ()
 
 
 def advance(state: FleetState, now: float) -> FleetState:
@@ -59,15 +59,41 @@ def forbid(state: FleetState, now: float, why: str) -> FleetState:
 def _of_trial(state: FleetState, change: Change, now: float) -> tuple[FleetState, Outcome | None]:
     pod = state.pods.get(change.pod or "")
     if pod is None or pod.info.leaving:
-        return state, _undecided(Event.POD_GONE, "the pod that tried it is gone")
+        return state, _undecided(Event.POD_GONE, "the pod that tried it first is gone")
     if (failed := _failed(state, change, pod, now)) is not None:
         return state, failed
-    if not change.all_pods and (disturbed := first_objection(state, now, DURING_TRIAL)) is not None:
+    if not change.urgent and (disturbed := first_objection(state, now, DURING_TRIAL)) is not None:
         return state, _undecided(Event.VOID, disturbed.message)
     if change.stage is Stage.STARTING:
-        arrived = pod.settled and pod.samples[-1].shape == change.shape
-        return state, Outcome(event=Event.ARRIVED) if arrived else None
-    return _judged(state, change, pod, now)
+        return state, Outcome(event=Event.ARRIVED) if look.arrived(state, change, pod, now) else None
+    if (harm := look.harm(state, change, pod)) is not None:
+        message = f"{look.having(state, change)} had {change.shape}: {harm.message}: back to {change.before}"
+        state = replace(state, memory=look.learnt(state.memory, change, harm, now))
+        return state, Outcome(event=Event.TAKEN_BACK, kind=Kind.BACK, reason=harm.reason.value, message=message)
+    if change.kept is None:
+        state, verdict = _judged(state, change, pod)
+        if isinstance(verdict, TakeBack):
+            return state, _said(verdict, Event.TAKEN_BACK, Kind.BACK, judged=True)
+        if isinstance(verdict, Drop):
+            return state, _undecided(Event.VOID, verdict.message)
+        if isinstance(verdict, Keep):
+            change = replace(change, kept=Said(reason=verdict.reason, message=verdict.message))
+            state = replace(state, change=change)
+    return state, _further(state, change, pod, now)
+
+
+def _further(state: FleetState, change: Change, pod: Pod, now: float) -> Outcome | None:
+    """It did no harm so far: to more pods, or it is kept."""
+    others = change.wider(state.pods)
+    if change.kept is None and not (others and change.urgent and look.gains(change, pod)):
+        return None
+    if len(state.pods) > 1 and not look.enough(change, now):
+        return None
+    if others:
+        return Outcome(event=Event.MORE, others=others)
+    assert change.kept is not None
+    message = change.kept.message + look.all_together(state, change)
+    return Outcome(event=Event.KEPT, kind=Kind.PROMOTE, reason=change.kept.reason.value, message=message)
 
 
 def _failed(state: FleetState, change: Change, pod: Pod, now: float) -> Outcome | None:
@@ -86,23 +112,16 @@ def _failed(state: FleetState, change: Change, pod: Pod, now: float) -> Outcome 
         message = f"its agent has not reported the shape within {delivery.LATE_SECONDS:.0f} s"
         return _undecided(Event.VOID, message)
     idle = agent.accepted >= change.version and agent.change is None and agent.shape != change.shape
-    if change.stage is Stage.STARTING and idle and now - change.issued_at > LOST_S:
-        message = f"{change.shape} was asked for {LOST_S:.0f} s ago, but {agent.shape} is still serving"
+    if change.stage is Stage.STARTING and idle and now - change.issued_at > look.LOST_S:
+        message = f"{change.shape} was asked for {look.LOST_S:.0f} s ago, but {agent.shape} is still serving"
         return Outcome(
             event=Event.NOT_CARRIED_OUT, kind=Kind.UNDECIDED, reason=Reason.CHANGE_LOST.value, message=message
         )
     return None
 
 
-def _judged(state: FleetState, change: Change, pod: Pod, now: float) -> tuple[FleetState, Outcome | None]:
-    worse = None
-    if not change.all_pods:
-        worse = worse_since(change.arrived_at, pod, change.baseline, state.pods, state.shape)
-    if worse is not None:
-        assert change.proposal is not None
-        state = replace(state, memory=outcome.hurt(state.memory, change.proposal, now))
-        message = f"{worse}: back to {change.before}"
-        return state, Outcome(event=Event.TAKEN_BACK, kind=Kind.BACK, reason=Reason.REVERTED.value, message=message)
+def _judged(state: FleetState, change: Change, pod: Pod) -> tuple[FleetState, Verdict | None]:
+    """What the tuner says of a sample that it has not seen yet."""
     if not fresh(state, pod):
         return state, None
     if pod.samples[-1].shape != change.shape:
@@ -113,30 +132,18 @@ def _judged(state: FleetState, change: Change, pod: Pod, now: float) -> tuple[Fl
     samples = list(pod.samples)
     judged = judge(state.memory, change.proposal, samples, state.limits, arrived_at=change.arrived_at)
     verdict = judged.verdict
-    word = Word(reason=verdict.reason, message=verdict.message)
+    word = Word(reason=verdict.reason, message=look.of_them(state, change) + verdict.message)
     state = replace(state, memory=judged.memory, judged=(pod.uid, samples[-1].seq), word=word)
-    if isinstance(verdict, Keep):
-        return state, _said(verdict, Event.KEPT, Kind.PROMOTE)
-    if isinstance(verdict, TakeBack) and verdict.instead is not None:
-        return state, _said(verdict, Event.FURTHER, Kind.TRY, further=verdict.instead)
-    if isinstance(verdict, TakeBack):
-        return state, _said(verdict, Event.TAKEN_BACK, Kind.BACK, judged=True)
     if isinstance(verdict, Drop) and len(state.pods) == 1:
         # For the new workload the old shape is no better known, and no other pod still serves it.
         message = f"{change.shape} stays without a comparison with {change.before}: {verdict.message}"
-        return state, _said(replace(verdict, message=message), Event.KEPT, Kind.PROMOTE)
-    if isinstance(verdict, Drop):
-        return state, _undecided(Event.VOID, verdict.message)
-    return state, None
+        return state, Keep(reason=verdict.reason, message=message)
+    return state, verdict
 
 
-def _said(
-    verdict: Verdict, event: Event, kind: Kind, *, further: Proposal | None = None, judged: bool = False
-) -> Outcome:
+def _said(verdict: Verdict, event: Event, kind: Kind, *, judged: bool = False) -> Outcome:
     reason, message = verdict.reason.value, verdict.message
-    if further is not None:
-        reason, message = further.reason.value, further.message
-    return Outcome(event=event, kind=kind, reason=reason, message=message, further=further, judged=judged)
+    return Outcome(event=event, kind=kind, reason=reason, message=message, judged=judged)
 
 
 def _undecided(event: Event, why: str) -> Outcome:
@@ -152,42 +159,43 @@ def _apply(state: FleetState, found: Outcome, now: float) -> FleetState:
     stage = NEXT[change.stage, found.event]
     if found.kind is not None:
         state = _recorded(state, change, found, now)
-    state = replace(state, memory=_learnt(state.memory, change, found.event, now))
+    state = replace(state, memory=_learnt(state.memory, change, found, now))
     if stage is DONE:
-        return replace(state, change=None, reference=None if found.event is Event.POD_GONE else state.reference)
+        return replace(state, change=None)
+    if stage is Stage.STARTING:
+        peak = look.peak(state, change)
+        wider = replace(change, stage=stage, entered_at=now, others=found.others, peak=peak)
+        word = Word(reason=Reason.VERIFYING, message=look.widening(state, change, wider))
+        return replace(state, change=wider, word=word)
+    change = replace(change, stage=stage, entered_at=now)
     if stage is Stage.TRYING:
         newest = state.pods[change.pod or ""].samples[-1]
-        return replace(state, change=replace(change, stage=stage, arrived_at=newest.at - newest.seconds))
-    if stage is Stage.STARTING:
-        assert found.further is not None
-        state = state.with_next_version()
-        further = replace(
-            change, stage=stage, shape=found.further.shape, proposal=found.further, version=state.last, issued_at=now,
-            arrived_at=None,
-        )  # fmt: skip
-        return replace(state, change=further)
+        since = newest.at - newest.seconds if change.arrived_at is None else change.arrived_at
+        return replace(state, change=replace(change, arrived_at=since))
     if stage is Stage.PROMOTING:
         state = state.with_next_version()
         promoted = DesiredShape(version=state.last, shape=change.shape)
-        return replace(state, promoted=promoted, change=replace(change, stage=stage, version=state.last, issued_at=now))
-    return replace(state, change=replace(change, stage=stage, issued_at=now, judged_back=found.judged))
+        return replace(state, promoted=promoted, change=replace(change, version=state.last, issued_at=now))
+    gone = found.event is Event.POD_GONE
+    change = replace(change, issued_at=now, judged_back=found.judged)
+    return replace(state, change=change, reference=None if gone else state.reference)
 
 
 def _recorded(state: FleetState, change: Change, found: Outcome, now: float) -> FleetState:
     assert found.kind is not None
     forth = found.kind in (Kind.PROMOTE, Kind.TRY, Kind.REFUSE)
-    there = found.further.shape if found.further is not None else change.shape
-    before, after = (change.before, there) if forth else (change.shape, change.before)
+    before, after = (change.before, change.shape) if forth else (change.shape, change.before)
     return state.recorded(now, found.kind, before, after, found.reason, found.message)
 
 
-def _learnt(memory: Memory, change: Change, event: Event, now: float) -> Memory:
+def _learnt(memory: Memory, change: Change, found: Outcome, now: float) -> Memory:
     """What the tuner learns of an end that it did not judge itself, and from when on its samples count."""
-    proposal = change.proposal
+    proposal, event = change.proposal, found.event
     if proposal is None:
         return outcome.shape_changed(memory, now) if event is Event.COMPLETE else memory
     if event is Event.NOT_CARRIED_OUT:
-        return outcome.not_carried_out(memory, proposal, now)
+        limit = next((each for each in LIMITS if each.value == found.reason), None)
+        return outcome.not_carried_out(memory, proposal, now, limit=limit, why=found.message)
     if event in (Event.VOID, Event.POD_GONE):
         return outcome.undecided(memory, now)
     if event is Event.COMPLETE and change.stage is Stage.REVERTING:

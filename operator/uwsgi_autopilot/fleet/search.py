@@ -9,16 +9,20 @@ from uwsgi_autopilot.fleet.guards import first_objection
 from uwsgi_autopilot.fleet.history import Kind
 from uwsgi_autopilot.fleet.pod import Pod
 from uwsgi_autopilot.fleet.reference import reference_pod
+from uwsgi_autopilot.fleet.shared import SETTLE_S, Together, together
 from uwsgi_autopilot.fleet.state import FleetState, Word
 from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.tuner.memory import Memory
-from uwsgi_autopilot.tuner.proposal import Proposal, Refusal
+from uwsgi_autopilot.tuner.proposal import Answer, Proposal, Refusal
 from uwsgi_autopilot.tuner.propose import propose, recommend
 
-# A trial in every pod at once is a risk: the earliest next one.
-ALL_PODS_EVERY_S = 60.0
+# A trial that goes to all pods before it is judged is a risk: the earliest next one.
+URGENT_EVERY_S = 60.0
 # How far the newest sample may lie behind what was judged: another pod's clock, or the order of the polls.
 BACKWARDS_S = 30.0
+LEAST_TOLD = 0.005
+# How old may be what all pods did before: a calm one is asked every four seconds.
+BASELINE_S = 12.0
 
 
 def begin(state: FleetState, now: float) -> FleetState:
@@ -56,16 +60,11 @@ def _ask(state: FleetState, pod: Pod, now: float) -> FleetState:
     ask = recommend if state.app.tuning.mode is Mode.RECOMMEND else propose
     asked = ask(memory, list(pod.samples), state.limits)
     answer = asked.answer
-    gain = (
-        answer.expected / answer.before.throughput - 1
-        if isinstance(answer, Proposal) and answer.before.throughput
-        else None
-    )
     state = replace(
         state,
         memory=asked.memory,
         judged=(pod.uid, pod.samples[-1].seq),
-        word=Word(reason=answer.reason, message=answer.message, expected_gain=gain),
+        word=Word(reason=answer.reason, message=answer.message, expected_gain=_gain(answer)),
     )
     if isinstance(answer, Refusal) and answer.first:
         return state.recorded(now, Kind.REFUSE, state.shape, answer.shape, answer.reason.value, answer.message)
@@ -76,9 +75,17 @@ def _ask(state: FleetState, pod: Pod, now: float) -> FleetState:
     return _try(state, pod, answer, now)
 
 
+def _gain(answer: Answer) -> float | None:
+    """0.35: 35 % more requests a second. None where no shape serves more of them, but sooner: the sentence says it."""
+    if not isinstance(answer, Proposal) or not answer.before.throughput:
+        return None
+    gain = answer.expected / answer.before.throughput - 1
+    return gain if abs(gain) >= LEAST_TOLD else None
+
+
 def _try(state: FleetState, pod: Pod, proposal: Proposal, now: float) -> FleetState:
     several = len(state.pods) > 1
-    all_pods = several and now - state.overloaded_at >= ALL_PODS_EVERY_S and most_overloaded(state.pods)
+    urgent = several and now - state.urgent_at >= URGENT_EVERY_S and most_overloaded(state.pods)
     state = state.with_next_version()
     change = Change(
         stage=Stage.STARTING,
@@ -86,14 +93,21 @@ def _try(state: FleetState, pod: Pod, proposal: Proposal, now: float) -> FleetSt
         before=state.shape,
         version=state.last,
         issued_at=now,
+        entered_at=now,
         pod=pod.uid,
-        all_pods=all_pods,
+        urgent=urgent,
         proposal=proposal,
         baseline=Baseline.of(pod.figures(), others_of(state.pods, pod, state.shape)),
+        together=_all_before(state, now) if several else None,
     )
-    kind = Kind.TRY_ALL if all_pods else Kind.TRY
-    state = state.recorded(now, kind, state.shape, proposal.shape, proposal.reason.value, proposal.message)
-    return replace(state, change=change, overloaded_at=now if all_pods else state.overloaded_at)
+    state = state.recorded(now, Kind.TRY, state.shape, proposal.shape, proposal.reason.value, proposal.message)
+    return replace(state, change=change, urgent_at=now if urgent else state.urgent_at)
+
+
+def _all_before(state: FleetState, now: float) -> Together | None:
+    """What all pods do with the present shape, without the seconds in which they came back to it."""
+    since = state.memory.since if state.memory.since is not None else 0.0
+    return together(state.pods, since=max(now - BASELINE_S, since + SETTLE_S))
 
 
 def _on_clock(memory: Memory, newest: float) -> Memory | None:

@@ -50,7 +50,7 @@ class FleetState:
     how many pods were ready at the last plan; left_at: when that number last fell. deliveries: what is being given to
     which pod. reference: uid of the pod whose samples stand for the application. judged: uid and seq of the newest
     sample that the tuner has seen. word: the tuner's latest; hold: what keeps it from being asked, or None. told:
-    entries that are recorded but not yet passed on. overloaded_at: when every pod last tried a shape at once.
+    entries that are recorded but not yet passed on. urgent_at: when a trial last began that was urgent.
     """
 
     app: UwsgiApp
@@ -70,7 +70,7 @@ class FleetState:
     word: Word | None = None
     hold: Word | None = None
     told: tuple[Entry, ...] = ()
-    overloaded_at: float = float("-inf")
+    urgent_at: float = float("-inf")
 
     @classmethod
     def begin(cls, app: UwsgiApp, promoted: DesiredShape | None = None) -> "FleetState":
@@ -89,11 +89,12 @@ class FleetState:
     @property
     def limits(self) -> Limits:
         """Of one pod. Those that will run in a moment count too: there must be room for their connections."""
-        return Limits.of(self.app, len(self.pods) + sum(not each.leaving for each in self.coming))
+        cores = max((pod.samples[-1].cores for pod in self.pods.values() if pod.samples), default=None)
+        return Limits.of(self.app, len(self.pods) + sum(not each.leaving for each in self.coming), cores)
 
     def inside(self, shape: Shape) -> Shape:
         """`shape` moved into the manifest's bounds and under its number of connections."""
-        return self.limits.connected(self.limits.clamp(shape))
+        return self.limits.connected(self.app.tuning.inside(shape))
 
     def with_next_version(self) -> "FleetState":
         return replace(self, last=self.last.next())

@@ -19,6 +19,8 @@ class Reason(str, Enum):
     """Fewer processes do the same work with less memory."""
     BACKEND_LIMITED = "BackendLimited"
     """What the application waits for gets slower the more requests it is sent at once."""
+    BACKEND_PROBE = "BackendProbe"
+    """Far fewer requests at once for two seconds: does what the application waits for then answer sooner?"""
     REVERTED = "Reverted"
     """The last change made things worse, or raised errors, and is taken back."""
     NO_GAIN = "NoGain"
@@ -55,14 +57,16 @@ class Reason(str, Enum):
     """The newest readings are too old, or have gaps."""
     TOO_FEW_REQUESTS = "TooFewRequests"
     """There were too few requests for figures that mean something."""
-    COOLING_DOWN = "CoolingDown"
-    """A change was made a short while ago, or several in a row brought nothing."""
+    PARKED = "Parked"
+    """The agent has put workers away that the load does not need: what is measured says nothing about the shape."""
     ERRORS_HIGH = "ErrorsHigh"
     """Many requests fail: throughput says nothing about the shape."""
     NOISY_NEIGHBOR = "NoisyNeighbor"
     """Others have just begun or ceased to use much CPU on this machine."""
     CHANGE_BUDGET_EXHAUSTED = "ChangeBudgetExhausted"
-    """As many changes as one workload may cause were made."""
+    """As many changes as one workload may cause were made; they come back with time."""
+    WORKLOADS_ALTERNATE = "WorkloadsAlternate"
+    """The workload changes so often that one shape has to serve all of its phases."""
 
     # Refusals
     BOUNDS_REACHED = "BoundsReached"
@@ -97,6 +101,8 @@ class Reason(str, Enum):
     """No pod can stand for the application: none runs, none has settled, or no agent answers."""
     TRIAL_UNDECIDED = "TrialUndecided"
     """A trial ended without a verdict: its pod went, or the pods of the application changed."""
+    RECYCLED = "Recycled"
+    """Memory neared its limit in a pod: the agent replaced the generation by a fresh one of the same shape."""
 
 
 class RefusalReason(str, Enum):

@@ -12,9 +12,9 @@ from statistics import median
 from typing import NamedTuple
 
 from uwsgi_autopilot.api.sample import Sample
-from uwsgi_autopilot.tuner.load import window
 from uwsgi_autopilot.tuner.point import Point
 from uwsgi_autopilot.tuner.times import MANY_LOOKS, busy_looks, times_of
+from uwsgi_autopilot.tuner.window import window
 
 SLACK = 1.0
 ALARM = 8.0

@@ -9,15 +9,18 @@ from dataclasses import dataclass
 
 from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.report.reasons import Reason
-from uwsgi_autopilot.tuner.load import ENOUGH, FEW, SETTLE_S, Load, of_one_load, window
+from uwsgi_autopilot.tuner.load import ENOUGH, FEW, Load
 from uwsgi_autopilot.tuner.memory import Memory
 from uwsgi_autopilot.tuner.proposal import Hold
 from uwsgi_autopilot.tuner.times import MANY_LOOKS
+from uwsgi_autopilot.tuner.window import SETTLE_S, of_one_load, window
 
-MOST_CHANGES = 6  # for one workload, including those that were taken back
 LONG_ENOUGH = 8  # samples: what is not known by then will take too long
 STALE_S = 5.0
-ERRORS_HIGH = 0.1  # share of the last seconds' answers
+# Share of the answers in the LAST samples, or by how much it has risen over what is known; and how many that are.
+ERRORS_HIGH, FEWEST_ERRORS, LAST = 0.1, 5, 5
+NEARLY_ALL = 0.9
+KNOWN = 15  # samples: what has failed for so long is usual
 FOREIGN_STEP = 0.25  # share of the cores: by how much others' use may change
 DRIFTING = 0.3  # ln of the growth of the load within the window
 
@@ -44,6 +47,14 @@ def change_in_progress(seen: Situation) -> Hold | None:
     return Hold(
         reason=Reason.CHANGE_IN_PROGRESS, message=f"the agent is changing the shape; {seen.newest.shape} serves now"
     )
+
+
+def parked(seen: Situation) -> Hold | None:
+    away, shape = seen.newest.parked, seen.newest.shape
+    if not away:
+        return None
+    message = f"{away} of {shape.processes} workers are put away: the load does not even need {shape}"
+    return Hold(reason=Reason.PARKED, message=message)
 
 
 def stale_readings(seen: Situation) -> Hold | None:
@@ -79,15 +90,39 @@ def thin_census(seen: Situation) -> Hold | None:
 
 
 def errors_high(seen: Situation) -> Hold | None:
-    recent = seen.samples[-5:]
-    errors = sum(each.errors for each in recent)
-    requests = sum(each.requests for each in recent)
-    if errors < 5 or errors < ERRORS_HIGH * requests:
+    """Goodput leaves failures out, so a share of them that lasts is no objection: only one that has risen, or that is
+    too new to be known, which ends by itself within KNOWN seconds; and that of nearly all, where nothing is to gain."""
+    recent = seen.samples[-LAST:]
+    errors, requests = _errors(recent)
+    if errors < FEWEST_ERRORS or errors < ERRORS_HIGH * requests:
         return None
-    message = (
-        f"{errors:.0f} of {requests:.0f} requests failed in the last {len(recent)} s: no search while requests fail"
-    )
+    figures = f"{errors:.0f} of {requests:.0f} requests failed in the last {len(recent)} s"
+    if errors >= NEARLY_ALL * requests:
+        message = f"{figures}: while nearly all fail, no shape serves more"
+        return Hold(reason=Reason.ERRORS_HIGH, message=message)
+    known = _usual_errors(seen)
+    if known is None:
+        return Hold(reason=Reason.ERRORS_HIGH, message=f"{figures}: no search before it is known whether that lasts")
+    if errors / requests < known + ERRORS_HIGH:
+        return None
+    message = f"{figures}, {known:.0%} before: no search while more requests fail than usual"
     return Hold(reason=Reason.ERRORS_HIGH, message=message)
+
+
+def _usual_errors(seen: Situation) -> float | None:
+    """The largest share known: of the seconds before the last ones, and of this workload's points. None: too few."""
+    before = [each for each in seen.samples[-KNOWN:-LAST] if each.requests]
+    shares = [each.error_share for each in seen.memory.of_this_workload]
+    errors, requests = _errors(before)
+    if len(before) >= LAST and requests >= FEW:
+        shares.append(errors / requests)
+    return max(shares, default=None)
+
+
+def _errors(samples: Sequence[Sample]) -> tuple[float, float]:
+    """Answers that are errors, and all. A time-out in the queue is no answer of the application."""
+    requests = sum(each.requests for each in samples)
+    return min(sum(each.errors for each in samples), requests), requests
 
 
 def noisy_neighbor(seen: Situation) -> Hold | None:
@@ -105,7 +140,7 @@ def load_changing(seen: Situation) -> Hold | None:
     load = seen.load
     if load is None or load.overrun:
         return None  # waiting only makes the queue longer
-    now = seen.newest.busy + (seen.newest.queue_mean or 0)
+    now = seen.newest.inside
     if load.changing:
         message = (
             f"the workload is changing: the last {load.samples} s mix two kinds of requests; {now:.0f} in the pod now"
@@ -117,24 +152,10 @@ def load_changing(seen: Situation) -> Hold | None:
     return Hold(reason=Reason.LOAD_CHANGING, message=f"the load is {word}: {now:.0f} requests in the pod now")
 
 
-def cooling_down(seen: Situation) -> Hold | None:
-    until = seen.memory.not_before
-    if until is None or seen.newest.at >= until:
-        return None
-    message = f"the last changes brought nothing: the next one is possible in {until - seen.newest.at:.0f} s"
-    return Hold(reason=Reason.COOLING_DOWN, message=message)
-
-
-def change_budget_exhausted(seen: Situation) -> Hold | None:
-    if seen.memory.changes < MOST_CHANGES:
-        return None
-    message = f"{seen.memory.changes} changes were made for this workload; no more until it changes"
-    return Hold(reason=Reason.CHANGE_BUDGET_EXHAUSTED, message=message)
-
-
 # First what cannot be judged at all, then what makes the figures doubtful, then what limits our own haste.
 GUARDS: Sequence[Guard] = (
     change_in_progress,
+    parked,
     stale_readings,
     settling,
     too_few_requests,
@@ -142,9 +163,9 @@ GUARDS: Sequence[Guard] = (
     errors_high,
     noisy_neighbor,
     load_changing,
-    cooling_down,
-    change_budget_exhausted,
 )
+# Of requests that hold all slots (held.py): they wait, whatever others use of the CPU.
+GUARDS_OF_HELD: Sequence[Guard] = tuple(each for each in GUARDS if each is not noisy_neighbor)
 
 
 def first_objection(seen: Situation, guards: Sequence[Guard] = GUARDS) -> Hold | None:

@@ -4,7 +4,7 @@ Another number of threads means a swap, in which the old and the new generation 
 same threads only add their own share; fewer add nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from uwsgi_autopilot.api.headroom import BUDGET, MIB, added_by
 from uwsgi_autopilot.api.shape import Shape
@@ -16,7 +16,8 @@ from uwsgi_autopilot.tuner.proposal import Refusal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """`cores`, `memory_limit` (bytes): None where the manifest sets none; the samples then tell.
+    """follows_cores: the greatest number of processes does, because nobody has set one.
+    `cores`, `memory_limit` (bytes): None where the manifest sets none; the samples then tell.
 
     max_connections: how many connections to a database the whole pod may open; None: no such limit.
     connections_per_process: how many one process opens; None: one for each thread.
@@ -24,24 +25,31 @@ class Limits:
 
     processes: Bounds
     threads: Bounds
+    follows_cores: bool = False
     cores: float | None = None
     memory_limit: int | None = None
     max_connections: int | None = None
     connections_per_process: int | None = None
 
     @classmethod
-    def of(cls, app: UwsgiApp, pods: int = 1) -> "Limits":
-        """Of one pod: `maxConnections` counts for all of them together."""
+    def of(cls, app: UwsgiApp, pods: int = 1, cores: float | None = None) -> "Limits":
+        """Of one pod: `maxConnections` counts for all of them together. cores: as its samples tell."""
         tuning = app.tuning
         most = tuning.max_connections
         return cls(
-            processes=tuning.processes,
+            processes=tuning.processes.on(cores or app.limits.cpu or 1.0),
+            follows_cores=tuning.processes.max is None,
             threads=tuning.threads,
             cores=app.limits.cpu,
             memory_limit=app.limits.memory,
             max_connections=None if most is None else max(1, most // max(1, pods)),
             connections_per_process=tuning.connections_per_process,
         )
+
+    def widened(self) -> "Limits":
+        """With twice the bounds: what would be wished for is known only where it may be named."""
+        processes = Bounds(min=self.processes.min, max=2 * self.processes.max)
+        return replace(self, processes=processes, threads=Bounds(min=self.threads.min, max=2 * self.threads.max))
 
     def clamp(self, shape: Shape) -> Shape:
         return Shape(self.processes.clamp(shape.processes), self.threads.clamp(shape.threads))
@@ -82,6 +90,8 @@ def _bounds(limits: Limits, shape: Shape) -> Refusal | None:
     ):
         if not bounds.min <= value <= bounds.max:
             message = f"{shape} needs {value} {name}, the manifest allows {bounds.min} to {bounds.max}"
+            if name == "processes" and limits.follows_cores:
+                message += "; where processes.max is absent, that is 4 for each core and at least 16"
             return Refusal(shape=shape, reason=Reason.BOUNDS_REACHED, message=message)
     return None
 

@@ -1,32 +1,29 @@
-"""The load, estimated from samples of one shape: rates, times per request, and what threads wait for.
-
-Only settled samples of the newest generation count, from SETTLE_S after its last change: the first requests of a new
-generation meet cold caches, and those around a swap belong to two shapes.
-"""
+"""The load, estimated from samples of one shape: rates, times per request, and what threads wait for."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import median
+from statistics import fmean, median, pstdev
 
 from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.tuner.times import busy_looks, times_of
 from uwsgi_autopilot.tuner.trend import changing, drift, queue_growth, spread
+from uwsgi_autopilot.tuner.window import FEW_INSIDE, of_one_load, window, without_ramp
 
-SETTLE_S = 2.0
 WINDOW_S = 8.0  # length of a window that holds ENOUGH requests
 LONGEST_S = 60.0
+FEWEST_SAMPLES = 3
 ENOUGH = 100  # requests: the mean of a spread-out service time is then within about 10 %
 FEW = 20  # requests: with five seconds of readings, enough for a rough estimate
 BLIND = 4.0
-GAP_S = 4.0  # readings further apart than this are two windows
-# From this ratio of requests in the pod on, it is another load and not more of the same: health checks, then the first
-# clients. Below FEW_INSIDE requests come and go by chance.
-ANOTHER_LOAD = 4.0
-FEW_INSIDE = 4.0
-POOL_SHARE = 0.2  # share of busy threads at an application lock from which a pool limits the processes
+POOL_SHARE = 0.15  # share of busy threads at an application lock from which a pool limits the processes
+# Share of the usable cores that we get at least, whatever others do: the kernel shares them among all who want one, and
+# two processes of ours get as much beside three busy loops.
+FAIR = 0.4
 CPU_FULL = 0.9  # share of the usable cores from which CPU counts as used up
+# Clients that wait for their answers are always all inside: their number hardly differs from second to second.
+CLOSED = 0.06  # standard deviation of the requests in the pod, as a share of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +34,8 @@ class Load:
     + cpu_s + lock_s (interpreter lock) + pool_s (other locks) + runqueue_s (ready, no core free).
     pool_size: how many requests of a process get past its application lock; None: none is noticed.
     worker_cpu: cores of the busiest worker. cores_used, cores: by us, and usable. spread: standard deviation of the
-    throughput of one second, as a share of it. drift: ln(requests in the pod, newer half / older half). changing:
+    throughput of one second, as a share of it; time_spread: of requests in the pod / throughput. closed: the clients
+    wait for their answers. drift: ln(requests in the pod, newer half / older half). changing:
     the kind of requests is changing. queue_growth: requests a second.
     by_census: wait_s was observed, not inferred from service_s - cpu_s - runqueue_s.
     looks: of the census, at busy threads. queue_seen: `queued` was measured; else it is 0.
@@ -64,6 +62,8 @@ class Load:
     throttled: float
     error_share: float
     spread: float
+    time_spread: float
+    closed: bool
     drift: float
     changing: bool
     queue_growth: float
@@ -104,6 +104,11 @@ class Load:
         return self.wait_s / max(self.cpu_s, 1e-5)
 
     @property
+    def cores_to_have(self) -> float:
+        """What others leave, or our fair share where they leave less because we have not asked for it yet."""
+        return max(self.cores - self.foreign_cpu, FAIR * self.cores)
+
+    @property
     def cpu_full(self) -> bool:
         """No core is left. Where others share the cores, it shows in requests that wait for one."""
         starved = self.runqueue_s >= 0.7 * self.cpu_s and self.cores_used >= 0.6 * self.cores
@@ -114,6 +119,16 @@ class Load:
         return self.queued >= 1.0 or self.in_service >= 0.75 * self.shape.slots
 
     @property
+    def time_s(self) -> float:
+        """Seconds that a request spends in the pod, queueing included (Little's law)."""
+        return self.demand / max(self.throughput, 1e-3)
+
+    @property
+    def avoidable(self) -> float:
+        """Share of that time in which a request neither waits for I/O nor computes: all that another shape can save."""
+        return max(0.0, 1.0 - (self.wait_s + self.cpu_s) / max(self.time_s, 1e-6))
+
+    @property
     def pressed(self) -> bool:
         """Something in the pod is exhausted: another shape may serve more."""
         lock_bound = self.worker_cpu >= 0.8 and self.lock_s >= 0.3 * self.service_s
@@ -121,22 +136,28 @@ class Load:
         return self.slots_full or self.cpu_full or lock_bound or pool_bound
 
 
-def window(samples: Sequence[Sample], *, since: float = -math.inf) -> list[Sample]:
-    """The settled samples of the newest shape and generation, oldest first; [] while something is changing."""
-    run: list[Sample] = []
-    for sample in reversed(samples):
-        newer = run[-1] if run else None
-        broken = not sample.settled or (
-            newer is not None
-            and (sample.shape != newer.shape or sample.generation != newer.generation or newer.at - sample.at > GAP_S)
-        )
-        if broken:
-            changed_at = sample.at
-            run = [each for each in run if each.at - each.seconds >= changed_at + SETTLE_S - 0.5]
-            break
-        run.append(sample)
-    run.reverse()
-    return [each for each in run if each.at - each.seconds >= since - 0.5]
+def load_over(samples: list[Sample], *, cores: float | None = None) -> Load | None:
+    """Over exactly these samples, of one shape, settled or not; None without a request."""
+    requests = sum(each.requests for each in samples)
+    return _estimate(samples, requests, sum(each.seconds for each in samples), cores) if requests else None
+
+
+def load_unended(samples: list[Sample], *, newest: int, cores: float | None = None) -> Load:
+    """Over exactly these samples, in which hardly a request has ended: each takes at least as long as all were in
+    service for. Of the requests in the pod, those of the `newest` samples count: more may keep coming."""
+    requests = max(1.0, sum(each.requests for each in samples))
+    load = _estimate(samples, requests, sum(each.seconds for each in samples), cores)
+    last = samples[-newest:]
+    service_s = sum(each.busy * each.seconds for each in samples) / requests
+    ended = sum(each.requests - each.errors for each in samples)
+    return replace(
+        load,
+        requests=sum(each.requests for each in samples),
+        throughput=max(0.0, ended) / sum(each.seconds for each in samples),
+        queued=sum(each.queue_mean or 0.0 for each in last) / len(last),
+        service_s=service_s,
+        wait_s=max(0.0, service_s - load.cpu_s),
+    )
 
 
 def load_of(
@@ -146,11 +167,12 @@ def load_of(
     seconds: float = WINDOW_S,
     cores: float | None = None,
     least_pool: int | None = None,
+    fewest: int = FEWEST_SAMPLES,
 ) -> Load | None:
     """Over the newest `seconds`, or more where they hold too few requests; None when that is not enough.
 
     `since`: only samples that began after it. `cores`: a limit on usable cores besides the samples' own.
-    `least_pool`: the pool size of this workload, if it was noticed before.
+    `least_pool`: the pool size of this workload, if it was noticed before. `fewest`: samples that ENOUGH requests fill.
     """
     settled = of_one_load(window(samples, since=since))
     chosen: list[Sample] = []
@@ -161,39 +183,19 @@ def load_of(
             break
         chosen.append(sample)
     chosen.reverse()
-    chosen = _without_ramp(chosen)
+    chosen = without_ramp(chosen)
     requests = sum(each.requests for each in chosen)
     duration = sum(each.seconds for each in chosen)
-    certain = requests >= ENOUGH and len(chosen) >= 3
+    certain = requests >= ENOUGH and len(chosen) >= fewest
     if not certain and (requests < FEW or duration < 4.5):
         return None
     load = _estimate(chosen, requests, duration, cores)
     return load if least_pool is None else replace(load, pool_size=max(least_pool, load.pool_size or 0))
 
 
-def of_one_load(samples: list[Sample]) -> list[Sample]:
-    """Without the samples before the load of the newest second: a mean over two loads describes neither."""
-    total = 0.0
-    for count, sample in enumerate(reversed(samples)):
-        inside = sample.busy + (sample.queue_mean or 0.0)
-        if count and another_load(inside, total / count):
-            return samples[-count:]
-        total += inside
-    return samples
-
-
-def another_load(one: float, other: float) -> bool:
-    """Do these two numbers of requests in the pod belong to two different loads?"""
-    return max(one, other) >= max(FEW_INSIDE, ANOTHER_LOAD * min(one, other))
-
-
-def _without_ramp(samples: list[Sample]) -> list[Sample]:
-    """Drop the seconds before the load came and the one in which it came."""
-    if not samples:
-        return samples
-    usual = median(each.requests for each in samples[-5:])
-    first = next((index for index, each in enumerate(samples) if each.requests >= 0.6 * usual), 0)
-    return samples[first:]
+def _closed(samples: list[Sample]) -> bool:
+    inside = [each.inside for each in samples]
+    return fmean(inside) >= FEW_INSIDE and pstdev(inside) <= CLOSED * fmean(inside)
 
 
 def _estimate(samples: list[Sample], requests: float, duration: float, cores: float | None) -> Load:
@@ -228,7 +230,9 @@ def _estimate(samples: list[Sample], requests: float, duration: float, cores: fl
         foreign_cpu=sum(each.foreign_cpu * each.seconds for each in samples) / duration,
         throttled=sum(each.throttled_s for each in samples) / duration,
         error_share=errors / requests,
-        spread=spread(samples),
+        spread=spread([each.requests / each.seconds for each in samples]),
+        time_spread=spread([each.inside / each.requests for each in samples if each.requests]),
+        closed=_closed(samples),
         drift=drift(samples),
         changing=changing(samples),
         queue_growth=queue_growth(samples),

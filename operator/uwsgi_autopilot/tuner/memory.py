@@ -6,108 +6,157 @@ from typing import Any
 
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import Reason
+from uwsgi_autopilot.tuner.load import Load
 from uwsgi_autopilot.tuner.point import Point, rounded
 
-VERSION = 3
+VERSION = 5
 MAX_JSON_BYTES = 8192
-MOST_POINTS = 8
-MOST_REJECTED = 8
+MOST_POINTS = 14
+MOST_REFUSED = 6
+LONGEST_WHY = 160
+ABOUT_AS_LARGE = 0.7  # of the processes and of the threads
+# For one workload. A swap costs two seconds and memory for two generations, and a trial in vain costs two swaps.
+MOST_SWAPS = 4
+MOST_TRIALS = 6
+# Workloads that change so often in so many seconds alternate: each would be gone before its own shape paid.
+ALTERNATIONS, ALTERNATING_S = 3, 120.0
+REFILL_S = 300.0  # in which one swap and two trials come back: what was wrong once is not wrong for ever
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rejected:
-    """A shape that was tried and was no better, or that was refused. up: it had more slots than the shape before.
+class Refused:
+    """A shape that could not be had, or must not be: the agent refused it, requests failed, the other pods were better.
 
-    demand: requests in the pod then; with twice as many the answer may differ. change: ln of its throughput over that
-    of the shape before; None: it never served. at: when it failed, on the samples' clock; None: that was set back.
-    cpu_s, wait_s: per request, as they were before the workload changed; None while it is that of the trial.
+    up: it had more slots than the shape before. limit, why: what was in the way, and a sentence about it; None: nothing
+    that a person could lift. most: the slots that what all pods share bears, however they are divided; None: it is not
+    that.
     """
 
     shape: Shape
     up: bool
-    demand: float
-    change: float | None = None
-    at: float | None = None
-    cpu_s: float | None = None
-    wait_s: float | None = None
+    limit: Reason | None = None
+    why: str = ""
+    most: int | None = None
 
-    def beyond(self, known: Point) -> "Rejected":
-        """After a change of the workload, which behaved like `known` until then."""
-        return self if self.cpu_s is not None else replace(self, cpu_s=known.cpu_s, wait_s=known.wait_s)
+    def forbids(self, shape: Shape) -> bool:
+        """That shape, and what is about as large as one that was too large: the next one should fit."""
+        if self.most is not None:
+            return shape.slots > self.most
+        processes, threads = shape.processes / self.shape.processes, shape.threads / self.shape.threads
+        return shape == self.shape or (self.up and min(processes, threads) >= ABOUT_AS_LARGE)
 
     def to_json(self) -> dict[str, Any]:
-        return {**{name: rounded(getattr(self, name)) for name in self.__slots__}, "shape": self.shape.to_json()}
+        limit = self.limit.value if self.limit else None
+        return {"shape": self.shape.to_json(), "up": self.up, "limit": limit, "why": self.why, "most": self.most}
+
+    @classmethod
+    def from_json(cls, data: Any) -> "Refused":
+        limit = None if data["limit"] is None else Reason(data["limit"])
+        return cls(shape=Shape.from_json(data["shape"]), up=data["up"], limit=limit, why=data["why"], most=data["most"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """`Memory()` knows nothing.
 
-    since: only samples that began later count. settled: nothing better is known, so nothing is probed; the tuner only
-    watches for changes. points: what was measured for this workload. rejected: what is not proposed for it again.
-    reference: how it behaved when this shape was settled. returned_to: how the previous shape did before a trial that
-    was taken back, until that is compared with how it does now. pool_size: of this workload, once noticed: a shape that
-    fits the pool hides it. jumped: this workload had its first jump. changes: proposed for this workload, ways back
-    included. not_before: no new change earlier. fruitless: trials in a row that were taken back, whatever the workload.
-    said: the limit named last. recommended: the shape recommended last. at: of the newest sample seen.
+    since: only samples that began later count. workload_since: since when the workload is the present one; points after
+    that belong to it, whatever they look like. settled: nothing better is known, so nothing is probed; the tuner only
+    watches for changes. points: what was measured, for this workload and those before it. refused: what is not proposed
+    for this one. reference: how it behaved when this shape was settled. returned_to: how the previous shape did before
+    a trial that was taken back, until that is compared with how it does now. pool_size: of this workload, once noticed:
+    a shape that fits the pool hides it. jumped: this workload had its first jump. probed: one probe with far fewer
+    requests at once was made. swaps, trials: spent for this workload; one comes back each REFILL_S from `spent_at` on.
+    said: the reason of the last answer that settled; limit: the limit in the way, in words. recommended: the shape
+    recommended last. turns: when the workload changed last. at: of the newest sample seen.
     """
 
     since: float | None = None
+    workload_since: float | None = None
     settled: bool = False
     points: tuple[Point, ...] = ()
-    rejected: tuple[Rejected, ...] = ()
+    refused: tuple[Refused, ...] = ()
     reference: Point | None = None
     returned_to: Point | None = None
     pool_size: int | None = None
     jumped: bool = False
-    changes: int = 0
-    fruitless: int = 0
-    not_before: float | None = None
+    probed: bool = False
+    swaps: int = 0
+    trials: int = 0
+    spent_at: float | None = None
     said: Reason | None = None
+    limit: str | None = None
     recommended: Shape | None = None
+    turns: tuple[float, ...] = ()
     at: float | None = None
+
+    @property
+    def alternating(self) -> bool:
+        """The workload changes so often that one shape has to serve all of its phases."""
+        recent = [each for each in self.turns if self.at is not None and self.at - each < ALTERNATING_S]
+        return len(recent) >= ALTERNATIONS
 
     def seen(self, at: float) -> "Memory":
         """After a sample of that instant; a fresh memory when the clock restarted (another boot)."""
-        known = Memory() if self.at is not None and at < self.at else self
-        return replace(known, at=at)
+        if self.at is not None and at < self.at:
+            return Memory(at=at)
+        known = replace(self, at=at)
+        if known.spent_at is None or at - known.spent_at < REFILL_S:
+            return known
+        return replace(known, swaps=max(0, known.swaps - 1), trials=max(0, known.trials - 2), spent_at=at)
 
-    def with_point(self, point: Point) -> "Memory":
-        """Keeps the newest point for each shape and rough number of requests in service."""
+    @property
+    def of_this_workload(self) -> tuple[Point, ...]:
+        since = self.workload_since
+        return self.points if since is None else tuple(each for each in self.points if each.at >= since)
 
-        def same(other: Point) -> bool:
-            ratio = max(other.in_service, 0.1) / max(point.in_service, 0.1)
-            return other.shape == point.shape and 0.67 < ratio < 1.5
-
-        others = tuple(each for each in self.points if not same(each))
+    def with_point(self, load: Load) -> "Memory":
+        """The window grows while the shape serves; when it serves again later, that is another point."""
+        point = Point.of(load, began=self.since or 0.0)
+        others = tuple(each for each in self.points if not each.same_window(point))
         return replace(self, points=(*others, point)[-MOST_POINTS:])
 
-    def with_rejected(self, shape: Shape, *, up: bool, demand: float, change: float | None = None) -> "Memory":
-        others = tuple(each for each in self.rejected if each.shape != shape)
-        new = Rejected(shape=shape, up=up, demand=demand, change=change, at=self.at)
-        return replace(self, rejected=(*others, new)[-MOST_REJECTED:])
+    def known(self, point: Point) -> Point:
+        """`point` and the other windows in which its shape served this workload not long ago, as one.
 
-    def without_rejected(self, shape: Shape) -> "Memory":
-        """It serves well after all."""
-        return replace(self, rejected=tuple(each for each in self.rejected if each.shape != shape))
+        What is measured before and after another shape was tried counts alike: a machine that gets slower or faster
+        meanwhile favours neither.
+        """
+        for each in self.of_this_workload:
+            if each.shape == point.shape and each.began < point.began and each.like(point):
+                point = each.with_newer(point)
+        return point
+
+    def with_refused(
+        self, shape: Shape, *, up: bool, limit: Reason | None = None, why: str = "", most: int | None = None
+    ) -> "Memory":
+        others = tuple(each for each in self.refused if each.shape != shape)
+        new = Refused(shape=shape, up=up, limit=limit, why=why[:LONGEST_WHY], most=most)
+        return replace(self, refused=(*others, new)[-MOST_REFUSED:])
+
+    def forbids(self, shape: Shape) -> bool:
+        return any(each.forbids(shape) for each in self.refused)
+
+    def limit_of(self, shape: Shape) -> Refused | None:
+        """The refusal that forbids it, if a person could lift what was in the way."""
+        return next((each for each in self.refused if each.limit is not None and each.forbids(shape)), None)
+
+    def affords(self, *, swap: bool, more_swaps: int = 0) -> bool:
+        """One trial more; a swap has to leave one for the way back, unless it is the first jump."""
+        spare = self.swaps + 2 <= MOST_SWAPS + more_swaps
+        return self.trials < MOST_TRIALS and (spare or not swap or not self.jumped)
+
+    def spent(self, *, swaps: int, trials: int) -> "Memory":
+        spent_at = self.at if self.spent_at is None else self.spent_at
+        return replace(self, swaps=self.swaps + swaps, trials=self.trials + trials, spent_at=spent_at)
 
     def without_instants(self) -> "Memory":
-        """The clock was set back: what is learnt stays."""
-        rejected = tuple(replace(each, at=None) for each in self.rejected)
-        return replace(self, at=None, since=None, not_before=None, rejected=rejected)
+        """The clock was set back: what was measured cannot be ordered any more."""
+        return replace(self, at=None, since=None, workload_since=None, spent_at=None, points=(), refused=(), turns=())
 
-    def reset(self, since: float, known: Point | None = None) -> "Memory":
-        """The workload changed: what was measured is void.
-
-        known: how it behaved until then. What was tried in vain is remembered with that, since the alarm may have been
-        noise, and the change too small for another answer. None: the bounds changed, and nothing is remembered.
-        One or two failures before that may have been due to the change itself. Three or more say that changes bring
-        nothing here, whatever the workload, and the pause stays.
-        """
-        pause = self.not_before if self.fruitless >= 3 else None
-        served = [each for each in self.rejected if each.change is not None]
-        rejected = () if known is None else tuple(each.beyond(known) for each in served)
-        return Memory(since=since, rejected=rejected, fruitless=self.fruitless, not_before=pause, at=self.at)
+    def another_workload(self, since: float) -> "Memory":
+        """The budget is that of the new workload. Points stay: it may resemble one that was known."""
+        turns = (*self.turns, since)[-ALTERNATIONS:]
+        return Memory(since=since, workload_since=since, points=self.points, turns=turns, at=self.at)
 
     def to_json(self) -> dict[str, Any]:
         return {"version": VERSION, **{name: _plain(getattr(self, name)) for name in self.__slots__}}
@@ -120,24 +169,15 @@ class Memory:
         if data["version"] != VERSION:
             return cls()
         try:
-            return cls(
-                since=data["since"],
-                settled=data["settled"],
-                points=tuple(Point.from_json(each) for each in data["points"]),
-                rejected=tuple(
-                    Rejected(**{**each, "shape": Shape.from_json(each["shape"])}) for each in data["rejected"]
-                ),
-                reference=None if data["reference"] is None else Point.from_json(data["reference"]),
-                returned_to=None if data["returned_to"] is None else Point.from_json(data["returned_to"]),
-                pool_size=data["pool_size"],
-                jumped=data["jumped"],
-                changes=data["changes"],
-                fruitless=data["fruitless"],
-                not_before=data["not_before"],
-                said=None if data["said"] is None else Reason(data["said"]),
-                recommended=None if data["recommended"] is None else Shape.from_json(data["recommended"]),
-                at=data["at"],
-            )
+            known = {name: data[name] for name in cls.__slots__}
+            for name in ("reference", "returned_to"):
+                known[name] = None if known[name] is None else Point.from_json(known[name])
+            known["turns"] = tuple(known["turns"])
+            known["points"] = tuple(Point.from_json(each) for each in known["points"])
+            known["refused"] = tuple(Refused.from_json(each) for each in known["refused"])
+            known["said"] = None if known["said"] is None else Reason(known["said"])
+            known["recommended"] = None if known["recommended"] is None else Shape.from_json(known["recommended"])
+            return cls(**known)
         except (KeyError, TypeError) as error:
             raise ValueError(f"expected a memory of version {VERSION}, found {error}") from None
 
@@ -146,7 +186,7 @@ class Memory:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Shape | Point | Rejected):
+    if isinstance(value, Shape | Point | Refused):
         return value.to_json()
     if isinstance(value, tuple):
         return [_plain(each) for each in value]

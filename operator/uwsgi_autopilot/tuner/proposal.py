@@ -34,16 +34,17 @@ class Proposal(Said):
     """A shape that is worth a trial.
 
     before: what was measured with the present shape. better: it should serve more; else it should serve the same
-    with less. expected: requests a second, by the model. at: instant of the newest sample it was made from, seconds.
-    second: proposed instead of a shape whose trial failed; `before` is then still the shape from before that trial.
+    with less. expected: requests a second. gain: ln of the objective over that of before, as expected from the model
+    and all points; doubt: its standard deviation. at: instant of the newest sample it was made from, seconds.
     """
 
     shape: Shape
     before: Point
     better: bool
     expected: float
+    gain: float
+    doubt: float
     at: float
-    second: bool = False
 
     @property
     def up(self) -> bool:
@@ -58,8 +59,9 @@ class Proposal(Said):
             "message": self.message,
             "better": self.better,
             "expected": rounded(self.expected),
+            "gain": rounded(self.gain),
+            "doubt": rounded(self.doubt),
             "at": self.at,
-            "second": self.second,
         }
 
     @classmethod
@@ -72,8 +74,9 @@ class Proposal(Said):
             message=str(data["message"]),
             better=bool(data["better"]),
             expected=float(data["expected"]),
+            gain=float(data["gain"]),
+            doubt=float(data["doubt"]),
             at=float(data["at"]),
-            second=bool(data["second"]),
         )
 
 
@@ -104,10 +107,9 @@ class Keep(Said):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakeBack(Said):
-    """Back to the previous shape; or, if the trial has shown what is wrong, on to `instead`. change: as in Keep."""
+    """Back to the previous shape. change: as in Keep."""
 
     change: float | None = None
-    instead: Proposal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,8 @@
-"""Which shape next: the one that the workload's times call for, then what the measured points leave open.
+"""Which shape next? Candidates, one objective, and three questions; the first that has an answer gives the shape.
+
+  1. Is one expected to be clearly better?  The best of them: a jump.
+  2. Is something unknown that would matter?  With far fewer requests at once, does the backend answer sooner?
+  3. Is one worth a look?  The one with the greatest expected improvement over the best that is known: a probe.
 
 Every answer is a Proposal, or says why there is none. Whether now is the time is asked elsewhere (guards.py).
 """
@@ -8,169 +12,257 @@ from dataclasses import replace
 
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import Reason
-from uwsgi_autopilot.tuner import backend, tried, wording
-from uwsgi_autopilot.tuner.fitting import best_fit
+from uwsgi_autopilot.tuner import wording
+from uwsgi_autopilot.tuner.candidates import Candidate, candidates, slots_for, surface_of
+from uwsgi_autopilot.tuner.comparison import LEAST_GAIN
+from uwsgi_autopilot.tuner.holds import alternates, nothing, too_dear
 from uwsgi_autopilot.tuner.limits import Limits
 from uwsgi_autopilot.tuner.load import Load
-from uwsgi_autopilot.tuner.memory import Memory, Rejected
-from uwsgi_autopilot.tuner.model import PURE_CPU, gain, predict
+from uwsgi_autopilot.tuner.memory import Memory
+from uwsgi_autopilot.tuner.model import Work
+from uwsgi_autopilot.tuner.objective import Objective
 from uwsgi_autopilot.tuner.point import Point
-from uwsgi_autopilot.tuner.proposal import Answer, Hold, Proposal
+from uwsgi_autopilot.tuner.proposal import Answer, Hold, Proposal, Refusal
+from uwsgi_autopilot.tuner.work import APART, unknown_below, work_of
 
-# Threads beyond 1 + wait/CPU: load is uneven, and an unused slot costs little.
-SPARE = 1.25
-# Standard deviations of a Poisson number of requests: of a hundred that arrive at random, about one finds no free slot
-# (square-root staffing). Clients of a closed loop never fill them.
-SURE = 2.33
-AS_GOOD = 0.99  # of the best predicted throughput: fewer processes must not cost more
-SPARE_IN_POOL = 2  # requests of a process that may wait for its pool
-CORES_ROOT = 1.4  # processes = cores + CORES_ROOT * sqrt(cores): with just `cores` a waiting process leaves one idle
-WAIT_DOMINATES = 50.0  # wait / CPU from which the number of requests, not the CPU, limits the useful slots
-LEAST_JUMP = 1.05  # predicted throughput of a first jump over the present one
-LEAST_STEP = 1.08  # of a further one: the model is right within about that
-LEVEL_STEP = 0.97  # a much smaller shape may lose this much in the model: measurement decides
-MATERIAL = 1.35  # ratio of processes or threads below which two shapes are the same for the model
+# ln of the gain that a shape must promise that was never measured, and one that was.
+LEAST_JUMP = math.log(1.04)
+LEAST_STEP = math.log(1.015)
+ALTERNATING_JUMP = math.log(1.15)  # while workloads alternate
+DOUBTED = 0.5  # standard deviations that a promise must be above that
+ABOUT = 0.012  # ln of the gain that the model does not tell apart
+# What a factor of e in processes or threads must bring, as ln of the gain: memory, connections, caches.
+PROCESS_PRICE = 0.004
+THREAD_PRICE = 0.001
+AVOIDABLE = 0.04  # share of the time in the pod below which no shape is worth a probe
+# Expected improvement (ln) that is worth a probe: more or fewer workers cost a second, another generation two swaps.
+WORTH_WORKERS = 0.004
+WORTH_SWAP = 0.012
+PATIENCE = 0.4  # by how much dearer each trial makes the next one: the best is found first, or not at all
+SOONER_MATTERS_LESS = 3.0  # where every shape serves all that comes
+# How far a probe may go from the present shape, in processes and in threads. Of another generation less far: the least
+# certain shape always looks most worth a look, that is the farthest; what it loses, it loses until two swaps are done.
+NEAR = math.log(2.3)
+NEAR_SWAP = math.log(1.6)
+STEP_SWAP = 2  # or so many: from one or two processes there is no smaller step
+BASELINE = 5  # samples of the present shape before a probe: without them nothing can be compared
 ENOUGH_TO_SHRINK = 300  # requests
-
-
-def threads_for(load: Load) -> int:
-    """Threads per process that the workload can use, regardless of bounds."""
-    if load.wait_per_cpu < PURE_CPU:
-        return 1
-    threads = math.ceil(SPARE * (1.0 + load.wait_per_cpu))
-    return threads if load.pool_size is None else min(threads, load.pool_size + SPARE_IN_POOL)
-
-
-def slots_for(demand: float) -> int:
-    """Slots with which so many requests at once, on average, hardly ever queue."""
-    return math.ceil(demand + SURE * math.sqrt(demand))
-
-
-def aim(load: Load, limits: Limits) -> Shape:
-    """The shape that the times of a request call for, within the manifest's bounds.
-
-    Slots beyond what the load fills serve nobody, so none are added. A shape that has them keeps them while nothing is
-    exhausted: load goes and comes back.
-    """
-    wished = threads_for(load)
-    most = limits.threads.clamp(wished)
-    by_cores = max(1, round(load.cores + CORES_ROOT * math.sqrt(load.cores)))
-    if load.pool_size is not None:
-        return _behind_pool(load, limits, most, by_cores)
-    waits = load.wait_per_cpu > WAIT_DOMINATES
-    if not load.pressed and not waits and most >= wished:
-        return limits.clamp(Shape(by_cores, most))
-    slots = min(slots_for(load.demand), by_cores * wished)
-    fewest = max(2 if waits else min(2, by_cores), math.ceil(slots / most))
-    processes = fewest if waits else _fewest_as_good(load, limits, slots, range(fewest, max(fewest, by_cores) + 1))
-    return _sharing(processes, slots, limits) if load.pressed else limits.clamp(Shape(processes, most))
-
-
-def _sharing(processes: int, slots: int, limits: Limits) -> Shape:
-    """So many slots in so many processes, as far as the bounds allow."""
-    processes = limits.processes.clamp(processes)
-    return Shape(processes, limits.threads.clamp(math.ceil(slots / processes)))
-
-
-def _fewest_as_good(load: Load, limits: Limits, slots: int, choices: range) -> int:
-    """Processes that share so many slots. Neighbours that use the cores now come and go, and do not count."""
-    load = replace(load, foreign_cpu=0.0)
-    rates = {each: predict(load, _sharing(each, slots, limits)) for each in choices}
-    best = max(rates.values())
-    return next(processes for processes, rate in rates.items() if rate >= AS_GOOD * best)
-
-
-def _behind_pool(load: Load, limits: Limits, threads: int, by_cores: int) -> Shape:
-    """Pools scale with the processes: as many as still bring something, the fewest among equals."""
-    choices = range(limits.processes.clamp(by_cores), limits.processes.max + 1)
-    rates = {processes: predict(load, Shape(processes, threads)) for processes in choices}
-    best = max(rates.values())
-    return Shape(next(processes for processes, rate in rates.items() if rate >= 0.97 * best), threads)
+# What a workload can use: processes = cores + CORES_ROOT * sqrt(cores), threads = SPARE * (1 + wait / CPU).
+CORES_ROOT = 1.4
+SPARE = 1.25
+WORKING = 1.5  # slots, of those with which waits and CPU just fill the cores: too many threads make CPU look dearer
+BUSY = 0.3  # share of the cores below which, with free slots, there is too little load to learn from
+CHEAPER = 0.15  # ln by which another shape may lower the CPU that a request needs
+UNKNOWN = 1.0  # ln: what fewer requests at once do nobody can tell
+SWAPS_OF_PROBES = 3  # what it took to find that the backend slows down
+PROBE_DOWN = 3.0  # by what factor fewer requests at once
 
 
 def next_shape(memory: Memory, load: Load, limits: Limits) -> Answer:
-    """The step from the present shape, or why there is none."""
-    if (step := _behind_backend(memory, load, limits)) is not None:
-        return step
-    wanted = aim(load, limits)
-    candidate = best_fit(limits, wanted, load, most_threads=threads_for(load))
-    if candidate is None or (candidate != wanted and not _worth_it(memory, load, candidate)):
-        refusal = limits.why_not(wanted, load)
-        if refusal is not None and _worth_it(memory, load, wanted):
-            return refusal
-        candidate = load.shape
-    if (objection := tried.blocking(memory.rejected, candidate, load)) is not None:
-        candidate = between(load.shape, candidate)
-        # Only what served far too many at once may have been right half way, and that only for the same workload.
-        too_far = objection.change is not None and not tried.plateau(objection) and objection.cpu_s is None
-        if not too_far or tried.blocking(memory.rejected, candidate, load) or not limits.fits(candidate, load):
-            candidate = load.shape
-    if not _worth_it(memory, load, candidate):
-        return _nothing(load, wanted, objection)
+    work = work_of(load, memory.of_this_workload)
+    surface = surface_of(memory, load, work)
+    every = candidates(surface, load, work, limits)
+    possible = [each for each in every if not memory.forbids(each.shape) and limits.fits(each.shape, load)]
+    if memory.alternating and not _worth_an_alternation(load, possible):
+        return alternates(load)
+    if (found := _clearly_better(memory, load, possible)) is not None:
+        return _proposal(memory, load, found, work) if _affordable(memory, load, work, found) else too_dear(load, found)
+    if (down := _with_fewer_at_once(memory, load, work, limits)) is not None:
+        return down
+    probe = _worth_a_probe(memory, load, work, possible) if _could_gain(load) else None
+    if probe is not None and load.samples >= BASELINE:
+        return _proposal(memory, load, probe, work)
+    if probe is not None:
+        message = (
+            f"{load.shape} has served for {load.samples} s; {BASELINE} s are needed to compare {probe.shape} with it"
+        )
+        return Hold(reason=Reason.OBSERVING, message=message)
+    if load.pressed and (refusal := _forbidden(memory, load, limits, every)) is not None:
+        return refusal
+    beyond = candidates(surface, load, work, limits.widened()) if load.pressed else []
+    return _forbidden(memory, load, limits, beyond) or nothing(load, possible)
+
+
+def _worth_an_alternation(load: Load, possible: list[Candidate]) -> bool:
+    """Only what this phase cannot do without: what little more it would serve, the next one would lose."""
+    best = _best(load, possible)
+    return best is not None and load.pressed and best.gain >= ALTERNATING_JUMP
+
+
+def _forbidden(memory: Memory, load: Load, limits: Limits, wished: list[Candidate]) -> Refusal | None:
+    """A shape that would be a jump, were it not for a limit, which the agent may know better, or all pods."""
+    wish = _best(load, [each for each in wished if memory.limit_of(each.shape) or not memory.forbids(each.shape)])
+    if wish is None or not _worth_a_jump(load, wish):
+        return None
+    refused = memory.limit_of(wish.shape)
+    if refused is not None and refused.limit is not None:
+        message = f"the agent refused {refused.shape}: {refused.why}"
+        if refused.most is not None:
+            message = f"{refused.shape} was too much, {refused.most} slots of each pod are not: {refused.why}"
+        return Refusal(shape=wish.shape, reason=refused.limit, message=message)
+    return limits.why_not(wish.shape, load)
+
+
+def _price(here: Shape, there: Shape) -> float:
+    """What the larger shape has to bring, and the smaller one may lose."""
+    processes = PROCESS_PRICE * math.log(there.processes / here.processes)
+    return processes + THREAD_PRICE * math.log(there.threads / here.threads)
+
+
+def _could_gain(load: Load) -> bool:
+    return load.avoidable >= AVOIDABLE and (load.pressed or load.cores_used >= BUSY * load.cores)
+
+
+def _best(load: Load, found: list[Candidate]) -> Candidate | None:
+    """With the fewest processes of those that are about as good as the best: a jump is a start, a probe goes on.
+
+    What has served comes before what promises little more: a phase that returns gets its shape in one move.
+    """
+    most = max(found, key=lambda each: each.gain, default=None)
+    if most is None:
+        return None
+    near = [each for each in found if each.gain >= most.gain - ABOUT]
+    doubted = most.gain - ABOUT - DOUBTED * most.error
+    near = [each for each in found if each.measured and each.gain >= doubted] or near
+    fewest = min(each.shape.processes for each in near)
+    few = [each for each in near if each.shape.processes == fewest]
+    return max(few, key=lambda each: each.gain - _price(load.shape, each.shape))
+
+
+def _worth_a_jump(load: Load, found: Candidate) -> bool:
+    least = LEAST_STEP if found.measured else LEAST_JUMP + DOUBTED * found.error
+    return found.gain - _price(load.shape, found.shape) >= least
+
+
+def _clearly_better(memory: Memory, load: Load, possible: list[Candidate]) -> Candidate | None:
+    # One process alone is a single point of failure.
+    fewest = min(2, _by_cores(load))
+    several = [each for each in possible if each.measured or each.shape.processes >= fewest]
+    best = _best(load, several or possible) if load.pressed or _could_gain(load) else None
+    better = best if best is not None and _worth_a_jump(load, best) else None
+    known = better is not None and better.measured
+    smaller = _as_good_and_much_smaller(load, possible) if not (memory.jumped or known) else None
+    return smaller or better
+
+
+def _as_good_and_much_smaller(load: Load, possible: list[Candidate]) -> Candidate | None:
+    if not load.pressed and load.requests < ENOUGH_TO_SHRINK:
+        return None
+    least = _ample(load)
+    smaller = [
+        each
+        for each in possible
+        if each.shape.slots * 2 <= load.shape.slots
+        and least.processes <= each.shape.processes <= load.shape.processes
+        and each.shape.slots >= least.slots
+        and each.gain >= -LEAST_GAIN
+    ]
+    return max(smaller, key=lambda each: each.gain - _price(load.shape, each.shape), default=None)
+
+
+def _ample(load: Load) -> Shape:
+    """Nothing smaller is asked for: under little load what more of it could use, for load goes and comes back."""
+    if load.pressed:
+        working = math.ceil(WORKING * load.cores * (1.0 + load.wait_per_cpu))
+        filled = max(1, slots_for(load.demand))
+        return Shape(1, min(filled, working) if load.cpu_full else filled)
+    return Shape(_by_cores(load), max(1, math.ceil(SPARE * (1.0 + load.wait_per_cpu))))
+
+
+def _by_cores(load: Load) -> int:
+    return max(1, round(load.cores + CORES_ROOT * math.sqrt(load.cores)))
+
+
+def _affordable(memory: Memory, load: Load, work: Work, found: Candidate) -> bool:
+    more_swaps = 0 if work.slowdown is None else SWAPS_OF_PROBES
+    return memory.affords(swap=found.shape.threads != load.shape.threads, more_swaps=more_swaps)
+
+
+def _worth_a_probe(memory: Memory, load: Load, work: Work, possible: list[Candidate]) -> Candidate | None:
+    here = load.shape
+    near = [each for each in possible if in_reach(here, each.shape) and _affordable(memory, load, work, each)]
+    best_known = max([0.0, *(each.gain for each in possible if each.measured)])
+    most = most_to_gain(load)
+    objective = Objective.of(load)
+
+    def surplus(each: Candidate) -> float:
+        worth = WORTH_WORKERS if each.shape.threads == here.threads else WORTH_SWAP
+        worth *= 1.0 if objective is Objective.GOODPUT else SOONER_MATTERS_LESS
+        worth *= 1.0 + PATIENCE * memory.trials
+        hoped = replace(each, gain=min(each.gain, most), error=min(each.error, most))
+        return improvement(hoped, best_known + max(0.0, _price(here, each.shape))) - worth
+
+    best = max((each for each in near if not each.measured), key=surplus, default=None)
+    return best if best is not None and surplus(best) > 0 else None
+
+
+def most_to_gain(load: Load) -> float:
+    """ln: no shape can do more than spare requests all that they neither wait for I/O nor compute.
+
+    Nor use more than all cores, but for the CPU that locks and caches cost: about CHEAPER.
+    """
+    by_time = -math.log(max(1.0 - load.avoidable, 1e-3))
+    used = max(load.cores_used, 1e-3)
+    return min(by_time, math.log(max(load.cores_to_have, used) / used) + CHEAPER)
+
+
+def improvement(found: Candidate, best_known: float) -> float:
+    """Expected improvement over the best that is known: of a normal variable, what lies above it."""
+    if found.error <= 0:
+        return max(0.0, found.gain - best_known)
+    z = (found.gain - best_known) / found.error
+    density = math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+    return found.error * (density + z * 0.5 * (1 + math.erf(z / math.sqrt(2))))
+
+
+def in_reach(here: Shape, there: Shape) -> bool:
+    """Of a probe."""
+    if there.threads == here.threads:
+        return abs(math.log(there.processes / here.processes)) <= NEAR
+    return _by_a_step(here.processes, there.processes) and _by_a_step(here.threads, there.threads)
+
+
+def _by_a_step(here: int, there: int) -> bool:
+    return abs(there - here) <= STEP_SWAP or abs(math.log(there / here)) <= NEAR_SWAP
+
+
+def _with_fewer_at_once(memory: Memory, load: Load, work: Work, limits: Limits) -> Proposal | None:
+    """Once for a workload that mostly waits and was only ever seen with many requests at once."""
+    if memory.probed or load.cpu_full or not load.closed or not unknown_below(load, memory.of_this_workload, work):
+        return None
+    slots = max(2, round(load.in_service / PROBE_DOWN))
+    processes = min(load.shape.processes, max(2, round(load.cores)), slots)
+    shape = limits.clamp(Shape(processes, max(1, round(slots / processes))))
+    # By fewer processes alone where that makes the difference: the way back then takes no import.
+    workers = limits.clamp(Shape(math.ceil(slots / load.shape.threads), load.shape.threads))
+    if workers.slots * APART <= load.in_service:
+        shape = workers
+    if shape.slots >= load.in_service or memory.forbids(shape) or not limits.fits(shape, load):
+        return None
+    message = wording.probe_down(load, shape)
     return Proposal(
-        shape=candidate,
-        before=Point.of(load),
-        at=load.at,
-        reason=_reason(memory, load.shape, candidate),
-        message=_with_history(wording.proposal(load, candidate, predict(load, candidate)), memory, load, candidate),
-        better=gain(load, candidate) >= LEAST_JUMP,
-        expected=predict(load, candidate),
-    )
+        shape=shape, before=memory.known(Point.of(load, began=memory.since or 0.0)), at=load.at,
+        reason=Reason.BACKEND_PROBE, message=message, better=False, expected=load.throughput,
+        gain=0.0, doubt=UNKNOWN,
+    )  # fmt: skip
 
 
-def _behind_backend(memory: Memory, load: Load, limits: Limits) -> Proposal | None:
-    # While a shape is settled, the wait may grow by itself; it matters whether we cause it only where requests queue.
-    if memory.settled and not load.pressed:
-        return None
-    lower = backend.smaller(memory.points, load)
-    if lower is None:
-        return None
-    shape = limits.clamp(lower)
-    if shape == load.shape or not limits.fits(shape, load):
-        return None
-    if tried.blocking(memory.rejected, shape, load) is not None:
-        return None
-    quick = min(each.service_s for each in memory.points)
+def _proposal(memory: Memory, load: Load, found: Candidate, work: Work) -> Proposal:
+    expected = load.throughput * math.exp(found.gain)
+    if Objective.of(load) is Objective.TIME:
+        expected = load.throughput
+    slower = work.slowdown is not None and found.shape.slots < load.shape.slots
+    reason = Reason.BACKEND_LIMITED if slower and not load.cpu_full else _reason(memory, load.shape, found.shape)
     return Proposal(
-        shape=shape,
-        before=Point.of(load),
+        shape=found.shape,
+        before=memory.known(Point.of(load, began=memory.since or 0.0)),
         at=load.at,
-        reason=Reason.BACKEND_LIMITED,
-        message=_with_history(wording.backend(load, memory.points, shape), memory, load, shape),
-        better=False,
-        expected=max(load.throughput, shape.slots / max(quick, 1e-4)),
-    )
-
-
-def _worth_it(memory: Memory, load: Load, shape: Shape) -> bool:
-    if not differs(load.shape, shape):
-        return False
-    ratio = gain(load, shape)
-    if ratio >= (LEAST_STEP if memory.jumped else LEAST_JUMP) and load.pressed:
-        return True
-    much_smaller = shape.slots * 2 <= load.shape.slots and shape.processes <= load.shape.processes
-    known_well = load.requests >= ENOUGH_TO_SHRINK or load.pressed
-    return not memory.jumped and much_smaller and known_well and ratio >= LEVEL_STEP
-
-
-def differs(one: Shape, other: Shape) -> bool:
-    """Far enough apart for the model to tell."""
-
-    def ratio(first: int, second: int) -> float:
-        return max(first, second) / min(first, second)
-
-    return max(ratio(one.processes, other.processes), ratio(one.threads, other.threads)) >= MATERIAL
-
-
-def _with_history(message: str, memory: Memory, load: Load, shape: Shape) -> str:
-    history = tried.again(memory.rejected, shape, load)
-    return message if history is None else f"{message}; {history}"
-
-
-def between(one: Shape, other: Shape) -> Shape:
-    """The geometric mean."""
-    return Shape(
-        max(1, round(math.sqrt(one.processes * other.processes))), max(1, round(math.sqrt(one.threads * other.threads)))
+        reason=reason,
+        message=wording.proposal(load, work, found),
+        better=_price(load.shape, found.shape) > 0,
+        expected=expected,
+        gain=found.gain,
+        doubt=found.error,
     )
 
 
@@ -180,31 +272,3 @@ def _reason(memory: Memory, here: Shape, there: Shape) -> Reason:
     if there.processes / here.processes >= there.threads / here.threads:
         return Reason.MORE_PROCESSES if there.processes > here.processes else Reason.FEWER_THREADS
     return Reason.MORE_THREADS if there.threads > here.threads else Reason.FEWER_PROCESSES
-
-
-def _nothing(load: Load, wanted: Shape, objection: Rejected | None) -> Hold:
-    here = load.shape
-    if objection is not None:
-        outcome = (
-            "was refused"
-            if objection.change is None
-            else f"was tried, and changed that by {math.expm1(objection.change):+.0%}"
-        )
-        message = f"{here} serves {load.throughput:.0f} requests/s; {objection.shape} {outcome}"
-        return Hold(settled=True, reason=Reason.SETTLED, message=message)
-    if load.cpu_full:
-        message = (
-            f"{here} uses {load.cores_used:.1f} of {load.cores:.1f} cores at {load.throughput:.0f} requests/s: "
-            f"CPU is the limit, not the shape"
-        )
-        return Hold(settled=True, reason=Reason.CPU_LIMITED, message=message)
-    if not load.pressed:
-        message = (
-            f"{load.in_service:.1f} of {here.slots} slots are busy and {load.queued:.1f} requests queue: "
-            f"another shape would gain nothing"
-        )
-        return Hold(settled=True, reason=Reason.APPLICATION_LIMITED, message=message)
-    expected = gain(load, wanted) - 1.0
-    message = f"{here} serves {load.throughput:.0f} requests/s; "
-    message += f"{wanted} would change that by {expected:+.0%}" if wanted != here else "no other shape promises more"
-    return Hold(settled=True, reason=Reason.SETTLED, message=message)

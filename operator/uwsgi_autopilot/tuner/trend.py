@@ -14,12 +14,12 @@ CPU_CHANGED = 0.35
 WAIT_CHANGED = 0.9
 
 
-def spread(samples: Sequence[Sample]) -> float:
-    """From differences of consecutive samples, so that a trend does not count: 1.05 = 1.4826 / sqrt(2)."""
-    rates = [each.requests / each.seconds for each in samples if each.requests > 0]
-    if len(rates) < 3:
+def spread(values: Sequence[float]) -> float:
+    """From differences of consecutive values, so that a trend does not count: 1.05 = 1.4826 / sqrt(2)."""
+    seen = [each for each in values if each > 0]
+    if len(seen) < 3:
         return 0.1
-    steps = [abs(math.log(later / earlier)) for earlier, later in pairwise(rates)]
+    steps = [abs(math.log(later / earlier)) for earlier, later in pairwise(seen)]
     return 1.05 * median(steps)
 
 
@@ -28,8 +28,8 @@ def drift(samples: Sequence[Sample]) -> float:
     if half == 0:
         return 0.0
     older, newer = samples[:half], samples[half:]
-    before = sum(each.busy + (each.queue_mean or 0.0) for each in older) / len(older)
-    after = sum(each.busy + (each.queue_mean or 0.0) for each in newer) / len(newer)
+    before = sum(each.inside for each in older) / len(older)
+    after = sum(each.inside for each in newer) / len(newer)
     return math.log(max(after, 0.1) / max(before, 0.1))
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.simulator.agent import SimAgent
+from tests.simulator.pod import Backend
 from tests.simulator.pod import Pod as Machine
 from tests.simulator.workload import Workload
 from uwsgi_autopilot.api.desired import DesiredShape, parse_desired
@@ -22,13 +23,17 @@ START = Shape(2, 4)
 
 
 class SimFleet:
-    """`clients` pinned connections for each pod. Pods were ready long ago unless they are added later."""
+    """`clients` pinned connections for each pod. Pods were ready long ago unless they are added later.
+
+    backend: what all pods share; None: each has its own.
+    """
 
     def __init__(
         self, load: Workload, *, pods: int = 3, clients: int = 32, start: Shape = START,
-        tuning: TuningSpec | None = None,
+        tuning: TuningSpec | None = None, backend: Backend | None = None,
     ) -> None:  # fmt: skip
         self.load, self.start = load, start
+        self.backend = backend
         self.now = 1000.0
         self.agents: dict[str, SimAgent] = {}
         self.infos: dict[str, PodInfo] = {}
@@ -71,7 +76,7 @@ class SimFleet:
         )
 
     def add(self, uid: str, *, clients: int, seed: int = 9, ready_at: float | None = None) -> None:
-        machine = Machine(self.load, self.start, clients=clients, seed=seed)
+        machine = Machine(self.load, self.start, clients=clients, seed=seed, backend=self.backend)
         self.agents[uid] = SimAgent(machine, uid=uid)
         ready_at = EPOCH + self.now if ready_at is None else ready_at
         self.infos[uid] = PodInfo(uid=uid, name=uid, ip="10.0.0.1", revision="a", ready_at=ready_at)

@@ -61,13 +61,13 @@ def story(fleet: SimFleet, *, seconds: int) -> Ledger:
 
 
 def test_an_operator_that_dies_at_any_write():
-    whole = SimFleet(workload.IO, pods=2, clients=12)
+    whole = SimFleet(workload.IO, pods=3, clients=12)
     story(whole, seconds=100)
     calm(whole)
     assert {"try", "promote", "change"} <= set(whole.kinds()), whole.told
     assert whole.writes >= 7
     for write in range(whole.writes):
-        fleet = SimFleet(workload.IO, pods=2, clients=12)
+        fleet = SimFleet(workload.IO, pods=3, clients=12)
         fleet.crash_after = write
         story(fleet, seconds=100)
         assert fleet.crash_after is None, "it died"

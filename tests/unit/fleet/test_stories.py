@@ -7,8 +7,10 @@ import pytest
 from tests.simulator import workload
 from tests.simulator.agent import anything, nothing
 from tests.unit.fleet.pods import SimFleet
+from uwsgi_autopilot.api.desired import DesiredShape, Version
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.uwsgiapp import Bounds, Mode, TuningSpec
+from uwsgi_autopilot.api.uwsgiapp import Bounds, Mode, ProcessBounds, TuningSpec, UwsgiApp
+from uwsgi_autopilot.fleet.state import FleetState
 from uwsgi_autopilot.report.reasons import Reason, RefusalReason
 
 
@@ -103,8 +105,8 @@ def test_a_new_operator_continues_with_what_the_last_one_stored(forgetful):
     fleet.restart_operator(forgetful=forgetful)
     fleet.told.clear()
     fleet.run(20)
-    assert fleet.shapes == [str(shape)] * 3
-    assert fleet.told == [], "nothing is tried again at once"
+    assert fleet.state.promoted.shape == shape
+    assert "promote" not in fleet.kinds(), "what was found stays, whatever is tried beside it"
     assert fleet.state.last.epoch > epoch, "what it gives out is newer than anything that the last one did"
 
 
@@ -217,19 +219,30 @@ def without_room(**settings) -> SimFleet:
 
 def test_a_shape_that_was_accepted_and_could_not_be_carried_out():
     fleet = without_room(clients=64)
-    fleet.run(40)
-    assert fleet.kinds() == ["try", "refuse"]
+    fleet.run(20)
+    assert fleet.kinds()[:2] == ["try", "refuse"]
     refused = fleet.state.history[1]
     assert (refused.reason, refused.message) == (RefusalReason.MEMORY_LIMIT.value, "does not fit")
     assert fleet.shapes == ["2x4"] * 3
-    assert fleet.change is None
     assert fleet.state.hold is None, "the search continues"
 
 
-def test_what_all_pods_try_at_once_and_none_can_take_is_not_promoted():
+def test_what_the_agent_has_no_room_for_is_the_limit_that_is_named_in_the_end():
+    """It has room for six slots a pod; the tuner sees no memory at all."""
+    fleet = SimFleet(workload.IO, clients=64, tuning=TuningSpec(threads=Bounds(min=1, max=1), start=Shape(2, 1)))
+    for agent in fleet.agents.values():
+        agent.refuses = lambda shape: shape.slots > 6
+    fleet.run(240)
+    assert fleet.shapes == ["6x1"] * 3
+    assert (fleet.state.memory.said, fleet.state.memory.settled) == (Reason.MEMORY_LIMIT, True)
+    assert fleet.state.memory.limit.startswith("the agent refused ")
+
+
+def test_what_no_pod_can_take_is_not_promoted_though_all_are_overloaded():
     fleet = without_room(clients=120)
     fleet.run(60)
-    assert fleet.kinds() == ["try-all", "refuse"]
+    assert fleet.kinds()[:2] == ["try", "refuse"]
+    assert "promote" not in fleet.kinds()
     assert fleet.state.shape == Shape(2, 4)
     assert fleet.stored is None, "new pods never start with a shape that was only tried"
 
@@ -257,40 +270,6 @@ def test_a_pod_that_had_no_room_for_the_promoted_shape_gets_it_later():
     assert fleet.shapes == ["3x8"] * 3
 
 
-# --- a shape that is given to every pod at once
-
-
-def test_an_operator_that_dies_while_all_pods_try_leaves_no_trial_behind():
-    """Nothing of it was promoted, and each agent ends its own trial, not all in the same second."""
-    fleet = SimFleet(workload.IO, pods=4, clients=120)
-    fleet.until("try-all")
-    while len(set(fleet.shapes)) > 1 or fleet.shapes[0] == "2x4":
-        fleet.run(1)
-    fleet.down = True
-    ends = {uid: agent.following.trial and agent.following.trial.expires_at for uid, agent in fleet.agents.items()}
-    assert None not in ends.values()
-    assert len(set(ends.values())) > 1
-    fleet.run(150)
-    assert fleet.shapes == ["2x4"] * 4
-    fleet.down = False
-    fleet.restart_operator(forgetful=True)
-    fleet.run(3)
-    assert fleet.state.shape == Shape(2, 4)
-
-
-def test_all_pods_are_given_a_shape_half_of_them_at_a_time():
-    fleet = SimFleet(workload.IO, pods=4, clients=120)
-    fleet.until("try-all")
-    most = 0
-    for _ in range(20):
-        fleet.run(1)
-        most = max(most, sum(not agent.machine.settled for agent in fleet.agents.values()))
-    assert most <= 2
-    fleet.run(60)
-    assert "promote" in fleet.kinds()
-    assert not any(agent.following.trial for agent in fleet.agents.values())
-
-
 # --- versions
 
 
@@ -312,7 +291,7 @@ def test_bounds_and_connections_that_bind_at_once_give_one_shape_one_version():
     """Two writers once gave one number to two shapes."""
     fleet = SimFleet(workload.IO, pods=2, clients=1, start=Shape(8, 16), tuning=TuningSpec(start=Shape(8, 16)))
     fleet.run(10)
-    fleet.tune(start=Shape(8, 16), processes=Bounds(min=1, max=4), max_connections=96)
+    fleet.tune(start=Shape(8, 16), processes=ProcessBounds(min=1, max=4), max_connections=96)
     given = {}
     for _ in range(30):
         fleet.run(1)
@@ -320,3 +299,30 @@ def test_bounds_and_connections_that_bind_at_once_give_one_shape_one_version():
             desired = agent.following.accepted
             assert given.setdefault(desired.version, desired.shape) == desired.shape
     assert fleet.shapes == ["3x16"] * 2
+
+
+def test_a_promoted_shape_beyond_what_two_cores_would_be_given_is_kept_while_nobody_has_named_a_maximum():
+    """After a restart no cores are known yet, and a shape of a larger node must not shrink for that."""
+    app = UwsgiApp(name="shop", module="wsgi:app")
+    state = FleetState.begin(app, DesiredShape(version=Version(1, 1), shape=Shape(40, 1)))
+    assert state.inside(state.shape) == Shape(40, 1)
+    bounded = replace(app, tuning=TuningSpec(processes=ProcessBounds(max=16)))
+    assert replace(state, app=bounded).inside(state.shape) == Shape(16, 1)
+
+
+def test_an_application_of_which_a_third_always_fails_is_tuned_in_all_pods():
+    failing = workload.simple(wait=0.020, cpu=0.0021, errors=0.3)
+    fleet = SimFleet(failing, clients=32, start=Shape(1, 2), tuning=TuningSpec(start=Shape(1, 2)))
+    fleet.run(90)
+    assert "promote" in fleet.kinds(), fleet.told
+    assert all(Shape.parse(each).slots >= 12 for each in fleet.shapes), fleet.told
+    assert not any(each.reason == "ErrorsHigh" for each in fleet.state.history), fleet.told
+
+
+def test_requests_that_hold_all_slots_of_all_pods_are_given_more_in_all_of_them():
+    fleet = SimFleet(workload.simple(wait=20.0), clients=32)
+    fleet.until("promote", 120)
+    fleet.run(10)
+    assert fleet.kinds() == ["try", "promote"], fleet.told
+    assert all(Shape.parse(each).slots >= 32 for each in fleet.shapes), fleet.told
+    assert fleet.state.history[0].reason == "MoreThreads", fleet.told

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.tuner.making import BASE, nobody, seconds
 from uwsgi_autopilot.report.reasons import Reason
-from uwsgi_autopilot.tuner.guards import GUARDS, MOST_CHANGES, Situation, first_objection
+from uwsgi_autopilot.tuner.guards import GUARDS, Situation, errors_high, first_objection
 from uwsgi_autopilot.tuner.load import load_of
 from uwsgi_autopilot.tuner.memory import Memory
 
@@ -30,6 +30,9 @@ SLOW = {"requests": 5.0}
             situation(seconds(1, after=seconds(8), settled=False)), Reason.CHANGE_IN_PROGRESS, id="the agent is at it"
         ),
         pytest.param(situation(seconds(1, after=seconds(8), seconds=9.0)), Reason.STALE_READINGS, id="a blind agent"),
+        pytest.param(situation(seconds(8, parked=2)), Reason.PARKED, id="two of its workers are put away"),
+        pytest.param(situation(seconds(1, after=seconds(8, parked=2))), Reason.SETTLING, id="they have just returned"),
+        pytest.param(situation(seconds(6, after=seconds(8, parked=2))), None, id="they returned seconds ago"),
         pytest.param(
             situation(seconds(1, after=seconds(3, settled=False))), Reason.SETTLING, id="one second after a change"
         ),
@@ -73,16 +76,7 @@ SLOW = {"requests": 5.0}
             id="a queue without end",
         ),
         pytest.param(
-            situation(seconds(8), replace(QUIET, not_before=1008.5)), Reason.COOLING_DOWN, id="half a second left"
-        ),
-        pytest.param(situation(seconds(8), replace(QUIET, not_before=1008.0)), None, id="the pause is just over"),
-        pytest.param(
-            situation(seconds(8), replace(QUIET, changes=MOST_CHANGES)),
-            Reason.CHANGE_BUDGET_EXHAUSTED,
-            id="all attempts used",
-        ),
-        pytest.param(
-            situation(nobody(1, after=seconds(8), settled=False, **FAILING), replace(QUIET, changes=99)),
+            situation(nobody(1, after=seconds(8), settled=False, **FAILING)),
             Reason.CHANGE_IN_PROGRESS,
             id="a change in progress outranks everything",
         ),
@@ -98,7 +92,6 @@ def test_every_objection_has_a_sentence_with_a_number_in_it():
         situation(seconds(1, after=seconds(8), settled=False)),
         situation(nobody(9)),
         situation(seconds(8, **FAILING)),
-        situation(seconds(8), replace(QUIET, changes=MOST_CHANGES)),
     ]
     for each in seen:
         hold = first_objection(each)
@@ -112,3 +105,40 @@ def test_a_new_guard_is_one_function_in_the_tuple():
         return replace(first_objection(situation(nobody(9))), message="not on Fridays")
 
     assert first_objection(situation(seconds(8)), (never, *GUARDS)).message == "not on Fridays"
+
+
+FAIL_AT_RANDOM = {"errors": 108.0}  # 30 % of the answers
+
+
+@pytest.mark.parametrize(
+    ("samples", "holds"),
+    [
+        pytest.param(seconds(8, **FAIL_AT_RANDOM), "before it is known whether that lasts", id="too new to be known"),
+        pytest.param(seconds(10, **FAIL_AT_RANDOM), None, id="for ten seconds"),
+        pytest.param(seconds(120, **FAIL_AT_RANDOM), None, id="for two minutes"),
+        pytest.param(
+            seconds(2, after=seconds(20), errors=300.0), "600 of 1800 requests failed in the last 5 s, 0 % before",
+            id="they have risen",
+        ),
+        pytest.param(
+            seconds(3, after=seconds(20, **FAIL_AT_RANDOM), errors=250.0), "30% before", id="more than usual",
+        ),
+        pytest.param(seconds(16, after=seconds(20), **FAIL_AT_RANDOM), None, id="risen, and for 16 s the same"),
+        pytest.param(seconds(120, errors=350.0), "no shape serves more", id="nearly all, for two minutes"),
+        pytest.param(
+            seconds(20, requests=0.0, errors=3.0), None, id="time-outs of requests that never reached the application"
+        ),
+    ],
+)  # fmt: skip
+def test_a_share_of_errors_objects_while_it_is_new_or_has_risen(samples, holds):
+    hold = errors_high(situation(samples))
+    assert (hold is None) == (holds is None), hold
+    assert holds is None or holds.replace(" %", "%") in hold.message
+
+
+def test_errors_that_the_memory_knows_of_do_not_object_when_the_load_comes_back():
+    load = load_of(seconds(20, **FAIL_AT_RANDOM))
+    known = Memory().with_point(load)
+    back = seconds(8, after=nobody(60), **FAIL_AT_RANDOM)
+    assert errors_high(situation(back)) is not None
+    assert errors_high(situation(back, known)) is None

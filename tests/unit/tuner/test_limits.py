@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.tuner.making import MIB, WIDE, seconds
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.uwsgiapp import Bounds, TuningSpec, UwsgiApp
+from uwsgi_autopilot.api.uwsgiapp import Bounds, ProcessBounds, TuningSpec, UwsgiApp
 from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.tuner.limits import Limits
 from uwsgi_autopilot.tuner.load import load_of
@@ -82,9 +82,28 @@ def test_clamp(shape, expected):
     ],
 )
 def test_connections_of_all_pods_together(pods, each, least, expected):
-    tuning = TuningSpec(processes=Bounds(min=least, max=16), max_connections=100, connections_per_process=each)
+    tuning = TuningSpec(processes=ProcessBounds(min=least, max=16), max_connections=100, connections_per_process=each)
     limits = Limits.of(UwsgiApp(name="shop", module="wsgi:app", tuning=tuning), pods)
     assert limits.connected(Shape(4, 8)) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "cores", "expected"),
+    [
+        pytest.param({}, 2.0, 16, id="nobody names a maximum: sixteen at least"),
+        pytest.param({}, 0.5, 16, id="of half a core too"),
+        pytest.param({}, 32.0, 128, id="four for each core"),
+        pytest.param({}, None, 16, id="nothing has been measured yet"),
+        pytest.param({"max": 6}, 32.0, 6, id="what a person wrote counts"),
+        pytest.param({"min": 20}, 2.0, 20, id="a minimum is no less for it"),
+    ],
+)
+def test_the_greatest_number_of_processes_follows_the_cores(written, cores, expected):
+    tuning = TuningSpec(processes=ProcessBounds(**written))
+    limits = Limits.of(UwsgiApp(name="shop", module="wsgi:app", tuning=tuning), cores=cores)
+    assert limits.processes.max == expected
+    refusal = limits.why_not(Shape(expected + 1, 4), LOAD)
+    assert ("4 for each core" in refusal.message) == ("max" not in written)
 
 
 def test_a_shape_that_uses_all_connections_is_kept_and_its_threads_cannot_change_any_more():

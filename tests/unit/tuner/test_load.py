@@ -5,7 +5,8 @@ import pytest
 from tests.unit.tuner.making import BASE, nobody, seconds
 from uwsgi_autopilot.api.sample import Census
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.tuner.load import load_of, window
+from uwsgi_autopilot.tuner.load import load_of
+from uwsgi_autopilot.tuner.window import window
 
 
 def test_times_per_request_add_up_to_the_service_time():
@@ -145,3 +146,15 @@ SHORT_OF_SLOTS = {"requests": 20.0, "busy": 8.0, "queue_mean": 56.0, "service_s"
 def test_a_window_holds_one_load_only(samples, throughput):
     load = load_of(samples)
     assert (None if load is None else load.throughput) == (throughput and pytest.approx(throughput))
+
+
+@pytest.mark.parametrize(
+    ("foreign", "left"),
+    [
+        pytest.param(0.5, 1.5, id="what others leave"),
+        pytest.param(2.0, 0.8, id="a fair share, where they leave nothing"),
+        pytest.param(3.0, 0.8, id="or use cores that we may not"),
+    ],
+)
+def test_the_cores_that_we_can_have(foreign, left):
+    assert load_of(seconds(8, foreign_cpu=foreign)).cores_to_have == pytest.approx(left)

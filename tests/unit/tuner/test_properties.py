@@ -11,7 +11,7 @@ from tests.simulator.flight import Flight
 from uwsgi_autopilot.api.desired import parse_desired
 from uwsgi_autopilot.api.sample import Census, Sample
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.uwsgiapp import Bounds, Mode, ResourceLimits
+from uwsgi_autopilot.api.uwsgiapp import Bounds, Mode, ProcessBounds, ResourceLimits
 from uwsgi_autopilot.fleet.history import Kind
 from uwsgi_autopilot.tuner.limits import Limits
 from uwsgi_autopilot.tuner.memory import MAX_JSON_BYTES, Memory
@@ -86,11 +86,14 @@ def flown(samples, limits, *, obeys=True, mode=Mode.AUTO):
     """The flight after each sample. obeys: they come from whatever shape is asked for; else other shapes may serve."""
     start = limits.clamp(samples[0].shape) if samples else None
     flight = Flight(
-        ReplayedAgent(samples, start or Shape(1, 1), obeys=obeys), mode=mode, processes=limits.processes,
-        threads=limits.threads, max_connections=limits.max_connections,
+        ReplayedAgent(samples, start or Shape(1, 1), obeys=obeys),
+        mode=mode,
+        processes=ProcessBounds(min=limits.processes.min, max=limits.processes.max),
+        threads=limits.threads,
+        max_connections=limits.max_connections,
         connections_per_process=limits.connections_per_process,
         limits=ResourceLimits(cpu=limits.cores, memory=limits.memory_limit),
-    )  # fmt: skip
+    )
     for each in samples:
         flight.second(each.at)
         yield flight
@@ -102,7 +105,8 @@ def test_whatever_is_measured_there_is_an_answer_within_bounds(samples, limits, 
     for flight in flown(samples, limits, obeys=obeys, mode=mode):
         assert flight.autopilot.word is not None or flight.state.change is not None
         assert all(0 < len(each.message) <= LONGEST_MESSAGE for each in flight.said)
-        assert all(limits.clamp(each.to_shape) == each.to_shape for _, each in flight.entries)
+        asked_for = [each.to_shape for _, each in flight.entries if each.kind is not Kind.REFUSE]
+        assert all(limits.clamp(each) == each for each in asked_for)
         asked = flight.agent.annotation
         assert asked is None or limits.clamp(parse_desired(asked).shape) == parse_desired(asked).shape
         if flight.pending is not None:
@@ -134,7 +138,7 @@ def test_memory_and_proposal_survive_json_at_any_moment(samples, limits):
 def test_recommending_counts_no_change_and_says_a_shape_once(samples, limits):
     told, last = 0, None
     for flight in flown(samples, limits, mode=Mode.RECOMMEND):
-        assert flight.state.memory.changes == 0
+        assert (flight.state.memory.trials, flight.state.memory.swaps) == (0, 0)
         for _, each in flight.entries[told:]:
             assert each.kind is not Kind.RECOMMEND or each.to_shape != last
         told, last = len(flight.entries), flight.state.memory.recommended

@@ -1,0 +1,1 @@
+"""`uwsgi-autopilot replay`: recorded samples through the law of today."""

@@ -1,0 +1,81 @@
+"""What one request of this workload needs, from the load and from the points that were measured before.
+
+A backend that slows down under concurrency shows in two of them: the wait per request grew with the requests in
+service, and throughput did not follow. Met from above, with many at once from the first second on, it does not show at
+all: `unknown_below` says so, and search.py asks once.
+"""
+
+import math
+from collections.abc import Sequence
+
+from uwsgi_autopilot.tuner.load import Load
+from uwsgi_autopilot.tuner.model import Slowdown, Work
+from uwsgi_autopilot.tuner.point import Point
+
+SLOWER = 1.3  # growth of the wait that is no longer noise
+FOLLOWS = 0.7  # dlnX / dlnB below which throughput does not follow
+FEWEST = 4.0  # requests in service: fewer do not slow each other down
+MANY = 16.0  # requests in service that a backend may not like
+APART = 1.5  # ratio of requests in service: points closer than this say nothing about what concurrency does
+# The wait grows like a power of the requests in service, from a knee on: 1 where the backend only queues, 2 where it
+# also wastes work. 1.4 finds the knee within a third for both.
+POWER = 1.4
+MOSTLY = 0.7  # wait / time in service: the rest is spent on locks and cores, whatever the backend does
+QUEUE = 0.25  # requests in the queue / in service: with more of them it is the slots that are too few
+WAITS = 2.0  # wait / CPU from which a backend may be what limits
+
+
+def work_of(load: Load, points: Sequence[Point]) -> Work:
+    """points: of this workload."""
+    slowdown, wait_s = slowdown_of(load, points)
+    return Work(
+        wait_s=wait_s,
+        cpu_s=load.cpu_s,
+        lock_s=lock_of(load),
+        inside=inside_of(load),
+        cores=load.cores_to_have,
+        pool=load.pool_size,
+        slowdown=slowdown,
+    )
+
+
+def inside_of(seen: Load | Point) -> float:
+    """Requests in the pod for which there should be room: where they come at random, more than the mean."""
+    return max(1.0, seen.demand if seen.closed else seen.demand + math.sqrt(seen.demand))
+
+
+def lock_of(load: Load) -> float:
+    """Seconds for which a request holds the interpreter lock. A worker above one core runs code that releases it."""
+    return load.cpu_s / max(1.0, load.worker_cpu) if load.worker_cpu > 1.15 else load.cpu_s
+
+
+def slowdown_of(load: Load, points: Sequence[Point]) -> tuple[Slowdown | None, float]:
+    """What slows the backend down, and the wait without that, seconds."""
+    seen = [(each.in_service, each.wait_s, each.throughput) for each in points if each.wait_s > 0]
+    if load.wait_s > 0:
+        seen.append((load.in_service, load.wait_s, load.throughput))
+    if len(seen) < 2 or load.pool_size is not None:
+        return None, load.wait_s
+    most, longest, rate = max(seen, key=lambda each: each[0])
+    lower = [each for each in seen if each[0] * APART <= most]
+    if most < FEWEST or not lower:
+        return None, load.wait_s
+    below, wait_s, lower_rate = max(lower, key=lambda each: each[0])
+    if longest < SLOWER * wait_s:
+        return None, load.wait_s
+    follows = math.log(max(rate, 1e-3) / max(lower_rate, 1e-3)) / math.log(most / max(below, 0.1))
+    if follows >= FOLLOWS:
+        return None, load.wait_s
+    quick = min(each[1] for each in lower)
+    knee = most * math.pow(quick / longest, 1.0 / POWER)
+    return Slowdown(knee=max(knee, 1.0), power=POWER), quick
+
+
+def unknown_below(load: Load, points: Sequence[Point], work: Work) -> bool:
+    """The requests do little but wait, and nothing is known of how long they would with fewer of them at once."""
+    mostly = load.wait_s >= max(WAITS * load.cpu_s, MOSTLY * load.service_s)
+    too_few_slots = load.queued > QUEUE * load.in_service and work.slowdown is None
+    if not mostly or too_few_slots or load.in_service < MANY or load.pool_size is not None:
+        return False
+    # A point that far below would have shown a slowdown (`slowdown_of`).
+    return all(each.in_service * APART > load.in_service for each in points)
