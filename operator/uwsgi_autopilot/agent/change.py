@@ -1,4 +1,4 @@
-"""The change in progress. There is one at a time; `Generations.step` takes its next step.
+"""The change in progress. There is one at a time; `Changing.step` takes its next step.
 
              ┌──target is what serves──► nothing to do
              │                     (DONE)
@@ -9,6 +9,9 @@ what serves  │       └ (IMPOSSIBLE) ──in place only──► given up, l
                             └ any failure: given up, the old one goes on and is the target again
 
 nothing serves ──► START what served last, backing off; requests wait in the socket's queue meanwhile
+
+a reload, or the memory guard ──► SWAP to the same shape
+                              └─► retire what serves; then, once it is gone or there is room, START
 """
 
 from dataclasses import dataclass
@@ -30,8 +33,8 @@ class Kind(str, Enum):
 @dataclass(slots=True, kw_only=True)
 class Change:
     """The one in progress. version: of the desired shape it is for; None: of none, it restarts what served. before: the
-    shape that served when it began. in_place: a resize must not become a swap. generation: of a start or a swap;
-    resizing: of a resize."""
+    shape that served when it began. in_place: a resize must not become a swap. recycles: asked for by the memory guard.
+    generation: of a start or a swap; resizing: of a resize."""
 
     kind: Kind
     to: Shape
@@ -39,6 +42,7 @@ class Change:
     version: Version | None
     before: Shape
     in_place: bool = False
+    recycles: bool = False
     generation: Generation | None = None
     resizing: Resizing | None = None
 

@@ -36,7 +36,9 @@ class Drain:
         self._waits = config.drain_until_quiet or self._remove_sockets()
         if config.draining:
             try:
-                Path(config.draining).touch()
+                mark = Path(config.draining)
+                mark.touch()
+                mark.chmod(0o644)  # nginx, another user perhaps, opens it
             except OSError as error:
                 log(
                     "warning",

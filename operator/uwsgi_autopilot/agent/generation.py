@@ -6,12 +6,13 @@
        └───ended: failure────────────────────────────────────────────┘
 
 All transitions are in `step` and the functions below it. A generation never decides to serve or to retire:
-`generations.py` does.
+`lives.py` does.
 """
 
 from enum import Enum
 
 from uwsgi_autopilot.agent.log import log
+from uwsgi_autopilot.agent.parked import ParkedWorkers
 from uwsgi_autopilot.agent.server import Instance, Left
 from uwsgi_autopilot.api.shape import Shape
 
@@ -26,7 +27,8 @@ class State(str, Enum):
 
 
 class Generation:
-    """shape: its threads, and as many workers as it was last told to run; `live_shape` counts the live ones. failure:
+    """shape: its threads, and as many workers as it was last told to run; `live_shape` counts those that do, and those
+    that are put away while nobody needs them (`parked`). failure:
     why it never served, one sentence; None: it did, or may yet. since: when it entered its state. streams: it has been
     retiring for longer than any request may be silent, and answers of it still move.
 
@@ -46,6 +48,7 @@ class Generation:
         self.failure: str | None = None
         # False: the state of its workers is no longer known, so only another generation can bring another number.
         self.resizable = True
+        self.parked = ParkedWorkers(instance)
 
     @property
     def pids(self) -> list[int]:
@@ -53,8 +56,12 @@ class Generation:
         return [worker.pid for worker in self.instance.workers if worker.live]
 
     @property
+    def parked_count(self) -> int:
+        return self.parked.count(len(self.pids), self.shape.processes)
+
+    @property
     def live_shape(self) -> Shape:
-        return Shape(len(self.pids) or self.shape.processes, self.shape.threads)
+        return Shape(len(self.pids) + self.parked_count or self.shape.processes, self.shape.threads)
 
     def step(self, now: float) -> None:
         """Make the next transition, if one is due."""

@@ -17,10 +17,12 @@ from uwsgi_autopilot.agent.backoff import Backoff
 from uwsgi_autopilot.agent.drain import Drain
 from uwsgi_autopilot.agent.follower import Follower
 from uwsgi_autopilot.agent.generations import Generations
+from uwsgi_autopilot.agent.guarding import Guarding
 from uwsgi_autopilot.agent.health import Health, Signs
 from uwsgi_autopilot.agent.log import log
 from uwsgi_autopilot.agent.metrics import metrics_page
 from uwsgi_autopilot.agent.observe import SAMPLE_SECONDS, Observer
+from uwsgi_autopilot.agent.parkkeeper import ParkKeeper
 from uwsgi_autopilot.agent.question import Question
 from uwsgi_autopilot.agent.startup import at_home, check
 from uwsgi_autopilot.agent.state import State
@@ -59,13 +61,18 @@ class Agent:
             stream_seconds=config.stream_seconds,
             no_swap=config.no_swap,
         )
+        self.guarding = Guarding(config, self.generations, self.observer)
+        self.keeper = ParkKeeper(config, self.follower, self.generations, self.observer)
         self.health = Health(config)
         self.question = Question(config)
         self.writing = Writing()
         self.state = State(config)
         self.drain: Drain | None = None
         self.stop_now = self.hung_up = False
-        self._parts = {part: Backoff(part) for part in ("following", "changing", "looking", "observing", "reaping")}
+        self._parts = {
+            part: Backoff(part)
+            for part in ("following", "changing", "looking", "parking", "observing", "guarding", "reaping")
+        }
         self._next_sample = time.monotonic() + SAMPLE_SECONDS
         self._asked = 0  # questions that the observer knows about
         self._published: tuple[object, ...] = ()
@@ -92,11 +99,14 @@ class Agent:
                 self._follow_and_change(now)
                 if self.generations.first_failure is not None:
                     return self._cannot_serve(self.generations.first_failure)
+            self._parts["parking"].run(now, self.keeper.step, now)
             self._parts["reaping"].run(now, self._reap)
             if now >= self._next_sample:
                 self._parts["observing"].run(now, self._sample, now)
+                if self.drain is None:
+                    self._parts["guarding"].run(now, self.guarding.step, now)
                 self._next_sample = max(self._next_sample + SAMPLE_SECONDS, now + 0.5 * SAMPLE_SECONDS)
-            pause = TICK_SECONDS if self.generations.idle else CHANGING_SECONDS
+            pause = TICK_SECONDS if self.generations.idle and not self.keeper.moving else CHANGING_SECONDS
             time.sleep(max(0.001, pause - (time.monotonic() - now)))
 
     def _follow_and_change(self, now: float) -> None:
@@ -124,6 +134,7 @@ class Agent:
         asked = self.question.asked
         sample = self.observer.sample(self.generations, now, own=asked - self._asked)
         self._asked = asked
+        self.keeper.saw(sample)
         if sample is not None:
             self.state.add(sample)
         finished = self.observer.finished.latest if sample else 0.0
@@ -131,7 +142,7 @@ class Agent:
         self._publish(now)
 
     def _check_health(self, now: float, *, finished: float = 0.0, wrote: bool = False) -> None:
-        serving = self.generations.serving is not None
+        serving = self.generations.serving is not None or self.generations.exchanging
         if serving and self.health.should_ask:
             self.question.ask(now)
         self.health.step(
@@ -156,8 +167,9 @@ class Agent:
 
     def _publish(self, now: float) -> None:
         self.state.update(
-            now, self.follower, self.generations, self.health, self.observer, draining=self.drain is not None
-        )
+            now, self.follower, self.generations, self.health, self.observer,
+            draining=self.drain is not None, parking=self.keeper.told,
+        )  # fmt: skip
 
     def _pages(self) -> dict[str, serve.Page]:
         return {

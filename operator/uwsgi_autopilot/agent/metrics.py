@@ -13,12 +13,13 @@ def metrics_page(state: State) -> str:
     page.value("up", float(told.serving))
     page.value("ready", float(told.ready))
     if told.shape is not None:
-        page.value("processes", told.shape.processes)
+        page.value("processes", told.shape.processes - told.parked)
+        page.value("parked", told.parked)
         page.value("threads", told.shape.threads)
         page.value("processes_ceiling", told.ceiling)
     page.value("target_processes", told.target.processes)
     page.value("target_threads", told.target.threads)
-    for name in ("swaps", "resizes", "restarts", "failed_starts"):
+    for name in ("swaps", "resizes", "restarts", "failed_starts", "recycles"):
         page.value(f"{name}_total", getattr(told.counts, name))
     page.value("refusals_total", told.counts.refused)
     if told.refused is not None:

@@ -4,6 +4,7 @@ A new signal is a field of api/sample.py:Sample and a collector in `signals/` th
 """
 
 import time
+from collections import deque
 from typing import Any
 
 from uwsgi_autopilot.agent.backoff import Backoff
@@ -20,6 +21,8 @@ from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.kernel.cgroup import Cgroup
 
 SAMPLE_SECONDS = 1.0
+# How many samples it is remembered for how long the oldest request had been in service.
+OLDEST_SAMPLES = 120
 # How long before a sample is due the server is asked: it answers in about a millisecond, and nobody waits for it.
 AHEAD_SECONDS = 0.15
 
@@ -44,10 +47,18 @@ class Observer:
             *([AccessLog(config.log_socket, config.socket_owner)] if config.log_socket else []),
         ]
         self._parts = {each: Backoff(f"the signal {type(each).__name__}") for each in self.collectors}
+        self._looking = [each for each in self.collectors if type(each).look is not Collector.look]
         self._last_at = time.monotonic()
         self._asked = False
         self._seq = 0
         self._last_shape: Shape | None = None
+        self._last_parked = 0
+        self._oldest: deque[float] = deque(maxlen=OLDEST_SAMPLES)
+
+    @property
+    def oldest_s(self) -> float:
+        """Age of the oldest request that was in service lately."""
+        return max(self._oldest, default=0.0)
 
     def tick(self, generations: Generations, now: float) -> None:
         running = Running(serving=generations.serving, all=generations.all())
@@ -55,8 +66,8 @@ class Observer:
             self._asked = True
             for each in running.all:
                 each.instance.look()
-        for collector, backoff in self._parts.items():
-            backoff.run(now, collector.look, running)
+        for collector in self._looking:
+            self._parts[collector].run(now, collector.look, running)
 
     def sample(self, generations: Generations, now: float, *, own: int = 0) -> Sample | None:
         """The Sample for the time since the last call; None before the first generation serves.
@@ -75,6 +86,9 @@ class Observer:
             backoff.run(now, collector.fill, window)
         settled = generations.idle and now - generations.last_change_at >= SAMPLE_SECONDS and shape == self._last_shape
         self._last_shape = shape
+        # Also of the second in which they returned, most of which had fewer workers.
+        parked, self._last_parked = max(self._last_parked, serving.parked_count), serving.parked_count
+        self._oldest.append(found.get("oldest_s", 0.0))
         self._seq += 1
         return Sample(
             seq=self._seq,
@@ -83,5 +97,6 @@ class Observer:
             generation=serving.number,
             shape=shape,
             settled=settled,
+            parked=parked,
             **found,
         )

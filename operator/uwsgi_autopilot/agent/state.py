@@ -50,7 +50,7 @@ class State:
 
     def update(
         self, now: float, follower: Follower, generations: Generations, health: Health, observer: Observer, *,
-        draining: bool,
+        draining: bool, parking: str | None,
     ) -> None:  # fmt: skip
         serving, following = generations.serving, follower.following
         self.told = replace(
@@ -62,11 +62,14 @@ class State:
             failing=health.failing,
             draining=draining,
             shape=generations.shape,
+            parked=serving.parked_count if serving else 0,
+            parking=parking,
             target=following.target,
             accepted=following.accepted.version,
             on_trial=following.trial is not None,
             change=generations.in_progress(now),
             refused=following.refused,
+            recycled=generations.recycled,
             generation=serving.number if serving else None,
             ceiling=serving.instance.ceiling if serving else None,
             uwsgi=serving.instance.version if serving else None,

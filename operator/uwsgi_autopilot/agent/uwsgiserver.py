@@ -182,6 +182,8 @@ class UwsgiInstance:
         """
         if self.started_with.threads == 1:
             return
+        # Parking takes workers away for years, and pids come round.
+        self._hung_up &= {worker.pid for worker in self.workers}
         for worker in self.workers:
             # Checked again: the pid may have been reused since the stats were written.
             lingers = worker.pid > 0 and not worker.live and worker.pid not in self._hung_up

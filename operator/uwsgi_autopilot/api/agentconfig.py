@@ -34,6 +34,10 @@ class AgentConfig:
     log_socket: datagrams of nginx's access log arrive here; None: no latency histogram.
     nginx_port: the drain waits until nothing listens there; None: it watches the unix socket alone.
     memory_limit: bytes that the generations may use together; None: the cgroup's limit.
+    memory_guard: a generation whose memory nears the limit is replaced by a fresh one (agent/memoryguard.py).
+    parking: workers that the load does not need are put away (agent/parking.py), after the load was low for
+    parking_seconds.
+    recycle_beside: the fresh one may run beside it; False: there may be no connections for both.
     cores: CPU that may be used; None: what cgroup and affinity allow.
     drain_seconds: the agent's own deadline after SIGTERM. drain_until_quiet: serve until nobody sends any more; False:
     who sends will not stop by itself, so unix sockets are removed first, and at a TCP port the queue is not waited for.
@@ -77,6 +81,10 @@ class AgentConfig:
     health_path: str = "/"
     health_host: str = ""
     memory_limit: int | None = None
+    memory_guard: bool = True
+    parking: bool = False
+    parking_seconds: float = 300.0
+    recycle_beside: bool = True
     cores: float | None = None
     start_seconds: float = 300.0
     request_seconds: float = 75.0

@@ -7,7 +7,15 @@ cuts it to size. Whatever a pod answers affects that pod alone, and can change o
 from dataclasses import astuple, fields
 from typing import Any
 
-from uwsgi_autopilot.api.agentstate import MAX_SAMPLES, STATE_VERSION, AgentState, ChangeProgress, Counts, Refused
+from uwsgi_autopilot.api.agentstate import (
+    MAX_SAMPLES,
+    STATE_VERSION,
+    AgentState,
+    ChangeProgress,
+    Counts,
+    Recycled,
+    Refused,
+)
 from uwsgi_autopilot.api.desired import version_of
 from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.api.shape import Shape
@@ -53,15 +61,19 @@ def parse_state(data: Any, *, uid: str) -> AgentState:
         failing=_whole(data, "failing"),
         draining=data.get("draining") is True,
         shape=_shape(data["shape"]) if data.get("shape") else None,
+        # Absent in what an earlier agent reports.
+        parked=_whole(data, "parked") if "parked" in data else 0,
+        parking=None if data.get("parking") is None else _told(data["parking"], MAX_MESSAGE),
         target=_shape(data.get("target")),
         accepted=version_of(_dict(data, "accepted")),
         on_trial=data.get("onTrial") is True,
         change=_change(data.get("change")),
         refused=_refused(data.get("refused")),
+        recycled=_recycled(data.get("recycled")),
         generation=None if data.get("generation") is None else _whole(data, "generation"),
         ceiling=None if data.get("ceiling") is None else _whole(data, "ceiling"),
         uwsgi=None if data.get("uwsgi") is None else _told(data["uwsgi"], 32),
-        counts=Counts(**{each.name: _whole(_dict(data, "counts"), each.name) for each in fields(Counts)}),
+        counts=_counts(_dict(data, "counts")),
         requests_total=_number(data, "requestsTotal"),
     )
 
@@ -117,6 +129,17 @@ def _refused(data: Any) -> Refused | None:
         version=version_of(data) if data.get("seq") is not None else None,
         shape=_desired_shape(data.get("shape")),
     )
+
+
+def _recycled(data: Any) -> Recycled | None:
+    if not isinstance(data, dict):
+        return None
+    return Recycled(message=_told(data.get("message", ""), MAX_MESSAGE), at=_number(data, "at"))
+
+
+def _counts(data: dict[str, Any]) -> Counts:
+    """An earlier agent does not count all of them."""
+    return Counts(**{each.name: _whole(data, each.name) for each in fields(Counts) if each.name in data})
 
 
 def _desired_shape(data: Any) -> Shape | None:

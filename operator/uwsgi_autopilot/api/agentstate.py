@@ -38,6 +38,17 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recycled:
+    """The memory guard replaced a generation. message: why. at: seconds on the agent's clock."""
+
+    message: str
+    at: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {"message": self.message, "at": round(self.at, 3)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeProgress:
     """A change of shape in progress. kind: start, swap, resize or retire. seconds: how long it has lasted."""
 
@@ -55,6 +66,7 @@ class Counts:
     refused: int = 0
     restarts: int = 0
     failed_starts: int = 0
+    recycles: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +74,12 @@ class AgentState:
     """now: seconds on the agent's clock, which only grows while its machine is up.
 
     why: the sentence that explains `ready`. failing: how many of the agent's own requests failed in a row before the
-    application was ever ready. shape: what serves now, live workers and threads; None: nothing does. target: what
-    should serve; it falls back to what served before when a desired shape cannot be carried out. accepted: the version
-    of the desired shape that is or was last followed; UNVERSIONED: none yet. on_trial: `target` ends by itself unless
-    it is confirmed. pid: the agent's. ceiling: how many workers the serving generation may have. uwsgi: its version.
+    application was ever ready. shape: what serves now, workers and threads; None: nothing does. parked: how many of
+    these workers are put away; parking: a sentence about that; None: it is switched off. target: what should serve; it
+    falls back to what served before when a desired shape cannot be carried out. accepted: the version of the desired
+    shape that is or was last followed; UNVERSIONED: none yet. on_trial: `target` ends by itself unless it is confirmed.
+    recycled: the last time that memory was the reason for a fresh generation. pid: the agent's. ceiling: how many
+    workers the serving generation may have. uwsgi: its version.
     """
 
     agent: str
@@ -80,10 +94,13 @@ class AgentState:
     failing: int = 0
     draining: bool = False
     shape: Shape | None = None
+    parked: int = 0
+    parking: str | None = None
     accepted: Version = UNVERSIONED
     on_trial: bool = False
     change: ChangeProgress | None = None
     refused: Refused | None = None
+    recycled: Recycled | None = None
     generation: int | None = None
     ceiling: int | None = None
     uwsgi: str | None = None
@@ -112,11 +129,14 @@ class AgentState:
             "failing": self.failing,
             "draining": self.draining,
             "shape": self.shape.to_json() if self.shape else None,
+            "parked": self.parked,
+            "parking": self.parking,
             "target": self.target.to_json(),
             "accepted": self.accepted._asdict(),
             "onTrial": self.on_trial,
             "change": _change_json(self.change),
             "refused": self.refused.to_json() if self.refused else None,
+            "recycled": self.recycled.to_json() if self.recycled else None,
             "generation": self.generation,
             "ceiling": self.ceiling,
             "uwsgi": self.uwsgi,

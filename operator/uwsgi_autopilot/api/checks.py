@@ -105,30 +105,36 @@ def bounds_in_order(dimension: str) -> Rule:
     return Rule(
         path="spec.tuning",
         about=f"{dimension}.max",
-        cel=f"!has(self.{dimension}) || self.{dimension}.min <= self.{dimension}.max",
-        holds=lambda value: value[dimension]["min"] <= value[dimension]["max"],
+        cel=f"!has(self.{dimension}) || !has(self.{dimension}.max) || self.{dimension}.min <= self.{dimension}.max",
+        holds=lambda value: _in_order(value[dimension]),
         message=f"{{{dimension}.max}} is below spec.tuning.{dimension}.min ({{{dimension}.min}})",
         reads=(dimension,),
     )
 
 
-def shape_inside(shape: str, dimension: str) -> Rule:
-    chosen, low, high = f"self.{shape}.{dimension}", f"self.{dimension}.min", f"self.{dimension}.max"
+def _in_order(bounds: Any) -> bool:
+    return bool(bounds["min"] <= bounds.get("max", bounds["min"]))
+
+
+def shape_inside(shape: str, dimension: str, bound: str) -> Rule:
+    """bound: "min" or "max". Of bounds that contradict each other, that alone is said."""
+    bounds, chosen = f"self.{dimension}", f"self.{shape}.{dimension}"
+    low, high = (f"{bounds}.min", chosen) if bound == "min" else (chosen, f"{bounds}.max")
+    beyond = "below" if bound == "min" else "above"
 
     def holds(value: Any) -> bool:
-        if shape not in value:
+        if shape not in value or bound not in value[dimension] or not _in_order(value[dimension]):
             return True
-        bounds = value[dimension]
-        return bool(bounds["min"] > bounds["max"] or bounds["min"] <= value[shape][dimension] <= bounds["max"])
+        limit, found = value[dimension][bound], value[shape][dimension]
+        return bool(found >= limit if bound == "min" else found <= limit)
 
     return Rule(
         path="spec.tuning",
         about=f"{shape}.{dimension}",
-        cel=f"!has(self.{shape}) || !has(self.{dimension}) || {low} > {high}"
-        f" || ({low} <= {chosen} && {chosen} <= {high})",
+        cel=f"!has(self.{shape}) || !has({bounds}) || !has({bounds}.{bound})"
+        f" || (has({bounds}.max) && {bounds}.min > {bounds}.max) || {low} <= {high}",
         holds=holds,
-        message=f"{{{shape}.{dimension}}} is outside of spec.tuning.{dimension}"
-        f" ({{{dimension}.min}} to {{{dimension}.max}})",
+        message=f"{{{shape}.{dimension}}} is {beyond} spec.tuning.{dimension}.{bound} ({{{dimension}.{bound}}})",
         reads=(f"{shape}.{dimension}", dimension),
     )
 

@@ -12,6 +12,7 @@ from uwsgi_autopilot.api.uwsgiapp import (
     Bounds,
     HealthSpec,
     Mode,
+    ProcessBounds,
     ResourceLimits,
     TuningSpec,
     UwsgiApp,
@@ -88,7 +89,7 @@ def _files(entries: list[dict[str, str]]) -> tuple[StaticFiles, ...]:
 
 
 def _tuning(tuning: dict[str, Any], options: tuple[UwsgiOption, ...]) -> TuningSpec:
-    processes, threads = Bounds(**tuning["processes"]), Bounds(**tuning["threads"])
+    processes, threads = ProcessBounds(**tuning["processes"]), Bounds(**tuning["threads"])
     if "start" in tuning:
         start = Shape(**tuning["start"])
     else:
@@ -105,4 +106,6 @@ def _tuning(tuning: dict[str, Any], options: tuple[UwsgiOption, ...]) -> TuningS
         threads=threads,
         max_connections=tuning.get("maxConnections"),
         connections_per_process=tuning.get("connectionsPerProcess"),
+        memory_guard=tuning["memoryGuard"],
+        parking=tuning["parking"],
     )

@@ -33,6 +33,17 @@ class MemoryUse:
     master: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Bytes. `used`: what cannot be had back while its owner lives, of all that counts towards `limit`. `age`: seconds,
+    how old that is at most when it is looked at. `of`: whose limit it is."""
+
+    used: int
+    limit: int
+    age: float
+    of: str
+
+
 def added_by(here: Shape, to: Shape, *, swap: bool | None = None) -> Added:
     """`here`: live workers and their threads. `swap`: a second generation even though the threads are the same, as
     above the ceiling; None: only where the threads differ."""

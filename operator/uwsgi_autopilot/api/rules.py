@@ -136,10 +136,12 @@ RULES: tuple[Rule | Unique, ...] = (
     *NGINX_RULES,
     bounds_in_order("processes"),
     bounds_in_order("threads"),
-    shape_inside("start", "processes"),
-    shape_inside("start", "threads"),
-    shape_inside("pin", "processes"),
-    shape_inside("pin", "threads"),
+    *(
+        shape_inside(shape, dimension, bound)
+        for shape in ("start", "pin")
+        for dimension in ("processes", "threads")
+        for bound in ("min", "max")
+    ),
     connections_allow("pin"),
     Rule(
         path="spec.tuning",

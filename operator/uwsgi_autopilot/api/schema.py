@@ -115,7 +115,13 @@ class ShapeFields(Fields):
 
 class ProcessBounds(Fields):
     min: int = Field(1, ge=1, le=1024, description="Never fewer processes than this.")
-    max: int = Field(16, ge=1, le=1024, description="Never more processes than this.")
+    # No default in the schema: no manifest knows the cores of the node.
+    max: int | None = Field(
+        None,
+        ge=1,
+        le=1024,
+        description="Never more processes than this. 4 for each core, and at least 16, when absent.",
+    )
 
 
 class ThreadBounds(Fields):
@@ -144,6 +150,14 @@ class Tuning(Fields):
         ge=1,
         le=INT32,
         description="Connections that one process opens, the size of its pool; threads when absent.",
+    )
+    memory_guard: bool = Field(
+        True,
+        description="True, in every mode: what leaks is replaced by a fresh generation before memory runs out.",
+    )
+    parking: bool = Field(
+        False,
+        description="True, in every mode: workers that the load does not need end, and are back when it grows.",
     )
 
 

@@ -45,9 +45,7 @@ _DECISION = _object(
     "What the autopilot decided, and why.",
     {
         "time": {"type": "string", "format": "date-time", "description": "When."},
-        "kind": _text(
-            "try, try-all, change, refuse, recommend, and what became of a trial: promote, back, undecided.", 63
-        ),
+        "kind": _text("try, change, refuse, recommend, and what became of a trial: promote, back, undecided.", 63),
         "from": _shape("The shape before."),
         "to": _shape("The shape that was chosen."),
         "reason": _text("One word for machines, stable once released.", 253),

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from uwsgi_autopilot.kernel.process import read_record
+
 # Version 1 says "no limit" with the highest multiple of the page size below 2**63.
 _UNLIMITED = 1 << 60
 
@@ -21,6 +23,23 @@ class _Controller:
     levels: tuple[Path, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryReading:
+    """Bytes; None where there is no such file or no limit.
+
+    limit: the smallest of this cgroup and those above it. usage: in use and not simply to be dropped by the kernel: all
+    charged memory less the inactive file pages, which is what the kubelet calls the working set. held: less all file
+    pages: what the kernel cannot get back by dropping caches, before it kills.
+
+    usage and held are those of the level whose limit this is, without any limit those of this process's own level.
+    Trap: files in a tmpfs (an emptyDir of medium Memory) count.
+    """
+
+    limit: int | None = None
+    usage: int | None = None
+    held: int | None = None
+
+
 class Cgroup:
     """Every answer is None where there is no such file or no such limit. Never raises."""
 
@@ -29,26 +48,31 @@ class Cgroup:
         self._memory = _find(Path(root), "memory", process)
         self._cpu = _find(Path(root), "cpu", process)
 
-    def memory_limit(self) -> int | None:
-        """Bytes: the smallest limit of this cgroup and those above it."""
-        limits = [limit for limit, _ in self._memory_limits()]
-        return min(limits, default=None)
-
-    def memory_usage(self) -> int | None:
-        """Bytes in use that the kernel could not simply drop: all charged memory less the inactive file pages, which is
-        what the kubelet calls the working set.
-
-        Taken at the level whose limit memory_limit() gives, so that the two can be compared; without any limit at
-        this process's own level. Trap: files in a tmpfs (an emptyDir of medium Memory) count.
-        """
-        level = min(self._memory_limits(), default=(0, self._own(self._memory)))[1]
-        if level is None or self._memory is None:
-            return None
-        names = ("memory.current", "inactive_file") if self._memory.version == 2 else _V1_USAGE
-        used = _number(level / names[0])
+    def memory(self) -> MemoryReading:
+        """Limit and use in one look, so that they can be compared."""
+        memory = self._memory
+        if memory is None:
+            return MemoryReading()
+        own = memory.levels[0]
+        name = "memory.max" if memory.version == 2 else "memory.limit_in_bytes"
+        limits = ((_number(level / name), level) for level in memory.levels)
+        found = [(limit, level) for limit, level in limits if limit is not None and limit < _UNLIMITED]
+        stat = b""
+        if memory.version == 1:
+            # The kernel's own minimum over all levels, including those outside this mount.
+            stat = read_record(str(own / "memory.stat")) or b""
+            hierarchical = _found(stat, "hierarchical_memory_limit")
+            if hierarchical is not None and hierarchical < min((limit for limit, _ in found), default=_UNLIMITED):
+                found.append((hierarchical, own))
+        limit, level = min(found, default=(None, own))
+        name, prefix = ("memory.current", "") if memory.version == 2 else _V1_USAGE
+        used = _number(level / name)
         if used is None:
-            return None
-        return max(0, used - _fields(level / "memory.stat").get(names[1], 0))
+            return MemoryReading(limit=limit)
+        if level != own or not stat:
+            stat = read_record(str(level / "memory.stat")) or b""
+        inactive, active = (_found(stat, f"{prefix}{kind}_file") or 0 for kind in ("inactive", "active"))
+        return MemoryReading(limit=limit, usage=max(0, used - inactive), held=max(0, used - inactive - active))
 
     def cpu_quota(self) -> float | None:
         """Cores: the smallest quota of this cgroup and those above it."""
@@ -62,30 +86,13 @@ class Cgroup:
         level = min(self._cpu_quotas(), default=(0.0, self._own(self._cpu)))[1]
         if level is None or self._cpu is None:
             return None
-        fields = _fields(level / "cpu.stat")
-        if self._cpu.version == 2:
-            throttled = fields.get("throttled_usec")
-            return None if throttled is None else throttled / 1e6
-        throttled = fields.get("throttled_time")
-        return None if throttled is None else throttled / 1e9
+        name, units = ("throttled_usec", 1e6) if self._cpu.version == 2 else ("throttled_time", 1e9)
+        throttled = _field(level / "cpu.stat", name)
+        return None if throttled is None else throttled / units
 
     @staticmethod
     def _own(controller: _Controller | None) -> Path | None:
         return controller.levels[0] if controller else None
-
-    def _memory_limits(self) -> list[tuple[int, Path]]:
-        if self._memory is None:
-            return []
-        name = "memory.max" if self._memory.version == 2 else "memory.limit_in_bytes"
-        limits = ((_number(level / name), level) for level in self._memory.levels)
-        found = [(limit, level) for limit, level in limits if limit is not None and limit < _UNLIMITED]
-        if self._memory.version == 1:
-            # The kernel's own minimum over all levels, including those outside this mount.
-            own = self._memory.levels[0]
-            hierarchical = _fields(own / "memory.stat").get("hierarchical_memory_limit", _UNLIMITED)
-            if hierarchical < min((limit for limit, _ in found), default=_UNLIMITED):
-                found.append((hierarchical, own))
-        return found
 
     def _cpu_quotas(self) -> list[tuple[float, Path]]:
         if self._cpu is None:
@@ -94,7 +101,7 @@ class Cgroup:
         return [(quota, level) for quota, level in quotas if quota is not None]
 
 
-_V1_USAGE = ("memory.usage_in_bytes", "total_inactive_file")
+_V1_USAGE = ("memory.usage_in_bytes", "total_")
 
 
 def usable_cores(quota: float | None) -> float:
@@ -165,31 +172,28 @@ def _unescaped(text: str) -> str:
 def _number(path: Path) -> int | None:
     """None for a missing file and for `max`."""
     try:
-        return int(path.read_bytes())
-    except (OSError, ValueError):
+        return int(read_record(str(path)) or b"")
+    except ValueError:
         return None
 
 
-def _fields(path: Path) -> dict[str, int]:
-    """`name number` lines; empty when there is no such file."""
-    try:
-        lines = path.read_text(encoding="ascii").splitlines()
-    except (OSError, ValueError):
-        return {}
-    found = {}
-    for line in lines:
-        name, _, value = line.partition(" ")
-        if value.isdecimal():
-            found[name] = int(value)
-    return found
+def _field(path: Path, name: str) -> int | None:
+    """The number in the line `name number`; None when there is no such file or line."""
+    return _found(read_record(str(path)) or b"", name)
+
+
+def _found(text: bytes, name: str) -> int | None:
+    _, found, rest = (b"\n" + text).partition(f"\n{name} ".encode("ascii"))
+    value = rest.partition(b"\n")[0]
+    return int(value) if found and value.isdigit() else None
 
 
 def _quota(level: Path, version: int) -> float | None:
     if version == 2:
         try:
-            quota, period = (level / "cpu.max").read_text(encoding="ascii").split()
+            quota, period = (read_record(f"{level}/cpu.max") or b"").split()
             return int(quota) / int(period)
-        except (OSError, ValueError, ZeroDivisionError):  # "max 100000" is a ValueError
+        except (ValueError, ZeroDivisionError):  # "max 100000" is a ValueError
             return None
     quota_us, period_us = _number(level / "cpu.cfs_quota_us"), _number(level / "cpu.cfs_period_us")
     return quota_us / period_us if quota_us and quota_us > 0 and period_us else None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+RECORD_BYTES = 16384
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,15 +25,15 @@ class MachineCpu:
     total_s: float
 
 
-def _read(path: str) -> bytes | None:
-    """A /proc file in one piece, without the layers of open(): these run many times a second."""
+def read_file(path: str) -> bytes | None:
+    """A file of /proc or /sys in one piece, without the layers of open(): these run many times a second."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
         parts = []
-        while part := os.read(descriptor, 16384):
+        while part := os.read(descriptor, RECORD_BYTES):
             parts.append(part)
         return b"".join(parts)
     except OSError:  # ESRCH: the process ended while its file was open
@@ -41,9 +42,24 @@ def _read(path: str) -> bytes | None:
         os.close(descriptor)
 
 
+def read_record(path: str) -> bytes | None:
+    """Its first RECORD_BYTES, with one read instead of two or more: enough for a file that the kernel writes as one
+    record, such as stat, schedstat and all of a cgroup's numbers. Trap: a list, such as children, comes in pieces."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return os.read(descriptor, RECORD_BYTES)
+    except OSError:  # ESRCH: the process ended while its file was open
+        return None
+    finally:
+        os.close(descriptor)
+
+
 def _stat_fields(pid: int) -> list[bytes] | None:
     """Fields of /proc/PID/stat from the state (field 3) on: the name before may contain spaces and brackets."""
-    text = _read(f"/proc/{pid}/stat")
+    text = read_record(f"/proc/{pid}/stat")
     if not text:
         return None
     return text[text.rfind(b")") + 2 :].split()
@@ -51,7 +67,7 @@ def _stat_fields(pid: int) -> list[bytes] | None:
 
 def catches(pid: int, number: int) -> bool | None:
     """Whether it has a handler of its own for a signal. None: it is gone, or cannot be seen."""
-    for line in (_read(f"/proc/{pid}/status") or b"").splitlines():
+    for line in (read_file(f"/proc/{pid}/status") or b"").splitlines():
         if line.startswith(b"SigCgt:"):
             return bool(int(line.split()[1], 16) >> (number - 1) & 1)
     return None
@@ -68,7 +84,7 @@ def children_of(pid: int) -> list[int]:
         return []
     found: list[int] = []
     for task in tasks:
-        text = _read(f"/proc/{pid}/task/{task}/children")
+        text = read_file(f"/proc/{pid}/task/{task}/children")
         if text is None and not os.path.exists(f"/proc/self/task/{os.getpid()}/children"):
             return _children_by_parent(pid)
         found.extend(int(each) for each in (text or b"").split())
@@ -117,7 +133,7 @@ def runqueue_seconds(pid: int, max_threads: int) -> float | None:
     looked = min(count, max(1, max_threads))
     waited_ns = read = 0
     for index in range(looked):
-        text = _read(f"/proc/{pid}/task/{tasks[index * count // looked]}/schedstat")
+        text = read_record(f"/proc/{pid}/task/{tasks[index * count // looked]}/schedstat")
         if text:
             waited_ns += int(text.split()[1])
             read += 1
@@ -130,7 +146,7 @@ def written_bytes(pid: int, tid: int) -> int | None:
 
     send() does not count. Measured: a read takes 15 microseconds on a saturated machine.
     """
-    text = _read(f"/proc/{pid}/task/{tid}/io")
+    text = read_record(f"/proc/{pid}/task/{tid}/io")
     at = text.find(b"wchar:") if text else -1
     return int(text[at + 6 :].split(None, 1)[0]) if text and at >= 0 else None
 
@@ -141,7 +157,7 @@ def pss_bytes(pid: int) -> int | None:
     Costs the kernel a walk over all mappings (about 0.5 ms for each 100 MB), so one process at a time and seldom.
     Needs the same uid; falls back to RSS, which counts every shared page in full.
     """
-    text = _read(f"/proc/{pid}/smaps_rollup")
+    text = read_record(f"/proc/{pid}/smaps_rollup")
     if text:
         at = text.find(b"\nPss:")
         if at >= 0:
@@ -150,19 +166,19 @@ def pss_bytes(pid: int) -> int | None:
 
 
 def rss_bytes(pid: int) -> int | None:
-    text = _read(f"/proc/{pid}/statm")
+    text = read_record(f"/proc/{pid}/statm")
     return int(text.split()[1]) * _PAGE if text else None
 
 
 def command_of(pid: int) -> str | None:
     """The command line with spaces between the words; empty for a kernel thread or a zombie."""
-    text = _read(f"/proc/{pid}/cmdline")
+    text = read_file(f"/proc/{pid}/cmdline")
     return text.rstrip(b"\0").replace(b"\0", b" ").decode("utf-8", "replace") if text is not None else None
 
 
 def machine_cpu() -> MachineCpu | None:
     """Raises nothing; None where /proc/stat cannot be read."""
-    text = _read("/proc/stat")
+    text = read_record("/proc/stat")
     if not text:
         return None
     # user nice system idle iowait irq softirq steal; guest time is already part of user.

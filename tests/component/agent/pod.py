@@ -92,9 +92,11 @@ def start_pod(
     read_timeout_s: int = 60,
     options: tuple[tuple[str, str | None], ...] = (),
     nginx_spec: NginxSpec | None = None,
+    cgroup: Path | None = None,
     **changes: Any,
 ) -> PodProcesses:
-    """`nginx_spec` replaces `read_timeout_s`. `changes`: fields of the agent's configuration that no manifest gives."""
+    """`nginx_spec` replaces `read_timeout_s`. `cgroup`: a directory, the agent's container's. `changes`: fields of the
+    agent's configuration that no manifest gives."""
     pod = PodProcesses(run, *ports)
     (run / "private").mkdir(mode=0o700)
     layout = Layout(
@@ -123,6 +125,8 @@ def start_pod(
         ("agent", [sys.executable, "-I", "-m", "uwsgi_autopilot.agent", f"{run}/agent.json"]),
         ("nginx", [nginx, "-p", str(run), "-c", f"{run}/nginx.conf", "-e", "stderr"]),
     ):
+        if cgroup is not None and name == "agent":
+            command = ["/bin/sh", "-c", f'echo $$ > {cgroup}/cgroup.procs && exec "$@"', "sh", *command]
         with (run / f"{name}.log").open("ab") as log:
             pod.children[name] = subprocess.Popen(
                 command, env=clean_environment(search, {}), stdin=subprocess.DEVNULL, stdout=log, stderr=log

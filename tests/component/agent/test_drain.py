@@ -50,7 +50,7 @@ def test_the_agent_serves_until_nginx_is_gone(serve):
         before = len(load.lines)
         served.until(lambda: sum(line["requests"] for line in list(load.lines)[before:]) > 1000, "it keeps serving")
         assert load.stop()["failures"] == {}
-        assert connection_header(served) == "close", "clients' pools are asked to empty"
+        served.until(lambda: connection_header(served) == "close", "clients' pools are asked to empty")
         os.kill(served.child("nginx"), signal.SIGQUIT)
         assert served.session.children["agent"].wait(60) == 0
 
@@ -72,8 +72,8 @@ def test_an_agent_that_starts_again_does_not_go_on_draining(serve):
     """A container that was ended by a probe has left its mark in a volume that outlives it."""
     with serve(start=Shape(1, 2)) as served:
         (served.session.run / "draining").touch()
-        assert connection_header(served) == "close"
+        served.until(lambda: connection_header(served) == "close", "nginx has seen it")
         os.kill(served.child("agent"), signal.SIGKILL)
         served.until(lambda: not (served.session.run / "draining").exists(), "the next agent takes it away")
         served.until(lambda: served.session.settled, "it serves")
-        assert connection_header(served) == "keep-alive"
+        served.until(lambda: connection_header(served) == "keep-alive", "and sees that it is gone")

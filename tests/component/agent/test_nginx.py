@@ -5,7 +5,7 @@ import resource
 
 import pytest
 
-from uwsgi_autopilot.api.nginxspec import StaticFiles
+from uwsgi_autopilot.api.nginxspec import NginxSpec, StaticFiles
 from uwsgi_autopilot.api.shape import Shape
 
 pytestmark = pytest.mark.component
@@ -46,6 +46,22 @@ def test_a_session_cookie_of_four_kilobytes_arrives(serve):
         status, _, headers = served.get("/?cookie=4060")
         assert status == 200
         assert len(headers["Set-Cookie"]) == 4060 + len("session=")
+
+
+@pytest.mark.parametrize(
+    ("header_size_kib", "cookies", "expected"),
+    [
+        pytest.param(8, 2, 200, id="two of the greatest cookies"),
+        pytest.param(8, 3, 200, id="three of them"),
+        pytest.param(8, 5, 502, id="more than the default allows"),
+        pytest.param(16, 7, 200, id="with a larger headerSize"),
+    ],
+)
+def test_the_headers_of_an_answer(pod, header_size_kib, cookies, expected):
+    """Each cookie has 4,000 bytes and some."""
+    served = pod(nginx_spec=NginxSpec(header_size_bytes=header_size_kib * 1024))
+    served.until(lambda: served.ready()[0] == 200, "ready")
+    assert served.get(f"/?cookie=4000&cookies={cookies}")[0] == expected
 
 
 def test_files_are_served_and_kept_connections_for_them_end_with_the_drain(serve):

@@ -1,5 +1,7 @@
 """Asked to stop, the agent does so whatever goes wrong in it: no request is cut off early, and it always ends."""
 
+import os
+import stat
 from types import SimpleNamespace
 
 import pytest
@@ -38,7 +40,7 @@ class Stopping:
     """1x1 serves, `in_service` requests are there, and the agent has been asked to stop within 80 s."""
 
     def __init__(self, folder):
-        settings = config(folder, drain_seconds=80.0)
+        settings = config(folder, drain_seconds=80.0, draining=str(folder / "draining"))
         self.now = BEGIN
         server = FaultyServer()
         self.generations = Generations(
@@ -69,6 +71,18 @@ class Stopping:
 @pytest.fixture
 def stopping(tmp_path):
     return Stopping(tmp_path)
+
+
+@pytest.fixture
+def private_by_default():
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+def test_nginx_may_open_the_mark_whatever_is_usual_for_new_files(private_by_default, stopping, tmp_path):
+    """It opens the file, as another user perhaps, since it remembers for a second whether there is one."""
+    assert stat.S_IMODE((tmp_path / "draining").stat().st_mode) == 0o644
 
 
 def test_without_errors_it_serves_lets_uwsgi_finish_and_ends(stopping):

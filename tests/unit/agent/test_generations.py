@@ -6,7 +6,9 @@ import pytest
 
 from tests.unit.agent.making import FakeServer, config
 from uwsgi_autopilot.agent.follower import Follower
-from uwsgi_autopilot.agent.generations import MAX_RETIRING, Generations
+from uwsgi_autopilot.agent.generations import Generations
+from uwsgi_autopilot.agent.lives import MAX_RETIRING
+from uwsgi_autopilot.agent.memoryguard import Recycle
 from uwsgi_autopilot.agent.server import Outcome
 from uwsgi_autopilot.api.desired import DesiredShape, Version
 from uwsgi_autopilot.api.headroom import MemoryUse
@@ -111,6 +113,60 @@ def test_what_the_workers_do_is_no_change_of_the_target(world):
     assert world.generations.idle
     assert world.generations.shape == Shape(3, 4)
     assert world.serving.told == ["takes over"]
+
+
+def put_away(world, live):
+    """So many of the four workers stay."""
+    serving = world.generations.serving
+    serving.parked.move(live, 4, world.now)
+    world.serving.live, world.serving.resizing.outcome = live, Outcome.DONE
+    assert serving.parked.step(world.now) is Outcome.DONE
+
+
+def test_workers_that_are_put_away_are_part_of_the_shape(world):
+    put_away(world, 2)
+    world.run(5.0)
+    assert world.generations.shape == Shape(4, 4)
+    assert world.generations.serving.parked_count == 2
+    assert world.generations.wants_nothing
+
+
+def test_a_worker_that_respawns_is_not_taken_for_one_that_is_put_away(world):
+    put_away(world, 3)
+    world.serving.live = 2
+    assert world.generations.serving.parked_count == 1
+    assert world.generations.shape == Shape(3, 4)
+
+
+@pytest.mark.parametrize(("to", "then"), [(Shape(4, 8), "retire"), (Shape(6, 4), "resize 6")])
+def test_a_change_waits_until_all_that_was_put_away_is_back(world, to, then):
+    put_away(world, 2)
+    old = world.serving
+    world.ask(to)
+    world.run()
+    assert old.told[-1] == "resize 4"
+    assert (world.server.shapes, world.generations.change) == (["4x4"], None)
+    assert not world.generations.wants_nothing
+    old.live, old.resizing.outcome = 4, Outcome.DONE
+    world.generations.serving.parked.step(world.now)
+    world.run()
+    assert old.told[-1] == then
+
+
+def test_a_master_that_brings_nobody_back_holds_up_no_change(world):
+    put_away(world, 2)
+    old = world.serving
+    world.ask(Shape(4, 8))
+    world.run()
+    old.resizing.outcome = Outcome.NOT_ANSWERING
+    world.generations.serving.parked.step(world.now)
+    world.run()
+    assert world.generations.shape == Shape(4, 8)
+
+
+def test_while_workers_go_or_return_nothing_is_recycled(world):
+    world.generations.serving.parked.move(3, 4, world.now)
+    assert not world.generations.may_recycle
 
 
 def test_a_trial_that_began_while_a_worker_respawned_returns_to_all_of_them(world):
@@ -425,6 +481,110 @@ def test_alone_a_reload_waits_for_the_end_of_the_old_one(alone):
     alone.run()
     assert alone.server.shapes == ["4x4", "4x4"]
     assert alone.generations.idle
+
+
+# --- a fresh generation for the sake of memory
+
+
+LATE = Recycle("486 of 512 MiB are in use", beside=False)
+BESIDE = Recycle("330 of 512 MiB are in use", beside=True)
+
+
+def room() -> bool:
+    return True
+
+
+def no_room() -> bool:
+    return False
+
+
+def test_beside_it_a_fresh_generation_is_a_swap_to_the_same_shape_whatever_the_arithmetic_of_a_change_says(world, told):
+    """That counts with the largest worker ever seen, which leaked; the guard with a fresh one."""
+    world.use = MemoryUse(used=330 * MIB, limit=512 * MIB, worker=150 * MIB)
+    old = world.serving
+    world.generations.recycle(BESIDE, no_room, world.now)
+    world.run()
+    assert world.server.shapes == ["4x4", "4x4"]
+    assert (old.told[-1], world.serving.told) == ("retire", ["takes over"])
+    assert (world.generations.counts.recycles, world.generations.counts.swaps) == (1, 1)
+    assert world.generations.recycled.message == BESIDE.why
+    assert "memory: 330 of 512 MiB are in use generation=1" in told()
+    assert world.refused is None
+
+
+def test_late_it_ends_first_and_the_next_one_starts_when_it_is_gone(world):
+    old = world.serving
+    world.generations.recycle(LATE, no_room, world.now)
+    world.run(3.0)
+    assert (old.told[-1], world.server.shapes) == ("retire", ["4x4"])
+    assert world.generations.exchanging
+    assert not world.generations.may_recycle
+    old.running = False
+    world.run()
+    assert world.server.shapes == ["4x4", "4x4"]
+    assert world.generations.idle
+    assert not world.generations.exchanging
+    assert (world.generations.counts.recycles, world.generations.counts.restarts) == (1, 0)
+
+
+def test_late_the_next_one_starts_as_soon_as_there_is_room(world):
+    """One request that takes a minute does not keep the others waiting."""
+    old = world.serving
+    world.generations.recycle(LATE, room, world.now)
+    world.run()
+    assert world.server.shapes == ["4x4", "4x4"]
+    assert world.generations.shape == Shape(4, 4)
+    assert old in [each.instance for each in world.generations.retiring]
+
+
+def test_late_it_is_not_waited_for_for_as_long_as_its_answers_move(world):
+    old = world.serving
+    old.in_service, old.wrote = 1, True
+    world.generations.recycle(LATE, no_room, world.now)
+    world.run(80.0)
+    assert not old.running
+    assert world.server.shapes == ["4x4", "4x4"]
+
+
+def test_a_fresh_generation_that_does_not_start_leaves_what_serves(world, told):
+    old = world.serving
+    world.server.broken.add(Shape(4, 4))
+    world.generations.recycle(BESIDE, no_room, world.now)
+    world.run(5.0)
+    assert world.serving is old
+    assert world.server.shapes == ["4x4", "4x4"], "once"
+    assert "the fresh generation did not start, so the old one keeps serving: the new generation ended" in told()
+
+
+def test_late_a_fresh_generation_that_does_not_start_is_started_again(world):
+    old = world.serving
+    world.server.broken.add(Shape(4, 4))
+    world.generations.recycle(LATE, room, world.now)
+    world.run(0.2)
+    assert not world.generations.exchanging, "nobody is told that requests are served in a moment"
+    old.running = False
+    world.server.broken.clear()
+    world.run(3.0)
+    assert world.generations.shape == Shape(4, 4)
+
+
+def test_alone_nothing_is_started_beside_it(alone):
+    old = alone.serving
+    alone.generations.recycle(BESIDE, room, alone.now)
+    alone.run(3.0)
+    assert (old.told[-1], alone.server.shapes) == ("retire", ["4x4"])
+    old.running = False
+    alone.run()
+    assert alone.server.shapes == ["4x4", "4x4"]
+
+
+def test_a_shape_that_is_desired_meanwhile_follows(world):
+    world.generations.recycle(BESIDE, no_room, world.now)
+    version = world.ask(Shape(4, 8))
+    world.run(1.0)
+    assert world.server.shapes == ["4x4", "4x4", "4x8"]
+    assert world.follower.following.accepted.version == version
+    assert world.refused is None
 
 
 # --- old generations with long answers

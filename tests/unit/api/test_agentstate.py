@@ -1,7 +1,7 @@
 """The agent's state, as it is read back: whole, or what of it can be trusted."""
 
 from uwsgi_autopilot.api.agentreader import MAX_MESSAGE, parse_state
-from uwsgi_autopilot.api.agentstate import AgentState, ChangeProgress, Counts, Refused
+from uwsgi_autopilot.api.agentstate import AgentState, ChangeProgress, Counts, Recycled, Refused
 from uwsgi_autopilot.api.desired import Version
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import RefusalReason
@@ -9,15 +9,25 @@ from uwsgi_autopilot.report.reasons import RefusalReason
 REFUSED = Refused(reason=RefusalReason.START_FAILED, message="no", at=5.0, version=Version(1, 2), shape=Shape(4, 4))
 STATE = AgentState(
     agent="1", app="shop", uid="u", pid=7, now=5.0, target=Shape(2, 2), serving=True, ready=True,
-    why="requests are answered", failing=2, shape=Shape(1, 2), accepted=Version(1, 3), on_trial=True,
-    change=ChangeProgress(kind="resize", to=Shape(2, 2), seconds=0.5), refused=REFUSED, generation=3, ceiling=16,
+    why="requests are answered", failing=2, shape=Shape(1, 2), parked=1, parking="1 of 2 workers is put away",
+    accepted=Version(1, 3), on_trial=True,
+    change=ChangeProgress(kind="resize", to=Shape(2, 2), seconds=0.5), refused=REFUSED,
+    recycled=Recycled(message="486 of 512 MiB are in use", at=4.0), generation=3, ceiling=16,
     uwsgi="2.0.31",
-    counts=Counts(swaps=1, resizes=2, refused=3, restarts=4, failed_starts=5), requests_total=6.0,
+    counts=Counts(swaps=1, resizes=2, refused=3, restarts=4, failed_starts=5, recycles=6), requests_total=6.0,
 )  # fmt: skip
 
 
 def test_what_is_written_is_what_is_read():
     assert parse_state(STATE.to_json(), uid="u") == STATE
+
+
+def test_an_agent_from_before_the_memory_guard_and_parking_is_understood():
+    data = STATE.to_json()
+    del data["recycled"], data["counts"]["recycles"], data["parked"], data["parking"]
+    found = parse_state(data, uid="u")
+    assert (found.recycled, found.counts.recycles, found.counts.swaps) == (None, 0, 1)
+    assert (found.parked, found.parking) == (0, None)
 
 
 def test_an_absurd_shape_that_was_refused_is_left_out_and_the_rest_is_read():

@@ -68,6 +68,8 @@ def test_kubectl_explain_has_a_sentence_for_every_field() -> None:
         ("nginx", "bodySize", "10Mi"),
         ("nginx", "readTimeout", "60s"),
         ("tuning", "mode", "Auto"),
+        ("tuning", "memoryGuard", True),
+        ("tuning", "parking", False),
     ],
 )
 def test_a_default_below_a_parent_that_nobody_wrote(parent: str, field: str, default: object) -> None:

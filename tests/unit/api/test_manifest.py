@@ -11,6 +11,7 @@ from uwsgi_autopilot.api.uwsgiapp import (
     Bounds,
     HealthSpec,
     Mode,
+    ProcessBounds,
     ResourceLimits,
     TuningSpec,
     UwsgiApp,
@@ -49,7 +50,7 @@ def test_the_manifest_in_full_use() -> None:
             mode=Mode.AUTO,
             start=Shape(2, 4),
             pin=Shape(4, 8),
-            processes=Bounds(min=1, max=16),
+            processes=ProcessBounds(min=1, max=16),
             threads=Bounds(min=1, max=64),
             max_connections=100,
             connections_per_process=5,
@@ -116,7 +117,7 @@ def test_what_an_api_server_added_is_no_problem() -> None:
 def test_anchors_and_merged_mappings_are_followed() -> None:
     text = "spec:\n  module: a:b\n  tuning:\n    processes: &few {min: 2, max: 3}\n    threads: {<<: *few, max: 5}\n"
     tuning = parse_manifest(HEAD + text, "x").tuning
-    assert (tuning.processes, tuning.threads) == (Bounds(min=2, max=3), Bounds(min=2, max=5))
+    assert (tuning.processes, tuning.threads) == (ProcessBounds(min=2, max=3), Bounds(min=2, max=5))
 
 
 def test_the_one_application_among_other_objects_is_taken() -> None:
@@ -226,7 +227,7 @@ def test_all_problems_are_listed_in_the_order_of_the_manifest() -> None:
         "spec.tuning.threads.max: 3 is below spec.tuning.threads.min (9)",
         "spec.tuning.mode: expected Auto, Recommend or Disabled, found false (YAML reads Off as false: write Disabled)",
         "spec.tuning.thraeds: unknown field, did you mean threads? Known here: mode, start, pin, processes, threads, "
-        "maxConnections, connectionsPerProcess",
+        "maxConnections, connectionsPerProcess, memoryGuard, parking",
         'spec.nginx.bodySize: expected a quantity such as 10Mi, not negative and below 8Ei, found "lots"',
         "spec.module: written twice, in line 10 and in line 11: only one of them can count",
     ]

@@ -55,21 +55,22 @@ def test_version_2_in_a_container_gives_every_answer(tmp_path):
         {
             "memory.max": f"{GIB}\n",
             "memory.current": "700\n",
-            "memory.stat": "anon 400\nfile 300\ninactive_file 250\n",
+            "memory.stat": "anon 400\nfile 300\ninactive_file 250\nactive_file 40\n",
             "cpu.max": "150000 100000\n",
             "cpu.stat": "usage_usec 5\nnr_periods 9\nnr_throttled 4\nthrottled_usec 2500000\n",
         },
     )
-    assert cgroup.memory_limit() == GIB
-    assert cgroup.memory_usage() == 700 - 250
+    assert cgroup.memory().limit == GIB
+    assert cgroup.memory().usage == 700 - 250
+    assert cgroup.memory().held == 700 - 250 - 40
     assert cgroup.cpu_quota() == 1.5
     assert cgroup.throttled_seconds() == 2.5
 
 
 def test_version_2_without_limits_has_usage_but_no_limit(tmp_path):
     cgroup = v2(tmp_path, {"memory.max": "max\n", "memory.current": "700\n", "cpu.max": "max 100000\n"})
-    assert cgroup.memory_limit() is None
-    assert cgroup.memory_usage() == 700
+    assert cgroup.memory().limit is None
+    assert cgroup.memory().usage == 700
     assert cgroup.cpu_quota() is None
     assert cgroup.throttled_seconds() is None
 
@@ -90,8 +91,8 @@ def test_the_smallest_limit_above_counts_and_the_usage_is_taken_there(tmp_path):
         },
         path="/pods/one",
     )
-    assert cgroup.memory_limit() == GIB
-    assert cgroup.memory_usage() == 850
+    assert cgroup.memory().limit == GIB
+    assert cgroup.memory().usage == 850
     assert cgroup.cpu_quota() == 0.5
     assert cgroup.throttled_seconds() == 3.0
 
@@ -102,15 +103,17 @@ def test_version_1_mixed_with_an_empty_version_2(tmp_path):
         {
             "memory/memory.limit_in_bytes": f"{GIB}\n",
             "memory/memory.usage_in_bytes": "700\n",
-            "memory/memory.stat": f"inactive_file 1\nhierarchical_memory_limit {GIB}\ntotal_inactive_file 250\n",
+            "memory/memory.stat": "inactive_file 1\nactive_file 2\n"
+            f"hierarchical_memory_limit {GIB}\ntotal_inactive_file 250\ntotal_active_file 40\n",
             "cpu,cpuacct/cpu.cfs_quota_us": "200000\n",
             "cpu,cpuacct/cpu.cfs_period_us": "100000\n",
             "cpu,cpuacct/cpu.stat": "nr_periods 1\nnr_throttled 1\nthrottled_time 1500000000\n",
             "unified/cgroup.procs": "",
         },
     )
-    assert cgroup.memory_limit() == GIB
-    assert cgroup.memory_usage() == 450
+    assert cgroup.memory().limit == GIB
+    assert cgroup.memory().usage == 450
+    assert cgroup.memory().held == 410
     assert cgroup.cpu_quota() == 2.0
     assert cgroup.throttled_seconds() == 1.5
 
@@ -125,13 +128,13 @@ def test_version_1_says_unlimited_with_a_huge_number_and_minus_one(tmp_path):
             "cpu,cpuacct/cpu.cfs_period_us": "100000\n",
         },
     )
-    assert cgroup.memory_limit() is None
+    assert cgroup.memory().limit is None
     assert cgroup.cpu_quota() is None
 
 
 def test_version_1_knows_a_limit_above_what_is_mounted(tmp_path):
     files = {"memory/memory.limit_in_bytes": NO_LIMIT_V1, "memory/memory.stat": f"hierarchical_memory_limit {GIB}\n"}
-    assert v1(tmp_path, files).memory_limit() == GIB
+    assert v1(tmp_path, files).memory().limit == GIB
 
 
 def test_without_a_cgroup_namespace_only_a_part_of_the_tree_is_mounted(tmp_path):
@@ -142,19 +145,19 @@ def test_without_a_cgroup_namespace_only_a_part_of_the_tree_is_mounted(tmp_path)
         path="/kubepods/pod1/app",
         mount=mount,
     )
-    assert cgroup.memory_limit() == GIB
+    assert cgroup.memory().limit == GIB
 
 
 @pytest.mark.parametrize("path", ["/../../other", "/somewhere/else"])
 def test_a_path_outside_of_the_mount_falls_back_to_the_mount(tmp_path, path):
-    assert v2(tmp_path, {"memory.max": f"{GIB}\n"}, path=path).memory_limit() == GIB
+    assert v2(tmp_path, {"memory.max": f"{GIB}\n"}, path=path).memory().limit == GIB
 
 
 def test_a_resize_is_seen_at_the_next_call(tmp_path):
     cgroup = v2(tmp_path, {"memory.max": f"{GIB}\n"})
-    assert cgroup.memory_limit() == GIB
+    assert cgroup.memory().limit == GIB
     (tmp_path / "sys/fs/cgroup/memory.max").write_text(f"{2 * GIB}\n")
-    assert cgroup.memory_limit() == 2 * GIB
+    assert cgroup.memory().limit == 2 * GIB
 
 
 def test_a_mount_point_with_a_space(tmp_path):
@@ -167,18 +170,18 @@ def test_a_mount_point_with_a_space(tmp_path):
             "sys/fs/my groups/memory.max": f"{GIB}\n",
         },
     )
-    assert cgroup.memory_limit() == GIB
+    assert cgroup.memory().limit == GIB
 
 
 def test_no_cgroups_at_all_means_no_answers(tmp_path):
     cgroup = Cgroup(str(tmp_path))
-    assert [cgroup.memory_limit(), cgroup.memory_usage()] == [None, None]
+    assert [cgroup.memory().limit, cgroup.memory().usage] == [None, None]
     assert [cgroup.cpu_quota(), cgroup.throttled_seconds()] == [None, None]
 
 
 def test_garbage_in_the_files_means_no_answers(tmp_path):
     cgroup = v2(tmp_path, {"memory.max": "lots\n", "memory.current": "\n", "cpu.max": "1 0\n", "cpu.stat": "x\n"})
-    assert [cgroup.memory_limit(), cgroup.memory_usage(), cgroup.cpu_quota(), cgroup.throttled_seconds()] == [None] * 4
+    assert [cgroup.memory().limit, cgroup.memory().usage, cgroup.cpu_quota(), cgroup.throttled_seconds()] == [None] * 4
 
 
 def test_usable_cores_are_the_quota_or_the_affinity_whichever_is_less():
@@ -191,7 +194,7 @@ def test_usable_cores_are_the_quota_or_the_affinity_whichever_is_less():
 @pytest.mark.skipif(not Path("/sys/fs/cgroup").exists(), reason="no cgroups mounted here")
 def test_this_machine():
     cgroup = Cgroup()
-    limit, usage, quota = cgroup.memory_limit(), cgroup.memory_usage(), cgroup.cpu_quota()
+    limit, usage, quota = cgroup.memory().limit, cgroup.memory().usage, cgroup.cpu_quota()
     assert limit is None or limit > 1 << 20
     assert usage is None or usage > 0
     assert quota is None or quota > 0

@@ -1,12 +1,14 @@
 """nginx's access log as it arrives: one datagram per request on a unix socket, counted into histograms.
 
-nginx sends `<190>…: STATUS REQUEST_TIME UPSTREAM_TIME` (resources/nginx.py writes the format). Two traps:
+nginx sends `<190>Nov 27 16:24:48 autopilot: STATUS REQUEST_TIME UPSTREAM_TIME` (resources/nginx.py writes the format).
+Two traps:
 
 - A unix datagram socket queues net.unix.max_dgram_qlen messages, 10 by default, whatever SO_RCVBUF says; nginx does
-  not wait and drops the rest. So a dedicated thread does nothing but read.
+  not wait and drops the rest. So a dedicated thread does nothing but read, in batches (kernel/datagrams.py). What the
+  lines say is counted once a second: just after a thread was woken each line of Python costs several times as much.
 - Reading each of 5,000 datagrams a second would cost a tenth of a core. So the kernel samples: a classic BPF filter
-  on our socket lets through all lines of severity `err` (that is how nginx logs 5xx answers) and a random share of
-  the rest. As far as nginx can tell, what a filter drops has been delivered.
+  on our socket lets through the lines of all 5xx answers and a random share of the rest. As far as nginx can tell, what
+  a filter drops has been delivered.
 """
 
 import array
@@ -18,13 +20,16 @@ from pathlib import Path
 from typing import Any
 
 from uwsgi_autopilot.agent.signals.collector import Collector, Window
+from uwsgi_autopilot.kernel.datagrams import Datagrams
 from uwsgi_autopilot.report.histogram import add, bucket_of
 
-# At most this many lines are read a second: each wakes a thread, which costs about 0.04 ms. 100 give a p99 over ten
-# seconds from 1,000 requests.
+# About this many lines are read a second, at most. 100 give a p99 over ten seconds from 1,000 requests.
 TARGET_RATE = 100.0
+# Lines kept as they came, at most: before the filter knows the rate of a load that begins, all of them are read.
+KEPT_LINES = 1000
 SO_ATTACH_FILTER = 26
-ERROR_PRIORITY = b"<187>"  # facility local7, severity err
+# Where the status begins: after the priority, the time (15 bytes), a space, and `autopilot: `.
+STATUS_AT = 32
 ALL = 1.0
 
 
@@ -39,9 +44,11 @@ class AccessLog(Collector):
         os.chmod(path, 0o660)
         if owner is not None:
             os.chown(path, *owner)  # nginx writes there, and is that user, too
+        self._datagrams = Datagrams(self._socket)
         self._lock = threading.Lock()
         self._share = ALL
         self._fresh = _Counts()
+        self._lines: list[bytes] = []
         threading.Thread(target=self._read, daemon=True).start()
 
     def collect(self, window: Window) -> dict[str, Any]:
@@ -50,7 +57,10 @@ class AccessLog(Collector):
         requests: float = window.fields["requests"]
         with self._lock:
             counts, self._fresh = self._fresh, _Counts()
+            lines, self._lines = self._lines, []
             share = self._share
+        for line in (*lines, *self._datagrams.take()):
+            counts.count(line)
         expected = requests * share
         # Below a hundred expected lines, chance and the edges of the window are larger than any loss.
         lost = max(0.0, 1 - counts.lines / expected) if expected >= 100 else 0.0
@@ -68,19 +78,19 @@ class AccessLog(Collector):
     def _read(self) -> None:
         while True:
             try:
-                line = self._socket.recv(512)
+                lines = self._datagrams.receive()
             except OSError:
                 return
             with self._lock:
-                self._fresh.count(line)
+                for line in lines:
+                    if len(self._lines) < KEPT_LINES:
+                        self._lines.append(line)
+                    else:
+                        self._fresh.count(line)
 
     def _let_through(self, share: float) -> None:
-        program = sampling_filter(share)
-        code = array.array("B", program)
         try:
-            # struct sock_fprog: the number of instructions, then a pointer to them.
-            fprog = struct.pack("HL", len(program) // 8, code.buffer_info()[0])
-            self._socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, fprog)
+            attach(self._socket, sampling_filter(share))
         except OSError:
             return  # no filter: every line is read, which costs more but counts correctly
         with self._lock:
@@ -98,8 +108,8 @@ class _Counts:
         parsed = parse_line(line)
         if parsed is None:
             return
-        request_s, upstream_s = parsed
-        if line.startswith(ERROR_PRIORITY):
+        status, request_s, upstream_s = parsed
+        if status.startswith(b"5"):
             self.errors += 1
         else:
             self.lines += 1
@@ -108,8 +118,8 @@ class _Counts:
             add(self.upstream, ((bucket_of(upstream_s), 1),))
 
 
-def parse_line(line: bytes) -> tuple[float, float | None] | None:
-    """(request seconds, upstream seconds or None) of one datagram; None when it is not ours.
+def parse_line(line: bytes) -> tuple[bytes, float, float | None] | None:
+    """(status, request seconds, upstream seconds or None) of one datagram; None when it is not ours.
 
     With a retry nginx writes `0.001, 0.020` for the upstream: the last one answered.
     """
@@ -122,23 +132,31 @@ def parse_line(line: bytes) -> tuple[float, float | None] | None:
     except (IndexError, ValueError):
         return None
     try:
-        return request_s, float(words[-1]) if len(words) > 2 else None
+        return words[0], request_s, float(words[-1]) if len(words) > 2 else None
     except ValueError:
-        return request_s, None
+        return words[0], request_s, None
+
+
+def attach(receiver: socket.socket, program: bytes) -> None:
+    """Raises OSError."""
+    code = array.array("B", program)
+    # struct sock_fprog: the number of instructions, then a pointer to them.
+    fprog = struct.pack("HL", len(program) // 8, code.buffer_info()[0])
+    receiver.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, fprog)
 
 
 def sampling_filter(share: float) -> bytes:
-    """Classic BPF: let every line of severity err pass, and `share` (0..1) of the others.
+    """Classic BPF: let the line of every 5xx answer pass, and `share` (0..1) of the others.
 
-    The byte at offset 3 of `<187>` is 7, of `<190>` 0. SKF_AD_OFF + SKF_AD_RANDOM (linux/filter.h) loads 32 random
-    bits.
+    SKF_AD_OFF + SKF_AD_RANDOM (linux/filter.h) loads 32 random bits. A line that is too short to have a status is
+    dropped.
     """
     load_byte, load_word, jump_equal, jump_greater, give = 0x30, 0x20, 0x15, 0x25, 0x06
     random_word = (-0x1000 + 56) & 0xFFFFFFFF
     keep = min(0xFFFFFFFF, int(share * 0xFFFFFFFF))
     program = (
-        (load_byte, 0, 0, 3),
-        (jump_equal, 2, 0, ord("7")),
+        (load_byte, 0, 0, STATUS_AT),
+        (jump_equal, 2, 0, ord("5")),
         (load_word, 0, 0, random_word),
         (jump_greater, 1, 0, keep),
         (give, 0, 0, 0xFFFFFFFF),

@@ -42,7 +42,9 @@ def app(environ, start_response):
     if (HERE / "broken").exists():
         status = "503 the database is away"
     if "cookie" in query:
-        headers.append(("Set-Cookie", "session=" + "x" * int(query["cookie"])))
+        for number in range(int(query.get("cookies", 1))):
+            name = f"session{number or ''}"
+            headers.append(("Set-Cookie", f"{name}=" + "x" * int(query["cookie"])))
     if status.startswith("3"):
         headers.append(("Location", "https://elsewhere.example/"))
     if "big" in query:
