@@ -1,26 +1,20 @@
-"""The closed loop that the bench measures with: wrk where it is installed, else the built-in generator.
+"""The closed loop that the bench measures with: the built-in generator, or wrk where it is installed (wrk.py).
 
 The built-in one runs all the time, so that every change of shape happens under load and whatever it loses is counted.
-wrk tells its numbers only at its end, so it runs again for each window. What it leaves in the queue when it ends
-would be served within the next window, so that one begins when the queue is empty.
 """
 
-import contextlib
 import json
-import re
-import shutil
+import math
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Protocol
 
-from bench.workload import Workload
 from uwsgi_autopilot.errors import NotServing
-from uwsgi_autopilot.kernel.sockdiag import SocketDiagnostics
 from uwsgi_autopilot.kernel.spawn import spawn
 from uwsgi_autopilot.report import histogram
 
@@ -28,28 +22,41 @@ from uwsgi_autopilot.report import histogram
 LINE_S = 0.1
 # Nothing runs without end, not even when we are killed in a way that nobody notices.
 AT_MOST_S = 3600
-# The longest that wrk waits for an empty queue.
-DRAIN_S = 30.0
 Idle = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """Answered requests a second and their latency; None without any. failed: in the window."""
+    """Answered requests a second and their latency; None without any, the mean also where it is not known. failed: in
+    the window."""
 
     rps: float
     p50_ms: float | None
     p99_ms: float | None
     failed: int
+    mean_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Second:
+    """A step of a load's course, which ends `at` seconds after the first answer."""
+
+    at: float
+    rps: float
+    p99_ms: float | None
 
 
 class Load(Protocol):
     """`idle` is called again and again while it waits. `sent` and `failed` are complete after `stop`."""
 
-    name: str
-    sent: int
-    failed: int
-    failures: dict[str, int]
+    @property
+    def name(self) -> str: ...
+    @property
+    def sent(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+    @property
+    def failures(self) -> dict[str, int]: ...
 
     def keep_going(self) -> None:
         """Load without measuring, until the next `window`."""
@@ -59,35 +66,41 @@ class Load(Protocol):
     def first_answer(self) -> float | None:
         """When the first answers had come, on the monotonic clock, at the latest; None before."""
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """It may go on again."""
 
-
-def load_for(workload: Workload, url: str, *, socket: str, record: int | None) -> Load:
-    """socket: path of the unix socket where the application's queue can be seen. record: see kernel/spawn.py:spawn."""
-    if path := shutil.which("wrk"):
-        return Wrk(path, workload, url, socket, record=record)
-    return BuiltIn(workload, url, record=record)
+    def abandon(self) -> None:
+        """Stop without waiting for the answers, which are not counted."""
 
 
 @dataclass
 class BuiltIn:
-    workload: Workload
+    """loads: what the generator is asked for, as its --load. expects: answers that are no failure, such as "500"; they
+    are no goodput either. lateness_ms: p99 of how late it began requests of an open loop; None: not known yet."""
+
+    loads: Sequence[str]
     url: str
     record: int | None = None
+    expects: str | None = None
+    realtime: bool = False
     name: str = "built-in"
+    lateness_ms: float | None = None
     sent: int = 0
     failed: int = 0
     failures: dict[str, int] = field(default_factory=dict)
     _lines: list[dict[str, Any]] = field(default_factory=list)
     _process: "subprocess.Popen[bytes] | None" = None
     _first: float | None = None
+    _before_first: float = 0.0
 
     def keep_going(self) -> None:
         if self._process is not None:
             return
-        load = f"clients={self.workload.clients},path={self.workload.path}"
-        command = [sys.executable, "-I", "-m", "uwsgi_autopilot.loadgen", "--url", self.url, "--load", load]
+        self._lines.clear()
+        command = [sys.executable, "-I", "-m", "uwsgi_autopilot.loadgen", "--url", self.url]
+        command += [word for load in self.loads for word in ("--load", load)]
         command += ["--every", f"{LINE_S}", "--seconds", f"{AT_MOST_S}"]
+        command += ["--realtime"] if self.realtime else []
         self._process = spawn(command, when_parent_dies=signal.SIGTERM, record=self.record, stdout=subprocess.PIPE)
         self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
         self._reader.start()
@@ -97,18 +110,45 @@ class BuiltIn:
         begin = self._await(self._at() + warm_s, idle)
         end = self._await(begin + seconds, idle)
         counts: dict[int, int] = {}
-        failed = 0
+        failed = expected = 0
         for line in list(self._lines):
-            if begin < line["at"] <= end:
+            if line["at"] <= begin:
+                expected = self._expected(line["statuses"])
+            elif line["at"] <= end:
                 histogram.add(counts, line["latency"])
                 failed += line["failed"]
+                last = line
+        failed -= self._expected(last["statuses"]) - expected if counts or failed else 0
         p50, p99 = histogram.quantile(counts, 0.5), histogram.quantile(counts, 0.99)
-        return Window(rps=sum(counts.values()) / (end - begin), p50_ms=_ms(p50), p99_ms=_ms(p99), failed=failed)
+        return Window(
+            rps=sum(counts.values()) / (end - begin),
+            p50_ms=_ms(p50),
+            p99_ms=_ms(p99),
+            failed=max(0, failed),
+            mean_ms=_ms(_mean(counts)),
+        )
+
+    def _expected(self, statuses: dict[str, int]) -> int:
+        return statuses.get(self.expects, 0) if self.expects else 0
 
     def first_answer(self) -> float | None:
         return self._first
 
+    def series(self, every: float) -> list[Second]:
+        """What was answered since the first answer, in steps of so many seconds."""
+        found: list[Second] = []
+        counts: dict[int, int] = {}
+        for line in list(self._lines):
+            at = line["at"] - self._before_first
+            if at > every * (len(found) + 1) + LINE_S / 2:
+                found.append(_second(every * (len(found) + 1), counts, every))
+                counts = {}
+            if at > 0:
+                histogram.add(counts, line["latency"])
+        return found
+
     def stop(self) -> None:
+        """It may go on again: `sent` and `failed` are of all that it sent."""
         if self._process is None:
             return
         self._process.send_signal(signal.SIGTERM)
@@ -117,8 +157,18 @@ class BuiltIn:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._reader.join(5)
+        self._ended()
+
+    def abandon(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._ended()
+
+    def _ended(self) -> None:
+        assert self._process is not None
         assert self._process.stdout is not None
+        self._reader.join(5)
         self._process.stdout.close()
         self._process = None
 
@@ -139,110 +189,28 @@ class BuiltIn:
         for raw in output:
             line = json.loads(raw)
             if summary := line.get("summary"):
-                self.sent, self.failed, self.failures = summary["sent"], summary["failed"], summary["failures"]
+                self.sent += summary["sent"]
+                for why, count in summary["failures"].items():
+                    if why != f"status {self.expects}":
+                        self.failed += count
+                        self.failures[why] = self.failures.get(why, 0) + count
+                self.lateness_ms = summary["lateness_ms"]["p99"]
                 return
             if self._first is None and line["requests"] > line["failed"]:
-                self._first = time.monotonic()
+                self._first, self._before_first = time.monotonic(), line["at"] - LINE_S
             self._lines.append(line)
 
 
-@dataclass
-class Wrk:
-    program: str
-    workload: Workload
-    url: str
-    socket: str
-    record: int | None = None
-    name: str = "wrk"
-    sent: int = 0
-    failed: int = 0
-    failures: dict[str, int] = field(default_factory=dict)
-    _process: "subprocess.Popen[bytes] | None" = None
-    _first: float | None = None
-
-    def keep_going(self) -> None:
-        if self._process is None:
-            self._process = self._start(AT_MOST_S)
-
-    def window(self, warm_s: float, seconds: float, idle: Idle) -> Window:
-        self._end()
-        self._drain(idle)
-        self._process = self._start(warm_s + seconds)
-        while self._process.poll() is None:
-            idle()
-            time.sleep(0.02)
-        return self._end()
-
-    def first_answer(self) -> float | None:
-        """wrk does not tell: when it was started."""
-        return self._first
-
-    def stop(self) -> None:
-        self._end()
-
-    def _start(self, seconds: float) -> "subprocess.Popen[bytes]":
-        self._first = self._first or time.monotonic()
-        # wrk counts in whole seconds
-        command = [self.program, "-t1", f"-c{self.workload.clients}", f"-d{max(1, round(seconds))}s", "--latency"]
-        command += ["--timeout", "30s", self.url + self.workload.path]
-        return spawn(command, when_parent_dies=signal.SIGINT, record=self.record, stdout=subprocess.PIPE)
-
-    def _drain(self, idle: Idle) -> None:
-        """Until nothing that an earlier wrk asked for is waiting or being served, or for DRAIN_S."""
-        with contextlib.closing(SocketDiagnostics()) as diagnostics:
-            deadline = time.monotonic() + DRAIN_S
-            while time.monotonic() < deadline:
-                seen = diagnostics.unix_socket(self.socket)
-                if seen is None or not (seen.queue or seen.in_service):
-                    return
-                idle()
-                time.sleep(0.02)
-
-    def _end(self) -> Window:
-        process, self._process = self._process, None
-        if process is None:
-            return Window(rps=0, p50_ms=None, p99_ms=None, failed=0)
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)  # it prints its numbers all the same
-        out, _ = process.communicate(timeout=60)
-        window, sent, failures = parse_wrk(out.decode())
-        self.sent += sent
-        self.failed += sum(failures.values())
-        for why, count in failures.items():
-            self.failures[why] = self.failures.get(why, 0) + count
-        return window
+def _second(at: float, counts: dict[int, int], every: float) -> Second:
+    p99 = _ms(histogram.quantile(counts, 0.99))
+    return Second(at=round(at, 2), rps=sum(counts.values()) / every, p99_ms=p99)
 
 
-_UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
-
-
-def parse_wrk(text: str) -> tuple[Window, int, dict[str, int]]:
-    """What wrk 4 prints with --latency: the window, requests sent, and failures by kind. Raises NotServing."""
-    total = re.search(r"(\d+) requests in ([\d.]+)(us|ms|s|m)", text)
-    if not total:
-        raise NotServing(f"wrk: expected its report, found {text[-300:]!r}")
-    requests, seconds = int(total[1]), float(total[2]) * _UNITS[total[3]] / 1000
-    failures: dict[str, int] = {}
-    if errors := re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text):
-        failures = {
-            name: int(n) for name, n in zip(("connect", "read", "write", "timeout"), errors.groups(), strict=True)
-        }
-    if statuses := re.search(r"Non-2xx or 3xx responses: (\d+)", text):
-        failures["status"] = int(statuses[1])
-    failures = {why: count for why, count in failures.items() if count}
-    wrong = failures.get("status", 0)
-
-    def quantile(which: str) -> float | None:
-        found = re.search(rf"^\s+{which}%\s+([\d.]+)(us|ms|s|m)", text, re.MULTILINE)
-        return float(found[1]) * _UNITS[found[2]] if found and requests else None
-
-    window = Window(
-        rps=(requests - wrong) / seconds if seconds else 0.0,
-        p50_ms=quantile("50"),
-        p99_ms=quantile("99"),
-        failed=sum(failures.values()),
-    )
-    return window, requests + sum(failures.values()) - wrong, failures
+def _mean(counts: dict[int, int]) -> float | None:
+    """Seconds; within the 3.5 % of a bucket's middle, the same way for everybody that is compared."""
+    total = sum(counts.values())
+    middle = math.sqrt(histogram.GROWTH)
+    return sum(histogram.upper_bound(each) / middle * n for each, n in counts.items()) / total if total else None
 
 
 def _ms(seconds: float | None) -> float | None:

@@ -3,12 +3,16 @@
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from bench.figures import Percent
 from bench.load import Window
 from bench.machine import Share
 from bench.workload import Workload
 from uwsgi_autopilot.api.shape import Shape
+
+if TYPE_CHECKING:
+    from bench.latency import Latency
 
 # A screen is short: beyond these its figures are marked as noisy, in percent.
 MAX_NOISE = 5.0
@@ -18,10 +22,12 @@ MAX_STEAL = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """One round of the finals. again: the second window of the grid's best shape, for the noise."""
+    """One round of the finals. again: the second window of the grid's best shape, for the noise. rivals: by name, what
+    other servers did (rivals.py)."""
 
     windows: dict[Shape, Window]
     again: Window
+    rivals: dict[str, Window] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,28 +57,38 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flight:
-    """seconds: from the first answer to the last change's end. changes: those taken back too. swaps: generations."""
+    """seconds: from the first answer to the last change's end. changes: those taken back too. swaps: generations.
+    messages: its decisions, and what it said at the end.
+    path: since when each shape served, in seconds after the first answer; it begins with the one at the start.
+    percent: of its shape against the best finalist; None until the finals are over. share: of the CPUs meanwhile.
+    course: (seconds after the agent's first sample of it, requests/s, p99 in ms or None), a sample each."""
 
+    start: Shape
     shape: Shape
     seconds: float
     changes: int
     swaps: int
     messages: list[str]
+    path: list[tuple[float, Shape]]
+    percent: Percent | None = None
+    share: Share | None = None
+    course: list[tuple[float, float, float | None]] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
 class Result:
-    """percent: the autopilot's shape against the best finalist. contestants: name to shape and percent of best.
+    """flights: one from each start. contestants: name to shape and percent of best. rivals: name to percent of best.
 
-    sent, failed: every request of the workload, changes included. noise: see figures.noise, percent.
+    sent, failed: every request of the workload, changes included. noise: see figures.noise, percent. spent: seconds, by
+    what they were spent on. latency: one for each flight, where that is what is judged.
     """
 
     workload: Workload
     generator: str
-    flight: Flight
+    flights: list[Flight]
     measured: list[Measured]
-    percent: Percent
     contestants: dict[str, tuple[Shape, float]]
+    rivals: dict[str, float]
     noise: float | None
     share: Share | None
     repeated: int
@@ -81,6 +97,17 @@ class Result:
     failed: int = 0
     failures: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    spent: dict[str, float] = field(default_factory=dict)
+    latency: "Sequence[Latency]" = ()
+
+    @property
+    def flight(self) -> Flight:
+        return self.flights[0]
+
+    @property
+    def percent(self) -> Percent:
+        assert self.flight.percent is not None
+        return self.flight.percent
 
     @property
     def best(self) -> Measured:
@@ -94,6 +121,9 @@ class Result:
             found.append(f"same shape twice: ±{self.noise or 100:.1f} %")
         if self.share and self.share.foreign > MAX_FOREIGN / 100:
             found.append(f"others used {self.share.foreign:.0%} of the CPUs")
+        foreign = max((each.share.foreign for each in self.flights if each.share), default=0.0)
+        if foreign > MAX_FOREIGN / 100:
+            found.append(f"others used {foreign:.0%} of the CPUs in a flight")
         if self.share and self.share.steal > MAX_STEAL / 100:
             found.append(f"the hypervisor took {self.share.steal:.0%}")
         return found
@@ -101,12 +131,18 @@ class Result:
 
 def mean_of(rounds: Sequence[Round], shape: Shape) -> Window:
     """Means over the rounds in which the shape took part; the latencies' medians."""
-    windows = [each.windows[shape] for each in rounds if shape in each.windows]
-    p50 = [window.p50_ms for window in windows if window.p50_ms is not None]
-    p99 = [window.p99_ms for window in windows if window.p99_ms is not None]
+    return mean_of_windows([each.windows[shape] for each in rounds if shape in each.windows])
+
+
+def mean_of_windows(windows: Sequence[Window]) -> Window:
+    def median(values: Sequence[float | None]) -> float | None:
+        known = [each for each in values if each is not None]
+        return statistics.median(known) if known else None
+
     return Window(
         rps=statistics.fmean(window.rps for window in windows),
-        p50_ms=statistics.median(p50) if p50 else None,
-        p99_ms=statistics.median(p99) if p99 else None,
+        p50_ms=median([window.p50_ms for window in windows]),
+        p99_ms=median([window.p99_ms for window in windows]),
         failed=sum(window.failed for window in windows),
+        mean_ms=median([window.mean_ms for window in windows]),
     )

@@ -6,55 +6,32 @@ configuration, only the shape differs. The tuner steers in the first part and is
 
 import os
 import random
-import socket
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 
 from bench import grid
 from bench.figures import noise, percent, ratios_to_best
-from bench.load import Load, Window, load_for
-from bench.machine import Share, mean_share, read_use, share_between
+from bench.finals import LEAST_RPS, Finals, percent_of, rps_of
+from bench.fixed import FixedShapes
+from bench.flight import fly
+from bench.latency import MAX_RATE, Latency, compare, ties
+from bench.load import BuiltIn, Load, Window
+from bench.machine import mean_share
+from bench.pace import FEW_LOOKS, SCREEN, Pace
 from bench.result import Flight, Measured, Result, Round, mean_of
+from bench.rivals import Rival, started
+from bench.serving import arrivals, served
+from bench.spent import Spent
 from bench.workload import Workload
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.uwsgiapp import Mode, ResourceLimits, TuningSpec, UwsgiApp
 from uwsgi_autopilot.errors import NotServing
-from uwsgi_autopilot.local.autopilot import CHANGES, Autopilot
 from uwsgi_autopilot.local.programs import Programs
-from uwsgi_autopilot.local.ready import wait_ready
 from uwsgi_autopilot.local.session import Session
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """How long everything takes. A window is (seconds left out, seconds measured).
-
-    The autopilot's part ends when nothing has changed for `calm_s`, but lasts from `flight_at_least_s` to `flight_s`:
-    the verdict on a change takes up to 15 s, and a search has several. repeats: how many windows of the finals may
-    be measured again because others used the machine.
-    """
-
-    flight_s: float = 60.0
-    flight_at_least_s: float = 30.0
-    calm_s: float = 15.0
-    look: tuple[float, float] = (0.5, 1.5)
-    final: tuple[float, float] = (0.5, 2.0)
-    rounds: int = 4
-    repeats: int = 12
-
-
-# Where a request takes long, a window holds so many of its durations.
-SERVICE_TIMES = 5
-FINALISTS = 2
-# A contestant this far behind after two rounds leaves: its place is clear, and its time is worth more elsewhere.
-HOPELESS = 0.8
-ROUNDS_OF_HOPELESS = 2
-# Others used more of the machine than this: that window of the finals is measured again.
-REPEAT_FOREIGN = 0.05
 Say = Callable[[str], None]
-SCREEN = Pace()
 
 
 def contestants(cores: int) -> dict[str, Shape]:
@@ -67,164 +44,159 @@ def contestants(cores: int) -> dict[str, Shape]:
 
 
 def run_screen(
-    workload: Workload, programs: Programs, *, start: Shape, seed: int, say: Say, pace: Pace = SCREEN
+    workload: Workload,
+    programs: Programs,
+    *,
+    starts: Sequence[Shape],
+    seed: int,
+    say: Say,
+    pace: Pace = SCREEN,
+    rivals: Sequence[Rival] = (),
 ) -> Result:
-    """Raises NotServing, with what the application said, when it cannot be served."""
+    """rivals: other servers that take part in the finals.
+
+    Raises NotServing, with what the application said, when it cannot be served.
+    """
     began = time.monotonic()
     said: deque[str] = deque(maxlen=40)
-    app = UwsgiApp(
-        name=workload.name,
-        module=workload.module,
-        options=workload.options,
-        limits=ResourceLimits(memory=workload.memory),
-        tuning=TuningSpec(mode=Mode.AUTO, start=start),
-    )
-    with Session(app, folder=workload.folder, port=_free_port(), programs=programs, sink=said.append) as session:
-        wait_ready(session)
-        load = load_for(workload, session.url, socket=str(session.run / "app.sock"), record=session.children.lifeline)
+    with served(workload, programs, start=starts[0], sink=said.append) as (session, load), ExitStack() as stack:
+        running = {each.name: stack.enter_context(started(each, workload, programs)) for each in rivals}
         try:
-            screen = _Screen(workload, session, load, random.Random(seed), say, pace)
-            result = screen.run()
+            screen = _Screen(workload, session, load, random.Random(seed), say, pace, running)
+            result = screen.run(starts)
         except NotServing as error:
             raise NotServing("\n".join([str(error), *said])) from None
-        finally:
-            load.stop()
-    result.sent, result.failed, result.failures = load.sent, load.failed, load.failures
+    for each in (load, screen.steady):
+        if each is not None:
+            result.sent, result.failed = result.sent + each.sent, result.failed + each.failed
+            for why, count in each.failures.items():
+                result.failures[why] = result.failures.get(why, 0) + count
     result.seconds = time.monotonic() - began
     return result
 
 
 class _Screen:
     def __init__(
-        self, workload: Workload, session: Session, load: Load, draw: random.Random, say: Say, pace: Pace
+        self,
+        workload: Workload,
+        session: Session,
+        load: Load,
+        draw: random.Random,
+        say: Say,
+        pace: Pace,
+        rivals: Mapping[str, Load],
     ) -> None:
         self.workload, self.session, self.load, self.draw, self.say = workload, session, load, draw, say
-        self.pace = pace
+        self.pace, self.rivals = pace, rivals
+        self.fixed = FixedShapes(session, load, change_s=workload.change_s, afresh=workload.streams > 0)
+        self.steady: BuiltIn | None = None
+        self.spent = Spent()
         self.refused: dict[Shape, str] = {}
         self.seen: dict[Shape, Window] = {}
-        self.shares: list[Share] = []
-        self.repeated = 0
 
-    def run(self) -> Result:
-        self.load.keep_going()
-        flight = self._fly()
-        self.say(f"the autopilot found {flight.shape} in {flight.seconds:.0f} s with {flight.changes} changes")
-        known = grid.search(self.workload.clients, self._look)
-        top = grid.leaders(known, FINALISTS)
+    def run(self, starts: Sequence[Shape]) -> Result:
+        # How many requests an open loop sends depends on the best shape: then the grid comes first.
+        known = self._grid() if self.workload.open_share else None
+        if known is not None:
+            self._arrive(max(known.values()))
+        with self.spent.on("flights"):
+            flights = [self._fly(start) for start in starts]
+        if known is None:
+            known = self._grid()
+        top = grid.leaders(known, self.pace.finalists)
         self.say(f"grid: {len(known)} shapes measured, ahead are {' and '.join(map(str, top))}")
         rivals = {name: shape for name, shape in contestants(_cores()).items() if shape not in self.refused}
-        finals = self._finals(list(dict.fromkeys([*top, flight.shape, *rivals.values()])), twice=top[0])
+        found = [each.shape for each in flights]
+        staged = Finals(
+            session=self.session,
+            load=self.load,
+            fixed=self.fixed,
+            rivals=self.rivals,
+            pace=self.pace,
+            draw=self.draw,
+            say=self.say,
+            spent=self.spent,
+            cut_off=self.workload.streams > 0,
+        )
+        shapes = list(dict.fromkeys([*top, *found, *rivals.values()]))
+        finals = staged.run(shapes, twice=top[0], found=found, may_leave=list(rivals.values()))
         finalists = finals[0].windows
-        rounds = [{str(shape): window.rps for shape, window in each.windows.items()} for each in finals]
-        best = str(max(finalists, key=lambda shape: mean_of(finals, shape).rps))
+        rounds = [rps_of(each) for each in finals]
+        best = max(finalists, key=lambda shape: mean_of(finals, shape).rps)
+        spread = noise([(rps_of(each)[str(top[0])], max(each.again.rps, LEAST_RPS)) for each in finals])
         return Result(
             workload=self.workload,
             generator=self.load.name,
-            flight=flight,
+            flights=[replace(each, percent=percent(ratios_to_best(rounds, str(each.shape)))) for each in flights],
             measured=[
                 *self._grid_rows(known),
                 *(Measured.of(shape, "final", mean_of(finals, shape)) for shape in finalists),
             ],
-            percent=percent(ratios_to_best(rounds, str(flight.shape))),
-            contestants={name: (shape, _against(rounds, str(shape), best)) for name, shape in rivals.items()},
-            noise=noise([(each.windows[top[0]].rps, each.again.rps) for each in finals]),
-            share=mean_share(self.shares),
-            repeated=self.repeated,
+            contestants={name: (shape, _against(rounds, str(shape), str(best))) for name, shape in rivals.items()},
+            rivals={name: percent_of(finals, name, best) for name in self.rivals},
+            noise=spread,
+            share=mean_share(staged.shares),
+            repeated=staged.repeated,
             rounds=rounds,
+            latency=self._latencies(found, finals, spread),
+            spent=self.spent,
         )
 
-    # The autopilot
-
-    def _fly(self) -> Flight:
-        autopilot = Autopilot(self.session, mode=Mode.AUTO)
-        begin = time.monotonic()
-        changed = begin
-        last = self.session.shape
-        while True:
-            self.session.step()
-            autopilot.step()
-            now = time.monotonic()
-            if self.session.shape != last or not self.session.settled:
-                last, changed = self.session.shape, now
-            flown, pace = now - begin, self.pace
-            if flown >= pace.flight_s or (flown >= pace.flight_at_least_s and now - changed >= pace.calm_s):
-                break
-            time.sleep(0.05)
-        self._settle()
-        assert self.session.shape is not None
-        changes = [entry for entry in autopilot.history if entry.kind in CHANGES]
-        return Flight(
-            shape=self.session.shape,
-            seconds=max(0.0, changed - (self.load.first_answer() or begin)) if changes else 0.0,
-            changes=len(changes),
-            swaps=self.session.state.counts.swaps if self.session.state else 0,
-            messages=[entry.message for entry in autopilot.history],
+    def _fly(self, start: Shape) -> Flight:
+        if self.session.shape != start:
+            self.session.set_shape(start, self.workload.change_s)
+        load = self.steady or self.load
+        load.keep_going()
+        flight = fly(self.session, load, self.pace)
+        self.say(
+            f"from {start} the autopilot found {flight.shape} in {flight.seconds:.0f} s with {flight.changes} changes"
         )
+        if self.steady or self.workload.streams:
+            load.stop()  # what is in flight is answered, and counts
+        return flight
 
-    def _settle(self) -> None:
-        """A change that was asked for at the very end is still made."""
-        deadline = time.monotonic() + 30
-        while not self.session.settled and time.monotonic() < deadline:
-            self.session.step()
-            time.sleep(0.05)
+    # An open loop
+
+    def _arrive(self, capacity: float) -> None:
+        assert self.workload.open_share is not None
+        self.rate = min(MAX_RATE, self.workload.open_share * capacity)
+        self.load.stop()
+        self.say(f"{self.rate:.0f} Poisson arrivals a second from now on")
+        self.steady = arrivals(self.workload, self.session.url, self.rate, record=self.session.children.lifeline)
+
+    def _latencies(self, found: Sequence[Shape], finals: Sequence[Round], spread: float | None) -> list[Latency]:
+        """For each flight; nothing where throughput is judged."""
+        if self.steady is None:
+            return []
+        self.load.stop()
+        fixed = FixedShapes(self.session, self.steady, change_s=self.workload.change_s)
+        finalists = [shape for shape in finals[0].windows if all(shape in each.windows for each in finals)]
+        level = ties({shape: mean_of(finals, shape).rps for shape in finalists}, spread)
+        measured = {}
+        for shape in dict.fromkeys(found):
+            self.steady.keep_going()
+            with self.spent.on("latency"):
+                measured[shape] = compare(
+                    fixed, self.steady, shape, level, rate=self.rate, pace=self.pace, draw=self.draw
+                )
+        return [measured[shape] for shape in found]
 
     # Fixed shapes
 
+    def _grid(self) -> dict[Shape, float]:
+        looks = min(self.pace.looks, FEW_LOOKS) if self.workload.slow_to_start else self.pace.looks
+        with self.spent.on("grid"):
+            return grid.search(self.workload.clients, self._look, at_most=looks)
+
     def _look(self, shape: Shape) -> float:
         try:
-            self.seen[shape] = self._measure(shape, self.pace.look)
+            self.seen[shape] = self.fixed.look(shape, *self.pace.look).window
         except NotServing as error:
             self.refused[shape] = str(error)
             self.say(f"  {shape}: {error}")
             return 0.0
         self.say(f"  {shape!s:>5}  {self.seen[shape].rps:8.1f} requests/s")
         return self.seen[shape].rps
-
-    def _measure(self, shape: Shape, window: tuple[float, float]) -> Window:
-        self.session.set_shape(shape)
-        warm, seconds = window
-        return self.load.window(warm, max(seconds, SERVICE_TIMES * self._service_s()), self.session.step)
-
-    def _undisturbed(self, shape: Shape, window: tuple[float, float]) -> Window:
-        """Measure again when somebody else was using the machine, as long as that may help."""
-        while True:
-            before = read_use()
-            found = self._measure(shape, window)
-            after = read_use()
-            share = share_between(before, after) if before and after else None
-            quiet = share is None or share.foreign + share.steal <= REPEAT_FOREIGN
-            if quiet or self.repeated >= self.pace.repeats:
-                self.shares += [share] if share else []
-                return found
-            self.repeated += 1
-
-    def _service_s(self) -> float:
-        """Seconds that a request takes, of the last ones."""
-        samples = list(self.session.pod.samples)[-5:]
-        requests = sum(sample.requests for sample in samples)
-        return sum(sample.service_s for sample in samples) / requests if requests else 0.0
-
-    def _finals(self, shapes: list[Shape], *, twice: Shape) -> list[Round]:
-        rounds: list[Round] = []
-        last: Shape | None = None
-        for number in range(1, self.pace.rounds + 1):
-            staying = [s for s in shapes if number <= ROUNDS_OF_HOPELESS or not self._hopeless(rounds, s, twice)]
-            windows: dict[Shape, list[Window]] = {}
-            for shape in grid.shuffled([*staying, twice], after=last, draw=self.draw):
-                windows.setdefault(shape, []).append(self._undisturbed(shape, self.pace.final))
-                last = shape
-            rounds.append(
-                Round(windows={shape: found[0] for shape, found in windows.items()}, again=windows[twice][-1])
-            )
-            told = "  ".join(f"{shape} {found[0].rps:.0f}" for shape, found in sorted(windows.items()))
-            self.say(f"  round {number} of {self.pace.rounds}: {told}")
-        return rounds
-
-    def _hopeless(self, rounds: list[Round], shape: Shape, best: Shape) -> bool:
-        """Only contestants may leave: not the grid's best, nor what the autopilot found (it is above this, or lost)."""
-        if shape not in contestants(_cores()).values():
-            return False
-        return mean_of(rounds, shape).rps < HOPELESS * mean_of(rounds, best).rps
 
     def _grid_rows(self, known: dict[Shape, float]) -> list[Measured]:
         nothing = Window(rps=0.0, p50_ms=None, p99_ms=None, failed=0)
@@ -240,9 +212,3 @@ def _against(rounds: list[dict[str, float]], shape: str, best: str) -> float:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from bench.latency import Latency
 from bench.result import Flight, Measured, Result
 
 HEADINGS: tuple[str, ...] = (
@@ -40,6 +41,7 @@ def lines(results: list[Result]) -> list[str]:
     out += [*_columns(rivals), ""]
     out += [f"* {each.workload.name}: noisy ({'; '.join(each.doubts)})" for each in results if each.doubts]
     out += [f"  {each.workload.name}: failed {each.failures}" for each in results if each.failures]
+    out += [_told(each.workload.name, found) for each in results for found in each.latency]
     if results:
         out.append(
             f"Load: {results[0].generator}, closed loop. p99 in milliseconds, the autopilot's and the best's. "
@@ -57,15 +59,12 @@ def as_json(result: Result) -> dict[str, Any]:
         "generator": result.generator,
         "shapes": [_shape_row(each) for each in result.measured],
         "best": str(result.best.shape),
-        "percent_of_best": _round(result.percent.value),
-        "interval_95": [_round(result.percent.low), _round(result.percent.high)],
-        "autopilot": _flight(result.flight),
-        "seconds_to_shape": round(result.flight.seconds, 1),
-        "swaps": result.flight.swaps,
+        "flights": [_flight(each) for each in result.flights],
         "contestants": {
             name: {"shape": str(shape), "percent_of_best": _round(value)}
             for name, (shape, value) in result.contestants.items()
         },
+        "rivals": {name: _round(value) for name, value in result.rivals.items()},
         "rounds_rps": [{shape: round(rps, 2) for shape, rps in each.items()} for each in result.rounds],
         "sent": result.sent,
         "failed": result.failed,
@@ -74,6 +73,8 @@ def as_json(result: Result) -> dict[str, Any]:
         "share_of_cpu": None
         if share is None
         else {"foreign": round(share.foreign, 4), "steal": round(share.steal, 4), "helpers": round(share.helpers, 4)},
+        "latency": [_latency(each) for each in result.latency],
+        "seconds_spent": {name: round(seconds, 1) for name, seconds in result.spent.items()},
         "windows_repeated": result.repeated,
         "doubts": result.doubts,
         "seconds": round(result.seconds, 1),
@@ -93,13 +94,46 @@ def _shape_row(each: Measured) -> dict[str, Any]:
 
 
 def _flight(flight: Flight) -> dict[str, Any]:
+    found = flight.percent
     return {
+        "start": str(flight.start),
         "shape": str(flight.shape),
+        "percent_of_best": _round(found.value) if found else None,
+        "interval_95": [_round(found.low), _round(found.high)] if found else None,
         "seconds": round(flight.seconds, 1),
         "changes": flight.changes,
         "swaps": flight.swaps,
+        "foreign": None if flight.share is None else round(flight.share.foreign, 4),
+        "path": [[round(at, 1), str(shape)] for at, shape in flight.path],
         "messages": flight.messages,
+        "course": [[round(at, 1), round(rps, 1), _round(p99)] for at, rps, p99 in flight.course],
     }
+
+
+def _latency(found: Latency) -> dict[str, Any]:
+    return {
+        "rate": round(found.rate, 1),
+        "found": str(found.found),
+        "mean_percent": _round(found.mean.value),
+        "mean_interval_95": [_round(found.mean.low), _round(found.mean.high)],
+        "p99_percent": _round(found.p99.value),
+        "p99_interval_95": [_round(found.p99.low), _round(found.p99.high)],
+        "generator_late_p99_ms": _round(found.lateness_ms),
+        "judged": found.judged,
+        "shapes": {
+            str(shape): {"mean_ms": _round(each.mean_ms), "p99_ms": _round(each.p99_ms), "failed": each.failed}
+            for shape, each in found.shapes.items()
+        },
+    }
+
+
+def _told(name: str, found: Latency) -> str:
+    rows = ", ".join(f"{shape} {_ms(each.mean_ms)} and {_ms(each.p99_ms)}" for shape, each in found.shapes.items())
+    judged = "" if found.judged else f"; not judged, the generator was {_ms(found.lateness_ms)} ms late"
+    return (
+        f"  {name}: at {found.rate:.0f} arrivals a second {found.found} has {found.mean.value:.0f} % of the lowest "
+        f"mean and {found.p99.value:.0f} % of the lowest p99 (mean and p99 in ms: {rows}){judged}"
+    )
 
 
 def _final(result: Result) -> Measured:

@@ -9,11 +9,13 @@ memory: 256Mi                    # optional: what its processes may use together
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from bench.parameters import Parameters
 from uwsgi_autopilot.api.options import refusal_of
 from uwsgi_autopilot.api.quantity import whole_bytes
 from uwsgi_autopilot.api.uwsgiapp import UwsgiOption
@@ -21,11 +23,27 @@ from uwsgi_autopilot.errors import UsageError
 from uwsgi_autopilot.loadgen.plan import MAX_CLIENTS, parse_load
 
 FILE = "workload.yaml"
+SLOW_IMPORT_S = 2.0
+CHANGE_S = 90.0
+
+
+class Database(str, Enum):
+    """Of bench/database: started, filled and stopped by the bench."""
+
+    SQLITE = "SQLite"
+    POSTGRESQL = "PostgreSQL"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """`clients` of a closed loop ask for `path`. memory: bytes; None means no limit."""
+    """`clients` of a closed loop ask for `path`. memory: bytes; None means no limit.
+
+    parameters: of the synthetic application; None: it is another one. database: what bench/database needs besides.
+
+    How it is asked, besides the path. shares: of the clients (0..1) that ask for /other, one after another. streams: so
+    many of the clients ask for /stream. timeout_s, retries: of clients that retry. open_share: the autopilot flies
+    under Poisson arrivals at this share of the best shape's capacity (0..1), and latency is judged; None: throughput.
+    """
 
     name: str
     folder: Path
@@ -34,6 +52,49 @@ class Workload:
     clients: int
     options: tuple[UwsgiOption, ...] = ()
     memory: int | None = None
+    parameters: Parameters | None = None
+    database: Database | None = None
+    shares: tuple[float, ...] = ()
+    streams: int = 0
+    timeout_s: float = 30.0
+    retries: int = 0
+    open_share: float | None = None
+
+    @property
+    def told(self) -> str:
+        """`wait 20 ms, CPU 2 ms, 64 clients`."""
+        parts = [str(self.parameters)] if self.parameters else []
+        parts += [f"Flask and SQLAlchemy on {self.database.value}"] if self.database else []
+        parts.append(f"{self.clients} clients")
+        if self.shares:
+            parts.append(f"{' and '.join(f'{each:.0%}' for each in self.shares)} of them there in turn")
+        if self.streams:
+            parts.append(f"{self.streams} of them at streams")
+        if self.retries:
+            parts.append(f"who give up after {self.timeout_s:g} s and ask up to {self.retries} times again")
+        if self.open_share:
+            parts.append(f"then Poisson arrivals at {self.open_share:.0%} of the best shape's capacity")
+        return ", ".join(parts)
+
+    @property
+    def plain(self) -> bool:
+        """One page, asked for by clients who wait: any load generator can do that."""
+        return not (self.shares or self.streams or self.retries or self.fails)
+
+    @property
+    def fails(self) -> bool:
+        """It answers 500 by itself, so that is no failure of ours."""
+        return self.parameters is not None and self.parameters.error_share > 0
+
+    @property
+    def change_s(self) -> float:
+        """Seconds that a change of shape may take: on a busy machine an import takes many times its CPU time."""
+        return CHANGE_S + (15 * self.parameters.import_s if self.parameters else 0.0)
+
+    @property
+    def slow_to_start(self) -> bool:
+        """Each new generation takes so long that few can be measured."""
+        return self.parameters is not None and self.parameters.import_s >= SLOW_IMPORT_S
 
 
 def read_workloads(folder: Path) -> list[Workload]:

@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         required=True,
         help="clients=N or rate=R, and path=/, method=GET, header=Name: value, body=TEXT or @FILE, from=0s,"
-        " for=, close, timeout=30s, arrival=poisson|constant,"
+        " for=, close, timeout=30s, retries=N, arrival=poisson|constant,"
         " connections=1024; several make phases",
     )
     parser.add_argument("--seconds", type=_seconds, default=60.0, help="the whole run (default 60)")

@@ -21,7 +21,8 @@ Counts = dict[int, int]
 class Tally:
     """Counts of one phase over the whole run.
 
-    sent = answered + failed + what is in flight. retried: sent once more because the server closed an idle keep-alive
+    sent = answered + failed + what is in flight. repeated: further tries by clients that
+    retry; such a request counts once in `sent`. retried: sent once more because the server closed an idle keep-alive
     connection (RFC 9112 section 9.3.1); counted once in `sent`. unsent: arrivals that were due and dropped because the
     generator was told to stop. no_connection: arrivals that had to wait for one of the bounded connections.
     """
@@ -34,6 +35,7 @@ class Tally:
         "latency",
         "lateness",
         "no_connection",
+        "repeated",
         "retried",
         "sent",
         "slowest_s",
@@ -42,7 +44,7 @@ class Tally:
     )
 
     def __init__(self) -> None:
-        self.sent = self.answered = self.retried = self.unsent = self.no_connection = 0
+        self.sent = self.answered = self.retried = self.unsent = self.no_connection = self.repeated = 0
         self.failures: Counter[str] = Counter()
         self.statuses: Counter[int] = Counter()
         self.latency: Counts = {}
@@ -124,6 +126,7 @@ def totals(tallies: list[Tally]) -> dict[str, Any]:
         "failures": dict(failures.most_common()),
         "statuses": _statuses(tallies),
         "retried": sum(tally.retried for tally in tallies),
+        "repeated": sum(tally.repeated for tally in tallies),
         "unsent": sum(tally.unsent for tally in tallies),
         "no_connection": sum(tally.no_connection for tally in tallies),
         "latency_ms": {

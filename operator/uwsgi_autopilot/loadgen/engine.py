@@ -14,7 +14,8 @@ from time import monotonic
 from uwsgi_autopilot.loadgen.counts import Tally
 from uwsgi_autopilot.loadgen.message import message
 from uwsgi_autopilot.loadgen.plan import Arrival, LoadPhase
-from uwsgi_autopilot.loadgen.sender import RunningPhase, Sender
+from uwsgi_autopilot.loadgen.running import RunningPhase
+from uwsgi_autopilot.loadgen.sender import Sender
 
 # Deadlines are checked ten times a second, so a timeout may be noticed up to this much late.
 SWEEP_S = 0.1

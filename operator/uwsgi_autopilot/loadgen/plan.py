@@ -18,6 +18,8 @@ MAX_RATE = 50_000.0
 # More waiting connections than any listen backlog we create (4096) would only measure refused connections.
 MAX_CONNECTIONS = 4096
 DEFAULT_CONNECTIONS = 1024
+# More would be a client that never gives up.
+MAX_RETRIES = 10
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 OUR_HEADERS = frozenset({"content-length", "transfer-encoding", "connection", "expect", "upgrade"})
 MAX_SECONDS = 7 * 86400.0
@@ -35,6 +37,8 @@ class Arrival(str, Enum):
 class LoadPhase:
     """One `--load`: a closed loop of `clients`, or an open loop of `rate` requests a second; exactly one is set.
 
+    retries: how often a request is sent again, at once, when it is answered 5xx or times out; each try has a
+    time-out of its own, the latency runs from the first, and the request has failed when the last one has.
     begin_s: seconds after the start of the generator. length_s: None means until the next phase begins, or the end.
     close: a new connection for each request. connections: bound of an open loop; an arrival that finds none free
     waits for one, and its latency runs. headers: `Name: value`, or `@FILE` with such lines; body: its text, or `@FILE`.
@@ -50,6 +54,7 @@ class LoadPhase:
     length_s: float | None = None
     close: bool = False
     timeout_s: float = 30.0
+    retries: int = 0
     arrival: Arrival = Arrival.POISSON
     connections: int = DEFAULT_CONNECTIONS
 
@@ -199,6 +204,7 @@ _FIELDS: dict[str, tuple[str, Callable[[str], object]]] = {
     "for": ("length_s", _positive_seconds),
     "close": ("close", lambda _: True),
     "timeout": ("timeout_s", _positive_seconds),
+    "retries": ("retries", _whole(1, MAX_RETRIES)),
     "arrival": ("arrival", _arrival),
     "connections": ("connections", _whole(1, MAX_CONNECTIONS)),
 }

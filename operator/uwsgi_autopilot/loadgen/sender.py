@@ -7,55 +7,16 @@ When requests begin by the clock is engine.py.
 import errno
 import select
 import socket
-from collections import deque
 from time import monotonic
 
-from uwsgi_autopilot.loadgen.counts import Tally
-from uwsgi_autopilot.loadgen.http import AnswerReader, Malformed
-from uwsgi_autopilot.loadgen.plan import LoadPhase
+from uwsgi_autopilot.loadgen.http import Malformed
+from uwsgi_autopilot.loadgen.running import Connection, RunningPhase
 
 RECEIVE_BYTES = 65536
 # A refused connection costs nothing: without a rest a closed loop would count 20,000 failures a second.
 REST_S = 0.1
 REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
 _GONE = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED)
-
-
-class Connection:
-    """One socket. `unsent`: what is left of the request."""
-
-    __slots__ = ("connected", "deadline", "error", "fd", "phase", "reader", "reused", "since", "sock", "unsent")
-
-    def __init__(self, phase: "RunningPhase", sock: socket.socket) -> None:
-        self.phase = phase
-        self.sock = sock
-        self.fd = sock.fileno()
-        self.reader = AnswerReader()
-        self.connected = False
-        self.error = 0  # what connect() returned immediately
-        self.reused = False  # it has carried an answer before
-        self.since: float | None = None  # when the latency of its request starts; None: idle
-        self.deadline = 0.0
-        self.unsent = b""
-
-
-class RunningPhase:
-    """One running `--load`. Times are on the monotonic clock."""
-
-    def __init__(self, plan: LoadPhase, request: bytes, zero: float) -> None:
-        self.plan = plan
-        self.request = request
-        self.begin = zero + plan.begin_s
-        self.end = zero + plan.end_s
-        self.last_arrival = self.end - 1e-6  # the instants are a sum of floats: else 100/s for 1 s makes 101
-        self.started = False
-        self.over = False
-        self.tally = Tally()
-        self.connections: set[Connection] = set()
-        self.idle: list[Connection] = []  # open loop: the last one used is the first one taken
-        self.waiting: deque[float] = deque()  # open loop: instants of arrivals without a connection
-        self.resting: deque[float] = deque()  # closed loop: when clients whose connection failed try again
-        self.next_arrival = self.begin
 
 
 class Sender:
@@ -78,7 +39,7 @@ class Sender:
         phase.tally.sent += 1
         self._connect(phase, since)
 
-    def _connect(self, phase: RunningPhase, since: float) -> None:
+    def _connect(self, phase: RunningPhase, since: float, *, tries: int = 0) -> None:
         try:
             sock = socket.socket(self._family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         except OSError as error:
@@ -89,18 +50,18 @@ class Sender:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         phase.connections.add(connection)
         self.connections[connection.fd] = connection
-        connection.since = since
-        connection.deadline = since + phase.plan.timeout_s
+        connection.since, connection.tries = since, tries
+        connection.deadline = (monotonic() if tries else since) + phase.plan.timeout_s
         self.epoll.register(connection.fd, select.EPOLLOUT)
         result = sock.connect_ex(self._address)
         if result != errno.EINPROGRESS:
             # epoll reports the socket at once. Failing here would start the next request from within this one.
             connection.error = result
 
-    def send(self, connection: Connection, since: float) -> None:
+    def send(self, connection: Connection, since: float, *, tries: int = 0) -> None:
         """Send the phase's request on an idle connection."""
-        connection.since = since
-        connection.deadline = since + connection.phase.plan.timeout_s
+        connection.since, connection.tries = since, tries
+        connection.deadline = (monotonic() if tries else since) + connection.phase.plan.timeout_s
         request = connection.phase.request
         try:
             sent = connection.sock.send(request)
@@ -166,6 +127,9 @@ class Sender:
         status = connection.reader.status
         assert connection.since is not None
         phase.tally.statuses[status] += 1
+        if status >= 500 and _may_repeat(connection):
+            self._repeat(connection, usable=connection.reader.keep and not phase.plan.close)
+            return
         if 200 <= status < 400:
             phase.tally.answer(now - connection.since)
         else:
@@ -189,6 +153,19 @@ class Sender:
             self.drop(connection)
         else:
             phase.idle.append(connection)
+
+    def _repeat(self, connection: Connection, *, usable: bool) -> None:
+        """Send its request again; usable: on the same connection, which the answer has left open."""
+        phase, since, tries = connection.phase, connection.since, connection.tries + 1
+        assert since is not None
+        phase.tally.repeated += 1
+        if usable:
+            connection.reused = True
+            connection.reader.reset()
+            self.send(connection, since, tries=tries)
+        else:
+            self.drop(connection)
+            self._connect(phase, since, tries=tries)
 
     def _next(self, phase: RunningPhase, now: float) -> None:
         """A connection is gone: start what is waiting for its slot."""
@@ -225,6 +202,9 @@ class Sender:
     def fail(self, connection: Connection, why: str) -> None:
         """Close it; the request on it, if any, has failed."""
         phase, pending = connection.phase, connection.since is not None
+        if pending and why == "timeout" and _may_repeat(connection):
+            self._repeat(connection, usable=False)
+            return
         self.drop(connection)
         if not pending:
             return
@@ -246,6 +226,10 @@ class Sender:
         if connection in connection.phase.idle:
             connection.phase.idle.remove(connection)
         connection.sock.close()  # leaves the epoll set too: no one else holds the descriptor
+
+
+def _may_repeat(connection: Connection) -> bool:
+    return connection.tries < connection.phase.plan.retries and not connection.phase.over
 
 
 def _why(error: int) -> str:

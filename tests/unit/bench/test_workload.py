@@ -9,7 +9,6 @@ from uwsgi_autopilot.api.uwsgiapp import UwsgiOption
 from uwsgi_autopilot.errors import UsageError
 
 GOOD = "module: app:app\npath: /io?ms=100&x=1\nclients: 64\n"
-ROOT = Path(__file__).resolve().parents[3]
 
 
 def write(folder: Path, text: str) -> Path:
@@ -33,10 +32,6 @@ def test_reads_the_folders_of_a_folder_by_name_and_one_alone(tmp_path: Path) -> 
     (tmp_path / "empty").mkdir()
     assert [each.name for each in read_workloads(tmp_path)] == ["a", "b"]
     assert [each.name for each in read_workloads(tmp_path / "b")] == ["b"]
-
-
-def test_the_repository_has_the_four_kinds_of_load() -> None:
-    assert {each.name for each in read_workloads(ROOT / "bench" / "workloads")} >= {"cpu", "io", "mixed", "pool"}
 
 
 @pytest.mark.parametrize(

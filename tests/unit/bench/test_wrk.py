@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.load import parse_wrk
+from bench.wrk import parse_wrk
 from uwsgi_autopilot.errors import NotServing
 
 REPORT = """Running 2s test @ http://127.0.0.1:8088/
