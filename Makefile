@@ -52,15 +52,20 @@ chart: setup  ## what helm makes of the chart, no cluster (fetches helm where th
 
 .PHONY: component
 component: setup  ## real uWSGI and nginx, no cluster
-	$(BIN)/pytest -n 3 tests/component
+	$(BIN)/pytest -n 4 tests/component
 
 .PHONY: chromium
 chromium:  ## as root: Chromium for the test of Locust's page, where there is no browser (from apt)
 	@tests/install-chromium.sh
 
 .PHONY: bench
-bench: setup  ## the screen: the autopilot against a grid of fixed shapes (about 10 minutes)
+bench: setup  ## the screen: the autopilot against a grid of fixed shapes (about 12 minutes)
 	@$(BIN)/python -m bench
+
+.PHONY: bench-full
+bench-full: setup  ## hours: the gating workloads from three starts, against other servers too; goes on where it stopped
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[rivals]'
+	@$(BIN)/python -m bench.full
 
 .PHONY: images
 images:  ## build uwsgi-autopilot:dev (the operator) and uwsgi-autopilot-app:dev (the example)

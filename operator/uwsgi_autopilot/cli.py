@@ -22,6 +22,8 @@ from uwsgi_autopilot.local.programs import find_programs, find_uwsgi
 from uwsgi_autopilot.local.render import run_render
 from uwsgi_autopilot.local.run import Options, run_local
 from uwsgi_autopilot.local.serve import ServeOptions, run_serve
+from uwsgi_autopilot.replay.main import Options as ReplayOptions
+from uwsgi_autopilot.replay.main import run_replay
 from uwsgi_autopilot.views.lines import DevView
 from uwsgi_autopilot.views.select import view_for_output
 
@@ -47,13 +49,14 @@ def _local(asked: argparse.Namespace) -> int:
 
 def _serve(asked: argparse.Namespace) -> int:
     options = Options(
-        folder=Path.cwd(), seconds=asked.seconds, report=asked.report, mode=asked.mode, shape=asked.shape,
-        loads=tuple(asked.load or ()),
+        folder=Path.cwd(), seconds=asked.seconds, report=asked.report, record=asked.record, mode=asked.mode,
+        shape=asked.shape, loads=tuple(asked.load or ()),
     )  # fmt: skip
     serve = ServeOptions(
         arguments=tuple(asked.arguments), mode=asked.mode or Mode.AUTO, router=asked.router,
         status_port=asked.status_port, processes=asked.processes, threads=asked.threads, write=asked.write,
-        log_socket=asked.log_socket and os.path.abspath(asked.log_socket),
+        log_socket=asked.log_socket and os.path.abspath(asked.log_socket), memory_guard=asked.memory_guard,
+        parking=asked.parking,
     )  # fmt: skip
     with ExitStack() as stack:
         return run_serve(serve, options, lambda: stack.enter_context(view_for_output()))
@@ -87,6 +90,14 @@ def _doctor(asked: argparse.Namespace) -> int:
             pods=asked.pods,
         )
     )
+
+
+def _replay(asked: argparse.Namespace) -> int:
+    return run_replay(
+        ReplayOptions(
+            file=asked.file, processes=asked.processes, threads=asked.threads, json=asked.format == "json"
+        )
+    )  # fmt: skip
 
 
 def _crd_print(_: argparse.Namespace) -> int:
@@ -143,6 +154,7 @@ def _app_and_options(asked: argparse.Namespace) -> tuple[UwsgiApp, Options]:
         host=asked.host,
         seconds=getattr(asked, "seconds", None),
         report=getattr(asked, "report", None),
+        record=getattr(asked, "record", None),
         mode=getattr(asked, "mode", None),
         shape=getattr(asked, "shape", None),
         loads=tuple(getattr(asked, "load", None) or ()),
@@ -156,6 +168,7 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "demo": _demo,
     "dev": _dev,
     "doctor": _doctor,
+    "replay": _replay,
     "operator": _operator,
     "crd print": _crd_print,
     "crd apply": _crd_apply,

@@ -36,11 +36,19 @@ def parser() -> argparse.ArgumentParser:
         "--router", choices=("auto", "nginx", "uwsgi"), default="auto",
         help="what serves http: nginx, or uWSGI's own (default: nginx where it is installed)",
     )  # fmt: skip
-    serve.add_argument("--processes", type=_bounds, metavar="MIN-MAX", help="bounds, such as 1-8 (default 1-16)")
+    serve.add_argument(
+        "--processes", type=_bounds, metavar="MIN-MAX", help="bounds, such as 1-8 (default 1 to 4 a core, at least 16)"
+    )
     serve.add_argument("--threads", type=_bounds, metavar="MIN-MAX", help="bounds, such as 1-32 (default 1-64)")
     serve.add_argument("--status-port", type=_port, metavar="PORT", help="of the agent's pages (default 9117)")
     serve.add_argument(
         "--log-socket", metavar="PATH", help="unix socket to which your own nginx sends its log, for p99 and errors"
+    )
+    serve.add_argument(
+        "--no-memory-guard", dest="memory_guard", action="store_false", help="what leaks is left alone, in every mode"
+    )
+    serve.add_argument(
+        "--parking", action="store_true", help="workers that the load does not need end, and are back when it grows"
     )
     serve.add_argument("--write", action="store_true", help="at the end, write the shape that was found into the ini")
     serve.set_defaults(verb="serve")
@@ -74,6 +82,13 @@ def parser() -> argparse.ArgumentParser:
     doctor.add_argument("--pods", type=_count, metavar="N", help="how many serve this (default: the manifest's, or 1)")
     doctor.set_defaults(verb="doctor")
 
+    replay = commands.add_parser("replay", help="run a recording through the law: what it would have done, and why")
+    replay.add_argument("file", type=Path, metavar="FILE", help="as written by `local` or `serve` with --record FILE")
+    replay.add_argument("--processes", type=_bounds, metavar="MIN-MAX", help="bounds in place of the recorded ones")
+    replay.add_argument("--threads", type=_bounds, metavar="MIN-MAX", help="bounds in place of the recorded ones")
+    replay.add_argument("--format", choices=("text", "json"), default="text", help="of what is printed (default text)")
+    replay.set_defaults(verb="replay")
+
     operator = commands.add_parser("operator", help="serve and tune every UwsgiApp of a cluster; the chart starts this")
     operator.add_argument("--namespace", required=True, metavar="NAME", help="where the chart's own objects are")
     operator.add_argument("--template", required=True, metavar="NAME", help="the PodTemplate that pods are made from")
@@ -105,6 +120,9 @@ def _run_options(parser: argparse.ArgumentParser, *, mode: str) -> None:
         "--for", dest="seconds", type=_seconds, help="stop after this long, such as 60s or 5m (default: never)"
     )
     parser.add_argument("--report", type=Path, metavar="FILE", help="write what happened as JSON")
+    parser.add_argument(
+        "--record", type=Path, metavar="FILE", help="write all that the autopilot sees, for `replay`; .gz: compressed"
+    )
     parser.add_argument("--mode", type=_mode, metavar="MODE", help=f"Auto, Recommend or Disabled (default: {mode})")
     parser.add_argument(
         "--shape", type=_shape, metavar="PxT", help="the first shape, such as 4x16; with --mode Disabled the only one"

@@ -57,6 +57,13 @@ def test_every_flag_of_the_help_is_described(command: str, capsys: pytest.Captur
     assert flags - described == set()
 
 
+def test_every_flag_of_replay_is_described(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["replay", "--help"])
+    flags = set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out)) - {"--help", "--record"}
+    assert {word.split()[0] for word in first_cells(text_of("docs/replay.md")) if word.startswith("--")} == flags
+
+
 def test_every_field_of_a_load_is_described() -> None:
     described = {word.partition("=")[0] for word in first_cells(section(text_of("docs/local.md"), "## Load"))}
     assert described == set(LOAD_FIELDS)

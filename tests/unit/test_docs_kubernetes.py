@@ -14,7 +14,9 @@ from uwsgi_autopilot.report.reasons import Reason
 
 PAGE = text_of("docs/kubernetes.md")
 # What the controller itself says; the tuner's and the agent's words are on their own pages.
-CLUSTER_REASONS = {Reason.PINNED.value, Reason.TRIAL_UNDECIDED.value, Reason.SHAPE_NOT_DELIVERED.value}
+CLUSTER_REASONS = {
+    each.value for each in (Reason.PINNED, Reason.TRIAL_UNDECIDED, Reason.SHAPE_NOT_DELIVERED, Reason.RECYCLED)
+}
 # The words of answers ("True", "Serving", ...) and of causes, whatever computes them.
 ANSWERS = (
     r'_failed\("([A-Z]\w+)"|trouble = \("([A-Z]\w+)"|\("(NotCreated)"|Cause\(reason="(\w+)"|'

@@ -19,6 +19,7 @@ PAGES = (
     "docs/nginx.md",
     "docs/load.md",
     "docs/local.md",
+    "docs/replay.md",
     "docs/kubernetes.md",
     "chart/README.md",
 )

@@ -1,10 +1,13 @@
 """What a person sees: calm, in words, and nothing of the application's own output is hidden."""
 
+from dataclasses import replace
+
 import pytest
 
+from tests.unit.tuner.making import BASE
 from uwsgi_autopilot.views.live import sparkline
 from uwsgi_autopilot.views.noise import worth_showing
-from uwsgi_autopilot.views.words import duration, last_line, rate
+from uwsgi_autopilot.views.words import duration, last_line, numbers, rate
 
 
 @pytest.mark.parametrize(
@@ -52,6 +55,11 @@ def test_durations(seconds, told):
 @pytest.mark.parametrize(("value", "told"), [(9.8, "9.8"), (43.2, "43"), (61204.0, "61,204")])
 def test_rates(value, told):
     assert rate(value) == told
+
+
+@pytest.mark.parametrize(("parked", "told"), [(0, "8 of 8 threads"), (1, "8 of 8 threads, 1 of 2 workers put away")])
+def test_what_is_put_away_is_told_beside_the_threads(parked, told):
+    assert numbers([replace(BASE, parked=parked)], None)["in service"] == told
 
 
 def test_a_sparkline_has_one_character_a_value_and_the_greatest_is_full():

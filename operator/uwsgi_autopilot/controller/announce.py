@@ -2,6 +2,7 @@
 
 import logging
 
+from uwsgi_autopilot.api.agentstate import Recycled
 from uwsgi_autopilot.api.desired import DesiredShape
 from uwsgi_autopilot.controller.counters import Counters
 from uwsgi_autopilot.controller.events import Events
@@ -26,6 +27,12 @@ def tell(events: Events, counters: Counters, key: Key, uid: str, entry: Entry) -
     shapes = f"{entry.from_shape} → {entry.to_shape}"
     note = entry.message if entry.message.startswith(shapes) else f"{shapes}: {entry.message}"
     events.tell(key, uid, reason=entry.reason, note=note, action=kind, warning=entry.kind in WARNINGS)
+
+
+def tell_recycled(events: Events, key: Key, uid: str, pod: Pod, recycled: Recycled) -> None:
+    note = f"pod {pod.name}: {recycled.message}"
+    log.warning("recycled app=%s: %s", key, note)
+    events.tell(key, uid, reason=Reason.RECYCLED.value, note=note, action="recycle", warning=True)
 
 
 def tell_late(events: Events, key: Key, uid: str, pod: Pod, desired: DesiredShape) -> None:

@@ -13,9 +13,10 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from uwsgi_autopilot.api.agentstate import Recycled
 from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape
 from uwsgi_autopilot.api.uwsgiapp import UwsgiApp
-from uwsgi_autopilot.controller.announce import tell, tell_late
+from uwsgi_autopilot.controller.announce import tell, tell_late, tell_recycled
 from uwsgi_autopilot.controller.cache import Cache
 from uwsgi_autopilot.controller.children import NameTaken
 from uwsgi_autopilot.controller.clock import steady_now
@@ -31,7 +32,7 @@ from uwsgi_autopilot.fleet import delivery
 from uwsgi_autopilot.fleet.actions import Action, Record, StorePromoted, WarnLate, WriteDesired
 from uwsgi_autopilot.fleet.attention import is_hot
 from uwsgi_autopilot.fleet.plan import plan
-from uwsgi_autopilot.fleet.pod import Pod
+from uwsgi_autopilot.fleet.pod import Pod, Pods
 from uwsgi_autopilot.fleet.state import FleetState
 from uwsgi_autopilot.resources.labels import DESIRED
 from uwsgi_autopilot.resources.tuned import TuningStatus
@@ -60,7 +61,8 @@ class Kept:
 class Runner:
     """state: None until what is stored was read. trouble: reason and sentence of what keeps it from working; None:
     nothing does. failures: steps that failed in a row. refused: sentences of pods whose annotation the API server does
-    not take. stored_at: when NAME-promoted was last written."""
+    not take. recycled: of each pod, the last Recycled that its agent reported. stored_at: when NAME-promoted was last
+    written."""
 
     key: Key
     uid: str
@@ -75,6 +77,7 @@ class Runner:
     trouble: tuple[str, str] | None = None
     failures: int = 0
     refused: dict[str, str] = field(default_factory=dict)
+    recycled: dict[str, Recycled | None] = field(default_factory=dict)
     stored_at: float = float("-inf")
     kept: Kept = field(default_factory=Kept)
     told: Told = field(default_factory=Told)
@@ -150,6 +153,7 @@ class Runner:
             await self._carry_out(action, now)
         for pod in self.state.pods.values():
             self.poller.attend(pod.uid, is_hot(self.state, pod))
+        self._tell_recycled(self.state.pods)
         await self._keep(self.state, now)
         return self.state
 
@@ -193,6 +197,14 @@ class Runner:
         elif isinstance(action, WarnLate):
             tell_late(self.events, self.key, self.uid, self.state.pods[action.uid], action.desired)
             self.state = delivery.warned(self.state, action.uid)
+
+    def _tell_recycled(self, pods: Pods) -> None:
+        """What a pod reports when it is first heard of, somebody was told before."""
+        seen = {uid: pod.state.recycled for uid, pod in pods.items() if pod.state is not None}
+        for uid, recycled in seen.items():
+            if recycled is not None and recycled != self.recycled.get(uid, recycled):
+                tell_recycled(self.events, self.key, self.uid, pods[uid], recycled)
+        self.recycled = seen
 
     async def _annotate(self, pod: Pod, desired: DesiredShape) -> None:
         """A refusal for one pod must not hold up the others: the pod counts as late, and is written again."""

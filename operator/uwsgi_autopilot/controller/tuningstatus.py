@@ -56,7 +56,7 @@ def words_of(state: FleetState, now: float) -> tuple[object, ...]:
     word = state.hold or state.word
     return (
         word.reason if word else None,
-        state.change.stage if state.change else None,
+        (state.change.stage, state.change.others) if state.change else None,
         state.promoted,
         state.history[-1:],
         state.memory.settled,
@@ -109,8 +109,8 @@ def status_of(
 def _limited(state: FleetState) -> tuple[Reason | None, str]:
     """The limit that forbids a better shape, and the sentence to show."""
     word = state.hold or state.word
-    # A refused trial may end undecided in the same second.
-    decided = _last(state, lambda entry: entry.kind is not Kind.UNDECIDED)
+    # A refused trial may end undecided in the same second, and the search then goes on with what is smaller.
+    decided = _last(state, lambda entry: entry.kind not in (Kind.UNDECIDED, Kind.TRY))
     if decided and decided.kind is Kind.REFUSE and decided.reason == RefusalReason.MEMORY_LIMIT.value:
         return Reason.MEMORY_LIMIT, f"the agent refused {decided.to_shape}: {decided.message}"
     return state.memory.said, word.message if word else ""
@@ -121,10 +121,12 @@ def _last(state: FleetState, is_one: Callable[[Entry], bool]) -> Entry | None:
 
 
 def _desired(state: FleetState) -> DesiredShape:
-    """For a single pod its own, even a trial's: no other pod is to have another one."""
-    if len(state.pods) == 1:
-        return delivery.desired_for(state, next(iter(state.pods.values())))
-    return state.promoted
+    """The promoted one; a trial's where more than half of the pods are to have that, as a single pod is."""
+    change = state.change
+    if change is None or not change.on_trial or change.pod is None or change.pod not in state.pods:
+        return state.promoted
+    trying = sum(change.concerns(uid) for uid in state.pods)
+    return change.trial_of(change.pod) if 2 * trying > len(state.pods) else state.promoted
 
 
 def _given_up(state: FleetState) -> list[str]:

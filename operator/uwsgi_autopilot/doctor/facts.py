@@ -19,7 +19,7 @@ from uwsgi_autopilot.doctor.modules import read_code
 from uwsgi_autopilot.doctor.running import read_running
 from uwsgi_autopilot.errors import UsageError
 from uwsgi_autopilot.kernel.cgroup import Cgroup, usable_cores
-from uwsgi_autopilot.local.files import agent_config, layout_of
+from uwsgi_autopilot.local.files import agent_config, layout_of, process_bounds
 from uwsgi_autopilot.local.programs import find_uwsgi, is_module
 from uwsgi_autopilot.local.resolve import known_options, resolve, version_of
 from uwsgi_autopilot.uwsgi.ini import generation_ini
@@ -68,7 +68,7 @@ def read_process(pid: int, *, database_limit: int | None, pods: int | None) -> F
         facts.machine,
         descriptors=found.descriptors,
         root=found.root,
-        memory=cgroup.memory_limit(),
+        memory=cgroup.memory().limit,
         cores=usable_cores(cgroup.cpu_quota()),
     )
     facts = replace(facts, machine=machine, worker=found.worker, served=found.served)
@@ -95,7 +95,7 @@ def _of_manifest(path: Path, text: str, uwsgi: str) -> Facts:
     """What the agent would start at the largest shape that the manifest allows."""
     app = load_manifest(path)
     folder = path.absolute().parent
-    shape = app.tuning.pin or Shape(app.tuning.processes.max, app.tuning.threads.max)
+    shape = app.tuning.pin or Shape(process_bounds(app).max, app.tuning.threads.max)
     config = agent_config(app, layout_of(Path("/run"), "", 0), folder=folder, uwsgi=uwsgi, start=shape)
     try:
         ini = generation_ini(config, shape=shape, ceiling=shape.processes, fds=[3], fifo="g1.fifo", stats="g1.stats")
@@ -134,7 +134,7 @@ def _machine() -> Machine:
         somaxconn=_number(Path("/proc/sys/net/core/somaxconn")),
         descriptors=None if soft == resource.RLIM_INFINITY else soft,
         cores=usable_cores(cgroup.cpu_quota()),
-        memory=cgroup.memory_limit(),
+        memory=cgroup.memory().limit,
         root=os.geteuid() == 0,
     )
 

@@ -1,21 +1,23 @@
-"""The autopilot of one session: a fleet of one pod. Twice a second it plans, and writes what the plan asks for.
+"""The autopilot of one application: a fleet of one pod. Twice a second it plans, and writes what the plan asks for.
 
-It decides nothing: that is fleet/ and tuner/. Its clock is the agent's, which is this machine's monotonic one.
+It decides nothing: that is fleet/ and tuner/. Its clock is the agent's, and what it steers is an argument: a session of
+this machine, or a recording of one (replay/).
 """
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from uwsgi_autopilot.api.desired import DesiredShape
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.uwsgiapp import Mode
+from uwsgi_autopilot.api.uwsgiapp import Mode, UwsgiApp
 from uwsgi_autopilot.fleet import delivery
 from uwsgi_autopilot.fleet.actions import Action, Record, StorePromoted, WriteDesired
 from uwsgi_autopilot.fleet.history import Entry, Kind
 from uwsgi_autopilot.fleet.plan import plan
+from uwsgi_autopilot.fleet.pod import Pod
 from uwsgi_autopilot.fleet.state import FleetState, Word
-from uwsgi_autopilot.local.session import Session
 from uwsgi_autopilot.report.reasons import Reason
 
 # Those that changed what serves.
@@ -34,16 +36,39 @@ def entry_json(entry: Entry) -> dict[str, Any]:
     }
 
 
-class Autopilot:
-    """Call `step` after each `session.step`. history: every entry, in seconds since serving began."""
+class Steered(Protocol):
+    """What an autopilot reads and writes. pod: written by whoever asks the agent."""
 
-    def __init__(self, session: Session, *, mode: Mode, pinned: Shape | None = None) -> None:
+    app: UwsgiApp
+    start_shape: Shape
+    pod: Pod
+
+    @property
+    def run(self) -> Path | str:
+        """Where the shapes are written, for people."""
+
+    def write_desired(self, desired: DesiredShape) -> None:
+        """Raises OSError."""
+
+    def write_promoted(self, desired: DesiredShape) -> None:
+        """Raises OSError."""
+
+
+class Autopilot:
+    """Call `step` when the agent may have answered. history: every entry, in seconds since serving began.
+
+    planned_at: the agent's clock at the last plan. written: what that plan had written for the pod; unwritten: why
+    something could not be."""
+
+    def __init__(self, session: Steered, *, mode: Mode, pinned: Shape | None = None) -> None:
         self.session = session
         self.history: list[Entry] = []
+        self.planned_at: float | None = None
+        self.written: list[DesiredShape] = []
+        self.unwritten: str | None = None
         app = replace(session.app, tuning=replace(session.app.tuning, mode=mode, pin=pinned, start=session.start_shape))
         self.state = FleetState.begin(app)
         self._began: float | None = None
-        self._planned_at: float | None = None
 
     @property
     def word(self) -> Word | None:
@@ -58,9 +83,10 @@ class Autopilot:
     def step(self) -> list[Entry]:
         """New entries of the history."""
         pod = self.session.pod
-        if pod.state is None or pod.state.now == self._planned_at:
+        if pod.state is None or pod.state.now == self.planned_at:
             return []
-        now = self._planned_at = pod.state.now
+        now = self.planned_at = pod.state.now
+        self.written, self.unwritten = [], None
         self._began = now if self._began is None else self._began
         before = len(self.history)
         # The agent is a child of this process: while it is away there is nobody to talk about.
@@ -82,6 +108,7 @@ class Autopilot:
         elif isinstance(action, WriteDesired):
             if not self._written(self.session.write_desired, action.desired, now):
                 return False
+            self.written.append(action.desired)
             self.state = delivery.written(self.state, action.uid, action.desired, now)
         else:
             self.state = delivery.warned(self.state, action.uid)
@@ -92,12 +119,14 @@ class Autopilot:
             write(desired)
         except OSError as error:
             # A full disk must not end what serves. Said once for each shape, tried again at each step.
-            message = f"{self.session.run} cannot be written ({error.strerror}): {self.session.shape} keeps serving"
+            self.unwritten = error.strerror or str(error)
+            serving = self.session.pod.shape
+            message = f"{self.session.run} cannot be written ({self.unwritten}): {serving} keeps serving"
             last = self.history[-1] if self.history else None
             if last is None or (last.reason, last.to_shape) != (Reason.SHAPE_NOT_WRITTEN.value, desired.shape):
                 self._add(
                     Entry(
-                        at=now, kind=Kind.REFUSE, from_shape=self.session.shape, to_shape=desired.shape,
+                        at=now, kind=Kind.REFUSE, from_shape=serving, to_shape=desired.shape,
                         reason=Reason.SHAPE_NOT_WRITTEN.value, message=message,
                     )
                 )  # fmt: skip

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.api.uwsgiapp import UwsgiApp
+from uwsgi_autopilot.api.uwsgiapp import Bounds, UwsgiApp
+from uwsgi_autopilot.kernel.cgroup import usable_cores
 from uwsgi_autopilot.local.janitor import RECORD
 from uwsgi_autopilot.resources import layout
 from uwsgi_autopilot.resources.nginx import NginxSite, nginx_conf
@@ -34,6 +35,10 @@ def of_manifest(app: UwsgiApp, run: Path, *, host: str, port: int, folder: Path,
         agent=agent_config(app, where, folder=folder, uwsgi=uwsgi, start=start),
         nginx=nginx_conf(nginx_site(app, where, folder=folder)),
     )
+
+
+def process_bounds(app: UwsgiApp) -> Bounds:
+    return app.tuning.processes.on(usable_cores(app.limits.cpu))
 
 
 def layout_of(run: Path, host: str, port: int) -> layout.Layout:
@@ -64,7 +69,7 @@ def agent_config(app: UwsgiApp, where: layout.Layout, *, folder: Path, uwsgi: st
         memory_limit=app.limits.memory,
         cores=app.limits.cpu,
     )
-    processes = max(tuning.processes.max, start.processes)
+    processes = max(process_bounds(app).max, start.processes)
     # As many slots as may ever be wanted, so that more workers never need a new generation: an unused slot costs
     # 140 KiB a thread of memory that is touched only when used, and no process.
     return replace(

@@ -26,7 +26,9 @@ def status_line(session: Session) -> str:
     samples = list(session.pod.samples)[-10:]
     seconds = sum(each.seconds for each in samples)
     rps = sum(each.requests for each in samples) / seconds if seconds else 0.0
-    return f"{session.shape.in_words() if session.shape else 'starting'}, {rps:.0f} requests/s"
+    parked = session.state.parked if session.state else 0
+    away = f" ({parked} put away)" if parked else ""
+    return f"{session.shape.in_words() if session.shape else 'starting'}{away}, {rps:.0f} requests/s"
 
 
 class Manager:

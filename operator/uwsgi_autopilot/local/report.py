@@ -1,14 +1,16 @@
 """The report of one run: what --report writes."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from uwsgi_autopilot.api.sample import Sample
-from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.errors import UsageError
+from uwsgi_autopilot.fleet.history import Entry
 from uwsgi_autopilot.loadgen.process import LoadProcess
-from uwsgi_autopilot.local.autopilot import Autopilot, entry_json
+from uwsgi_autopilot.local.autopilot import entry_json
+from uwsgi_autopilot.local.session import Session
 from uwsgi_autopilot.report import histogram
 from uwsgi_autopilot.report.text import readable
 
@@ -26,17 +28,16 @@ def latency_of(samples: list[Sample]) -> dict[int, int]:
 
 def build_report(
     *,
-    app: str,
+    session: Session,
     seconds: float,
-    autopilot: Autopilot,
-    shape: Shape | None,
+    decisions: Sequence[Entry],
     load: LoadProcess | None,
     held: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """With a load: its own counts. Without: uWSGI's finished requests and nginx's log, and `failed` is null."""
-    samples = list(autopilot.session.pod.samples)[-round(WINDOW_SECONDS) :]
+    samples = list(session.pod.samples)[-round(WINDOW_SECONDS) :]
     counts = latency_of(samples)
-    state = autopilot.session.state
+    state = session.state
     covered = sum(sample.seconds for sample in samples)
     rps = sum(sample.requests for sample in samples) / covered if covered else 0.0
     p50, p99 = histogram.quantile(counts, 0.5), histogram.quantile(counts, 0.99)
@@ -47,18 +48,18 @@ def build_report(
         failed = load.summary["failed"] if load.summary else load.failed
         requests = load.summary["sent"] if load.summary else requests
     return {
-        "app": app,
+        "app": session.app.name,
         "seconds": round(seconds, 1),
         "requests": round(requests),
         "failed": failed,
         "statuses": load.statuses if load is not None else None,
-        "shape": shape.to_json() if shape else None,
+        "shape": session.shape.to_json() if session.shape else None,
         "throughput_rps": round(rps, 1),
         "latency_ms": {"p50": _ms(p50), "p99": _ms(p99)},
-        "decisions": [entry_json(entry) for entry in autopilot.history],
+        "decisions": [entry_json(entry) for entry in decisions],
         "held": held,
         "swaps": state.counts.swaps if state else 0,
-        "queue_max": autopilot.session.queue_max,
+        "queue_max": session.queue_max,
     }
 
 
@@ -67,7 +68,7 @@ def failed_report(app: str, sentence: str) -> dict[str, Any]:
     return {"app": app, "failed_to_start": readable(sentence)}
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: Path, flag: str) -> None:
     """Checked before an hour of measuring, not after it; no empty file stays behind. Raises UsageError."""
     try:
         new = not path.exists()
@@ -76,7 +77,7 @@ def check_writable(path: Path) -> None:
         if new:
             path.unlink()
     except OSError as error:
-        raise UsageError(f"--report: {path} cannot be written: {error.strerror}") from None
+        raise UsageError(f"{flag}: {path} cannot be written: {error.strerror}") from None
 
 
 def write_report(path: Path, report: dict[str, Any]) -> None:

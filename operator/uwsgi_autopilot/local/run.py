@@ -19,9 +19,11 @@ from uwsgi_autopilot.loadgen.process import LoadProcess
 from uwsgi_autopilot.local.answers import Answers
 from uwsgi_autopilot.local.autopilot import Autopilot
 from uwsgi_autopilot.local.failing import Failing
+from uwsgi_autopilot.local.files import process_bounds
 from uwsgi_autopilot.local.held import Held
 from uwsgi_autopilot.local.programs import Programs, ignored_environment
 from uwsgi_autopilot.local.ready import wait_ready
+from uwsgi_autopilot.local.recorder import Recorder
 from uwsgi_autopilot.local.report import build_report, check_writable, failed_report, write_report
 from uwsgi_autopilot.local.session import Session
 
@@ -53,13 +55,14 @@ class View(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """seconds None: until stopped. loads: texts as after --load."""
+    """seconds None: until stopped. loads: texts as after --load. record: the file of a recording."""
 
     folder: Path
     port: int = 8088
     host: str = "127.0.0.1"
     seconds: float | None = None
     report: Path | None = None
+    record: Path | None = None
     mode: Mode | None = None
     shape: Shape | None = None
     loads: Sequence[str] = ()
@@ -107,7 +110,9 @@ def run_local(
     if options.shape is not None:
         _check_shape(options.shape, app, "spec.tuning." if session is None else "--")
     if options.report is not None:
-        check_writable(options.report)
+        check_writable(options.report, "--report")
+    if options.record is not None:
+        check_writable(options.record, "--record")
     if session is None and (note := ignored_environment(programs.uwsgi, app.option_pairs, str(options.folder))):
         view.say(note)
     session = session or Session(
@@ -136,6 +141,7 @@ def _serve(
     """Until it is stopped. Raises NotServing if the application could not be served."""
     load: LoadProcess | None = None
     failing, held = Failing(), Held()
+    recorder = Recorder(options.record, view.say) if options.record is not None else None
     served = False
     with stoppable():
         began = time.monotonic()
@@ -148,17 +154,19 @@ def _serve(
                     view.say(_greeting(session.app, session, mode, pinned))
                     if options.loads:
                         load = session.start_load(options.loads, options.seconds or MAX_LOAD_SECONDS)
-                    _fly(session, autopilot, load, failing, held, view, began, options.seconds, each_step)
+                    _fly(session, autopilot, load, failing, held, recorder, view, began, options.seconds, each_step)
                 except Stopped:
                     view.say("stopping: requests in flight are finished first; once more ends at once")
                 finally:
                     if load is not None:
                         load.stop()
+                    if recorder is not None:
+                        recorder.close()
                     if served:
                         seconds = time.monotonic() - began
                         report = build_report(
-                            app=session.app.name, seconds=seconds, autopilot=autopilot, shape=session.shape,
-                            load=load, held=held.to_json(),
+                            session=session, seconds=seconds, decisions=autopilot.history, load=load,
+                            held=held.to_json(),
                         )  # fmt: skip
                         if options.report is not None:
                             write_report(options.report, report)
@@ -176,6 +184,7 @@ def _fly(
     load: LoadProcess | None,
     failing: Failing,
     held: Held,
+    recorder: Recorder | None,
     view: View,
     began: float,
     seconds: float | None,
@@ -187,7 +196,10 @@ def _fly(
         each_step()
         for text in failing.step(session.state, session.pod.samples) if session.state else ():
             view.say(text)
-        for entry in autopilot.step():
+        decided = autopilot.step()
+        if recorder is not None:
+            recorder.step(autopilot, decided)
+        for entry in decided:
             view.decided(entry)
         for text in answers.step(load.statuses) if load else ():
             view.say(text)
@@ -200,7 +212,7 @@ def _fly(
 def _check_shape(shape: Shape, app: UwsgiApp, where: str) -> None:
     """where: what stands before the name of the bounds, such as "spec.tuning."."""
     for name, value, bounds in (
-        ("processes", shape.processes, app.tuning.processes),
+        ("processes", shape.processes, process_bounds(app)),
         ("threads", shape.threads, app.tuning.threads),
     ):
         if not bounds.min <= value <= bounds.max:

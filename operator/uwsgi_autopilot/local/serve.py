@@ -49,6 +49,8 @@ class ServeOptions:
     threads: Bounds | None = None
     write: bool = False
     log_socket: str | None = None
+    memory_guard: bool = True
+    parking: bool = False
 
 
 def run_serve(asked: ServeOptions, options: Options, view: Callable[[], View]) -> int:
@@ -70,6 +72,7 @@ def run_serve(asked: ServeOptions, options: Options, view: Callable[[], View]) -
         )
     programs = Programs(uwsgi=uwsgi, nginx=nginx or "")
     app = app_of(found, name=name, mode=asked.mode, processes=asked.processes, threads=asked.threads)
+    app = replace(app, tuning=replace(app.tuning, memory_guard=asked.memory_guard, parking=asked.parking))
     status = f"127.0.0.1:{free_port(asked.status_port, AGENT_PORT, found)}"
     start = options.shape or app.tuning.first
     serving = Serving(found, app, asked, cwd=cwd, programs=programs, status=status, owners=owners, start=start)

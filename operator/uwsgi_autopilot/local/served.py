@@ -9,7 +9,8 @@ from uwsgi_autopilot.api.address import tcp_address
 from uwsgi_autopilot.api.nginxspec import NginxSpec
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.takeover import Takeover
-from uwsgi_autopilot.api.uwsgiapp import Bounds, Mode, TuningSpec, UwsgiApp
+from uwsgi_autopilot.api.uwsgiapp import Bounds, Mode, ProcessBounds, TuningSpec, UwsgiApp
+from uwsgi_autopilot.kernel.cgroup import usable_cores
 from uwsgi_autopilot.local.files import FAREWELL_SECONDS, RunFiles, agent_config, layout_of
 from uwsgi_autopilot.resources import layout
 from uwsgi_autopilot.resources.layout import REQUEST_MARGIN_SECONDS
@@ -47,8 +48,8 @@ def app_of(
     each reload. processes, threads: what the command line says."""
     default = TuningSpec()
     if processes is None:
-        most, least = found.most or max(default.processes.max, found.shape.processes), found.least or 1
-        processes = Bounds(min=least, max=most)
+        usual = default.processes.on(usable_cores(None)).max
+        processes = Bounds(min=found.least or 1, max=found.most or max(usual, found.shape.processes))
     if threads is None:
         threads = Bounds(min=1, max=max(default.threads.max, found.shape.threads))
     if found.no_swap is not None:
@@ -57,7 +58,9 @@ def app_of(
         name=name,
         module=name,
         nginx=NginxSpec(body_size_bytes=UNLIMITED, read_timeout_s=math.ceil(found.answer_seconds)),
-        tuning=TuningSpec(mode=mode, start=found.shape, processes=processes, threads=threads),
+        tuning=TuningSpec(
+            mode=mode, start=found.shape, processes=ProcessBounds(min=processes.min, max=processes.max), threads=threads
+        ),
     )
 
 

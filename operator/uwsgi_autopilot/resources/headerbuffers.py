@@ -1,4 +1,5 @@
-"""How many bytes of headers nginx may let through, so that all of them fit into uWSGI's buffer-size: pure.
+"""How many bytes of headers nginx may let through, so that all of them fit into uWSGI's buffer-size, and how many it
+takes from an answer: pure.
 
 What does not fit nginx refuses by itself, with 414 or 431; uWSGI would only close the connection, which is 502 and a
 second try.
@@ -14,6 +15,9 @@ _USUAL_FIRST = 1024
 # What a packet holds beside the bytes of the request: names and lengths of 1,000 headers (7 bytes each more than in the
 # request), and the parameters that are not from it.
 _RESERVE = 8 * 1024
+# Three cookies of the greatest size that browsers keep (4 KB each), and what else an answer has. Chosen.
+_ANSWER = 16 * 1024
+_PAGE = 4 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,3 +43,9 @@ def header_buffers(header_size: int, buffer_size: int) -> HeaderBuffers:
     whole = max(room - 2 * size, room // 2)
     count = min(_USUAL_COUNT, max(1, (whole - _USUAL_FIRST) // size))
     return HeaderBuffers(first=_USUAL_FIRST if count > 1 else min(size, whole - size), count=count, size=size)
+
+
+def answer_buffer(header_size: int) -> int:
+    """Bytes, whole pages, that all headers of an answer must fit into: two of the greatest size that a client may send
+    back, and never less than is usual."""
+    return max(_ANSWER, -(-2 * header_size // _PAGE) * _PAGE)

@@ -95,8 +95,8 @@ def server_block(found: Takeover, place: Place) -> str:
             "# A request that reached the application runs once.",
             "uwsgi_next_upstream off;",
             "# A session cookie of 4 KB is legal and does not fit into the default of one page.",
-            "uwsgi_buffer_size 32k;",
-            "uwsgi_buffers 8 32k;",
+            "uwsgi_buffer_size 16k;",
+            "uwsgi_buffers 16 16k;",
             f"uwsgi_read_timeout {timeout};",
             f"uwsgi_send_timeout {timeout};",
         ]

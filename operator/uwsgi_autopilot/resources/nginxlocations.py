@@ -39,7 +39,7 @@ def of_application(draining: str, streaming: Sequence[str]) -> list[str]:
     """Everything, and what is below the paths `streaming` without a buffer between the application and the client."""
     ask = ["uwsgi_pass autopilot_app;"]
     stream = ["uwsgi_buffering off;", *ask]
-    lines = ["error_page 418 = @draining;", *_location("/", [_drain(draining, 418), *ask])]
+    lines = ["error_page 418 = @draining;", *_location("/", [*_SELDOM, _drain(draining, 418), *ask])]
     lines += _location("@draining", [_CLOSE, *ask])
     if streaming:
         lines += ["error_page 419 = @draining_streaming;"]
@@ -101,6 +101,13 @@ def startup(path: str, host: str) -> list[str]:
 
 # Connection: close, so that clients' pools empty before we go.
 _CLOSE = "keepalive_timeout 0;"
+# Whether the file that says that we stop is there is asked once a second and not for each request, which is a system
+# call. For nothing but that file: what else has a path is in other locations.
+_SELDOM = (
+    "open_file_cache max=2;",
+    "open_file_cache_valid 1s;",
+    "open_file_cache_errors on;",
+)
 
 
 def _drain(draining: str, status: int) -> str:

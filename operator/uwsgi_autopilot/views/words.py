@@ -12,7 +12,6 @@ from uwsgi_autopilot.report import histogram
 # The words for an entry's kind, and the arrow between its two shapes.
 VERBS = {
     Kind.TRY: ("changed", "→"),
-    Kind.TRY_ALL: ("changed", "→"),
     Kind.CHANGE: ("changed", "→"),
     Kind.PROMOTE: ("kept", "→"),
     Kind.BACK: ("took back", "→"),
@@ -88,10 +87,14 @@ def numbers(samples: list[Sample], load: LoadProcess | None) -> dict[str, str]:
         "p50": duration(p50),
         "p99": duration(p99),
         "queue": queue,
-        "in service": f"{last.busy:.0f} of {last.shape.slots} threads",
+        "in service": f"{last.busy:.0f} of {last.shape.slots} threads{_put_away(last)}",
         "CPU": f"{cpu:.2f} of {last.cores:g} cores",
         "threads wait for": waits(recent),
     }
+
+
+def _put_away(last: Sample) -> str:
+    return f", {last.parked} of {last.shape.processes} workers put away" if last.parked else ""
 
 
 def waits(samples: list[Sample]) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from tests.component.examples.postgresql import CannotRun, postgresql
+from bench.postgresql import CannotRun, postgresql
 from tests.component.local.running import Local, Runs
 
 Serve = Callable[..., Local]

@@ -210,6 +210,50 @@ def test_a_keep_alive_connection_that_ended_between_requests_is_retried_and_not_
     assert summary["retried"] == server.connections - 2
 
 
+@pytest.mark.parametrize("load", ["clients=1", "rate=10,arrival=constant", "clients=1,close"])
+def test_who_retries_asks_again_after_a_5xx_and_counts_one_request(serving, load: str) -> None:
+    """Two of three tries are answered 503: with two retries none fails, and each is counted once."""
+    asked = 0
+    lock = threading.Lock()
+
+    def serve(server: Server, connection: socket.socket, number: int) -> None:
+        nonlocal asked
+        while server.request(connection):
+            with lock:
+                asked += 1
+                good = asked % 3 == 0
+            connection.sendall(OK if good else OK.replace(b"200 OK", b"503 Busy"))
+
+    server = serving(serve)
+    summary = run(server.url, "--load", f"{load},retries=2", "--seconds", "0.3")
+    assert summary["failed"] <= 1, "the last one may have been cut off by the end"
+    assert summary["sent"] == summary["answered"] + summary["failed"] > 1
+    assert summary["repeated"] == len(server.paths) - summary["sent"] >= 2 * summary["answered"]
+
+
+@pytest.mark.parametrize("load", ["clients=1", "rate=10,arrival=constant"])
+def test_who_retries_asks_again_on_a_new_connection_after_a_time_out(serving, load: str) -> None:
+    """The first connection is silent. The latency runs from the first try, the time-out from each."""
+
+    def serve(server: Server, connection: socket.socket, number: int) -> None:
+        while server.request(connection):
+            if number == 1:
+                time.sleep(2)
+            connection.sendall(OK)
+
+    summary = run(serving(serve).url, "--load", f"{load},timeout=400ms,retries=1", "--seconds", "1")
+    assert summary["failed"] == 0
+    assert summary["repeated"] == 1
+    assert summary["latency_ms"]["max"] >= 400
+
+
+def test_who_retries_gives_up_after_so_many_tries(serving) -> None:
+    server = serving(answering(OK.replace(b"200 OK", b"500 No"), after_s=0.02))
+    summary = run(server.url, "--load", "clients=1,retries=2", "--seconds", "0.5")
+    assert summary["failures"] == {"status 500": summary["sent"]}
+    assert summary["sent"] < len(server.paths) <= 3 * summary["sent"]
+
+
 def test_a_retry_that_meets_no_server_is_failed(serving) -> None:
     def serve(server: Server, connection: socket.socket, number: int) -> None:
         server.request(connection)

@@ -100,6 +100,24 @@ def test_what_is_promoted_is_stored_before_any_pod_gets_it() -> None:
     assert done.index("shop-promoted") < done.index("shop-0")
 
 
+def test_each_time_that_memory_was_the_reason_for_a_fresh_generation_is_told_once() -> None:
+    scene = Quiet(promoted_map(PROMOTED), pods=2)
+
+    def reports(pod: str, at: float) -> None:
+        scene.answers[pod] = answer(pod, recycled={"message": f"486 of 512 MiB at {at:g}", "at": at})
+        scene.step(3)
+
+    reports("shop-0", 5.0)  # before this operator was there
+    reports("shop-1", 6.0)
+    reports("shop-1", 7.0)
+    waiting = scene.runner.events._queue
+    events = [waiting.get_nowait()[1] for _ in range(waiting.qsize())]
+    assert [(each["type"], each["note"]) for each in events if each["reason"] == "Recycled"] == [
+        ("Warning", "pod shop-1: 486 of 512 MiB at 6"),
+        ("Warning", "pod shop-1: 486 of 512 MiB at 7"),
+    ]
+
+
 def test_a_pin_is_stored_though_no_pod_runs() -> None:
     """The next one to be born starts with it."""
     scene = Quiet(promoted_map(PROMOTED), pods=0, pin=PIN)

@@ -47,7 +47,7 @@ def restored(promoted: DesiredShape, state: FleetState) -> FleetState:
 def test_what_is_kept_comes_back() -> None:
     before = a_state(
         change=a_change(Stage.TRYING),
-        memory=Memory(settled=True, changes=3).with_rejected(TRIED, up=True, demand=9.0),
+        memory=Memory(settled=True, trials=3).with_refused(TRIED, up=True),
         last=Version(7, 3),
     )
     after = restored(PROMOTED, before)

@@ -9,11 +9,14 @@ from tests.unit.controller.making import sample
 from tests.unit.fleet.making import NOW, OTHER, PROMOTED, START, a_fleet, a_pod, refusal
 from uwsgi_autopilot.api.desired import DesiredShape, Version
 from uwsgi_autopilot.api.sample import Sample
+from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.controller.tuningstatus import Figures, figures_of, moved, status_of
 from uwsgi_autopilot.fleet.change import Change, Stage
 from uwsgi_autopilot.fleet.delivery import LATE_SECONDS, Delivery
 from uwsgi_autopilot.fleet.history import Kind
 from uwsgi_autopilot.fleet.pod import SILENT_S, Pod
+from uwsgi_autopilot.fleet.state import Word
+from uwsgi_autopilot.report.reasons import Reason
 from uwsgi_autopilot.resources.tuned import tuned
 
 LATER = PROMOTED.version.next()
@@ -90,6 +93,15 @@ def given_up(uid: str) -> dict[str, Delivery]:
     return {uid: Delivery(desired=desired, since=NOW - 9, at=NOW - 9, refused_at=NOW - 3, refused=refusal(LATER))}
 
 
+def test_memory_stays_what_limits_while_a_smaller_shape_is_tried() -> None:
+    words = {"reason": "MemoryLimit", "message": "needs 57 MiB"}
+    state = a_fleet(a_pod("a")).recorded(NOW - 9, Kind.REFUSE, START, OTHER, **words)
+    state = state.recorded(NOW - 1, Kind.TRY, START, START, "FirstJump", "should serve more")
+    state = replace(state, word=Word(reason=Reason.CHANGE_IN_PROGRESS, message="the agent is changing the shape"))
+    answer = tuned(state.app.tuning, status_of(state, NOW))
+    assert answer[1:] == ("LimitedByMemory", f"the agent refused {OTHER}: needs 57 MiB")
+
+
 def test_agents_that_do_not_answer_are_named_with_what_was_found() -> None:
     told = condition(failing("a", "port 9117 has not answered within 1 s"))
     assert told == "AgentUnreachable: no agent answers: pod a: port 9117 has not answered within 1 s"
@@ -119,11 +131,24 @@ def test_pods_that_were_never_asked_have_not_failed() -> None:
 # --- the shape that is desired
 
 
-def test_of_a_single_pod_its_trial_is_shown_and_of_several_what_is_promoted() -> None:
-    change = Change(stage=Stage.TRYING, shape=OTHER, before=START, version=Version(2, 1), issued_at=NOW, pod="a")
-    alone = status_of(a_fleet(a_pod("a"), change=change), NOW).desired
-    assert (alone.shape, alone.version) == (OTHER, Version(2, 1))
-    assert status_of(a_fleet(a_pod("a"), a_pod("b"), change=change), NOW).desired == PROMOTED
+@pytest.mark.parametrize(
+    ("pods", "others", "shown"),
+    [
+        pytest.param("a", (), OTHER, id="a single pod"),
+        pytest.param("ab", (), START, id="one of two"),
+        pytest.param("abc", (), START, id="one of three"),
+        pytest.param("abc", ("b",), OTHER, id="two of three"),
+        pytest.param("b", (), START, id="the pod that tried it is gone"),
+    ],
+)
+def test_a_trial_is_shown_once_most_pods_are_to_have_it(pods: str, others: tuple[str, ...], shown: Shape) -> None:
+    change = Change(
+        stage=Stage.TRYING, shape=OTHER, before=START, version=Version(2, 1), issued_at=NOW, pod="a", others=others
+    )
+    desired = status_of(a_fleet(*map(a_pod, pods), change=change), NOW).desired
+    assert desired is not None
+    assert desired.shape == shown
+    assert desired.version == (Version(2, 1) if shown == OTHER else PROMOTED.version)
 
 
 def test_what_the_agent_had_no_memory_for_stays_the_reason_though_the_trial_ends_undecided() -> None:

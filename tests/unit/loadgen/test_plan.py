@@ -42,6 +42,7 @@ from uwsgi_autopilot.loadgen.plan import Arrival, LoadPhase, parse_load, parse_s
         pytest.param(
             "close, clients=2,timeout=500ms", LoadPhase(clients=2, close=True, timeout_s=0.5), id="close has no value"
         ),
+        pytest.param("clients=2,retries=3", LoadPhase(clients=2, retries=3), id="clients that ask again"),
         pytest.param(
             "rate=3,arrival=constant,connections=7",
             LoadPhase(rate=3, arrival=Arrival.CONSTANT, connections=7),

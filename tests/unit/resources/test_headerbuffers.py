@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uwsgi_autopilot.resources.headerbuffers import HeaderBuffers, header_buffers
+from uwsgi_autopilot.resources.headerbuffers import HeaderBuffers, answer_buffer, header_buffers
 
 NAMES = 7  # bytes more than in the request: HTTP_ and two lengths, for a colon and a line break
 PARAMETERS = 600
@@ -17,6 +17,19 @@ def test_what_nginx_itself_allows_is_allowed():
 @pytest.mark.parametrize("size", [1, 4, 8, 12, 14, 16, 20])
 def test_no_size_of_the_manifest_is_made_smaller(size):
     assert header_buffers(size * 1024, 65535).size == size * 1024
+
+
+@pytest.mark.parametrize(
+    ("header_size", "pages"),
+    [
+        pytest.param(1024, 4, id="never less than is usual"),
+        pytest.param(8 * 1024, 4, id="the default"),
+        pytest.param(9 * 1024, 5, id="whole pages"),
+        pytest.param(20 * 1024, 10, id="the greatest"),
+    ],
+)
+def test_an_answer_may_have_twice_the_greatest_header(header_size, pages):
+    assert answer_buffer(header_size) == pages * 4096
 
 
 @given(st.integers(1024, 20 * 1024), st.integers(16384, 65535), st.integers(0, 1000))

@@ -18,7 +18,17 @@ def test_on_a_cluster_every_request_is_a_line_on_standard_output():
 
 @pytest.mark.parametrize("log", ["Disabled", "Combined", "Json"])
 def test_the_agents_log_is_there_whatever_people_want_to_read(log):
-    assert conf(accessLog=log).count("access_log syslog:server=unix:/run/uwsgi-autopilot/log.sock,") == 2
+    assert conf(accessLog=log).count("access_log syslog:server=unix:/run/uwsgi-autopilot/log.sock,") == 1
+
+
+def test_each_request_is_tested_only_where_a_snippet_may_ask_another_server():
+    assert " if=" not in conf()
+    assert " autopilot if=$autopilot_asked;" in conf(snippet="location /ws/ { proxy_pass http://127.0.0.1:8001; }")
+
+
+def test_the_headers_of_an_answer_may_be_twice_what_one_of_a_request_may_be():
+    assert "uwsgi_buffer_size 16k;" in conf()
+    assert "uwsgi_buffer_size 32k;" in conf(headerSize="16Ki")
 
 
 def test_internal_files_are_where_the_persons_volume_is():

@@ -107,8 +107,9 @@ def test_the_shape_that_a_new_pod_starts_from(tuning, promoted, expected):
 
 
 def test_tuning_restarts_no_pod():
-    """Neither a promoted shape nor anything of the manifest's `tuning` is part of the pod."""
-    before = objects()
+    """Neither a promoted shape nor anything of the manifest's `tuning` is part of the pod, but for `memoryGuard`,
+    `parking` and whether connections are limited."""
+    before = objects(tuning={"maxConnections": 100})
     tuning = {
         "start": {"processes": 3, "threads": 3},
         "pin": {"processes": 3, "threads": 3},
@@ -125,7 +126,14 @@ def test_tuning_restarts_no_pod():
 
 @pytest.mark.parametrize(
     "change",
-    [{"module": "other:app"}, {"nginx": {"bodySize": "1Mi"}}, {"uwsgi": {"options": [{"name": "lazy-apps"}]}}],
+    [
+        {"module": "other:app"},
+        {"nginx": {"bodySize": "1Mi"}},
+        {"uwsgi": {"options": [{"name": "lazy-apps"}]}},
+        {"tuning": {"memoryGuard": False, "mode": "Disabled"}},
+        {"tuning": {"parking": True, "mode": "Disabled"}},
+        {"tuning": {"maxConnections": 100}},
+    ],
     ids=str,
 )
 def test_another_configuration_has_another_name_and_the_pods_read_it(change):

@@ -132,7 +132,7 @@ TUNED = [
     ({}, AGENTS | {"reason": Reason.SETTLED, "settled": True, "limited": Reason.MEMORY_LIMIT}, "False LimitedByMemory"),
     ({}, AGENTS | {"reason": Reason.SETTLED, "limited": Reason.BOUNDS_REACHED}, "False LimitedByBounds"),
     ({}, AGENTS | {"reason": Reason.SETTLED, "limited": Reason.CONNECTION_LIMIT}, "False LimitedByBounds"),
-    ({}, AGENTS | {"reason": Reason.COOLING_DOWN, "taken_back": "4x32 was worse"}, "False TrialRolledBack"),
+    ({}, AGENTS | {"reason": Reason.CHANGE_BUDGET_EXHAUSTED, "taken_back": "4x32 was worse"}, "False TrialRolledBack"),
     (
         {},
         AGENTS | {"reason": Reason.SETTLED, "settled": True, "reachable": 0, "silent": ["pod a"]},
