@@ -66,12 +66,12 @@ def test_a_quick_screen(io_workload) -> None:
 
 def test_two_pages_in_turn(io_workload) -> None:
     """Four clients of 20 and 40 ms with a slot each: 3 at one page and 1 at the other serve at most 175/s, and turned
-    round 125/s; a window is the mean of both."""
+    round 125/s; a window has more of one than of the other by chance. All four at the quick page would be 200/s."""
     pages = Parameters(wait_ms=20, spread=0, other=Parameters(wait_ms=40, spread=0))
     workload = replace(io_workload, parameters=pages, clients=4, shares=(0.25, 0.75))
     result = run_screen(workload, find_programs(), starts=[Shape(2, 2)], seed=1, say=print, pace=BRIEF)
     assert result.failed == 0
-    assert 0 < max(each.rps for each in result.measured) <= 150 * 1.02
+    assert 0 < max(each.rps for each in result.measured) <= 175 * 1.02
 
 
 def test_streams_are_cut_off_between_fixed_shapes_and_never_in_a_flight(io_workload) -> None:

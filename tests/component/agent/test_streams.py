@@ -41,7 +41,8 @@ def retiring(pod):
 def test_an_answer_that_still_moves_is_finished_by_the_generation_that_began_it(retiring, threads):
     served, answer = retiring(threads, silence=30, stream_seconds=120.0)
     served.until(lambda: served.said("goes on: answers still move"), "longer than any silent request")
-    assert served.state()["change"] is None, "nobody has to wait for it"
+    # The sentence is printed before the state is written.
+    served.until(lambda: served.state()["change"] is None, "nobody has to wait for it")
     (served.run / "released").touch()
     assert answer.read().endswith(b"a line\nthe end\n")
     served.until(lambda: served.said("generation 1 is gone"), "it is gone")
