@@ -16,6 +16,7 @@ import sys
 import sysconfig
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,9 +71,14 @@ def uwsgi_program(request: pytest.FixtureRequest) -> UwsgiProgram:
 _built: list[Path | CannotBuild] = []
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long tests first: with several workers the others run beside them, and not after."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long tests first: with several workers the others run beside them, and not after. And uWSGI is built here, where
+    no test's time runs: it takes half a minute, and a minute and a half was seen."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    used = (name for item in items for name in getattr(item, "fixturenames", ()))
+    if not config.option.collectonly and any(name in ("uwsgi_programs", "uwsgi_program") for name in used):
+        with contextlib.suppress(CannotBuild):  # the summary says it
+            built_from_source()
 
 
 def built_from_source() -> Path:
@@ -129,17 +135,24 @@ def nginx_program() -> str:
 @pytest.fixture
 def free_port() -> Callable[[], int]:
     """Ports that nobody listened on a moment ago, below those that the kernel gives to outgoing connections: of these
-    somebody else's test may take one before ours binds it."""
+    somebody else's test may take one before ours binds it. Each of the processes that run tests at once has its own
+    thousand, and gives none twice in a row."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 15_000 + 1000 * (worker % 15)
 
     def find() -> int:
         while True:
-            port = random.randrange(15_000, 30_000)
+            port = random.randrange(first, first + 1000)
             with socket.socket() as probe, contextlib.suppress(OSError):
                 probe.bind(("127.0.0.1", port))
-                return port
+                if port not in _given:
+                    _given.append(port)
+                    return port
 
     return find
 
+
+_given: deque[int] = deque(maxlen=100)
 
 Starter = Callable[..., "subprocess.Popen[bytes]"]
 

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -44,25 +45,34 @@ def example(uwsgi_programs, tmp_path, free_port, starting, until) -> int:
     return port
 
 
-def test_locust_visits_every_page_and_nothing_fails(example, tmp_path) -> None:
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "locust", "--locustfile", str(APP / "locustfile.py")),
-            *("--host", f"http://127.0.0.1:{example}", "--headless", "--users", "8", "--spawn-rate", "8"),
-            *("--run-time", "4s", "--csv", str(tmp_path / "out"), "--only-summary"),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=90,
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr
-    with (tmp_path / "out_stats.csv").open() as file:
-        rows = {row["Name"]: row for row in csv.DictReader(file)}
-    assert set(rows) == {"/mixed", "/io", "/cpu", "Aggregated"}
-    for row in rows.values():
-        assert int(row["Request Count"]) > 0
-        assert int(row["Failure Count"]) == 0
+def test_locust_visits_every_page_and_nothing_fails(example, tmp_path, starting, until) -> None:
+    """Until it has: the seldom one may take a while to come, on a busy machine."""
+    command = [
+        *(sys.executable, "-m", "locust", "--locustfile", str(APP / "locustfile.py")),
+        *("--host", f"http://127.0.0.1:{example}", "--headless", "--users", "8", "--spawn-rate", "8"),
+        *("--csv", str(tmp_path / "out"), "--only-summary"),
+    ]
+    with (tmp_path / "log").open("w") as log:
+        locust = starting(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=log)
+
+    def rows() -> dict[str, tuple[int, int]]:
+        """(requests, failures) of each name."""
+        try:
+            with (tmp_path / "out_stats.csv").open() as file:
+                lines = {row["Name"]: (row["Request Count"], row["Failure Count"]) for row in csv.DictReader(file)}
+            return {name: (int(requests), int(failures)) for name, (requests, failures) in lines.items()}
+        except (OSError, TypeError, ValueError):
+            return {}  # not written yet, or half
+
+    pages = {"/mixed", "/io", "/cpu", "Aggregated"}
+    until(lambda: locust.poll() is not None or pages <= rows().keys(), "every page was visited")
+    locust.send_signal(signal.SIGTERM)
+    assert locust.wait(60) == 0, (tmp_path / "log").read_text()
+    seen = rows()
+    assert set(seen) == pages
+    for requests, failures in seen.values():
+        assert requests > 0
+        assert failures == 0
 
 
 def test_the_manifest_is_that_of_this_folder() -> None:
@@ -81,13 +91,13 @@ def test_a_thousand_users_as_the_page_says(uwsgi_programs, tmp_path, free_port, 
     port = free_port()
     serving = [str(Path(sys.executable).parent / "uwsgi-autopilot"), "local", str(APP / "uwsgiapp.yaml")]
     with (tmp_path / "out").open("w") as out:
-        starting([*serving, "--port", str(port), "--for", "60s"], stdout=out, stderr=subprocess.DEVNULL)
+        starting([*serving, "--port", str(port), "--for", "10m"], stdout=out, stderr=subprocess.DEVNULL)
     until(lambda: "is served at" in (tmp_path / "out").read_text(), "the example serves")
     (command,) = commands("docs/load.md", "--headless")
     command = command.replace(".venv/bin/locust -f app", f"{sys.executable} -m locust -f {APP}")
     command = command.replace("localhost:8088", f"127.0.0.1:{port}").replace("--run-time 1m", "--run-time 12s")
     script = f"ulimit -n 16384; {command} --csv {tmp_path / 'out'} --only-summary"
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=150, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     with (tmp_path / "out_stats.csv").open() as file:
         total = {row["Name"]: row for row in csv.DictReader(file)}["Aggregated"]
@@ -136,7 +146,11 @@ def test_a_person_walks_through_the_page_with_a_browser(tmp_path, free_port, sta
         browser.press("start")
         browser.until("/Aggregated\\s+[1-9]/.test(document.body.innerText)", "figures of the requests")
         assert "/mixed" in browser.text()
-    with urlopen(f"http://127.0.0.1:{page}/stats/requests", timeout=60) as answer:
-        told = json.load(answer)
-    assert (told["state"] in ("spawning", "running"), told["fail_ratio"]) == (True, 0)
-    assert told["user_count"] >= 100
+
+    def told():
+        with urlopen(f"http://127.0.0.1:{page}/stats/requests", timeout=60) as answer:
+            return json.load(answer)
+
+    until(lambda: told()["user_count"] >= 100, "users are started")
+    figures = told()
+    assert (figures["state"] in ("spawning", "running"), figures["fail_ratio"]) == (True, 0)

@@ -12,7 +12,7 @@ sys.path.append(str(ROOT))  # the bench is no installed package: it is run from 
 
 from bench import named, table  # noqa: E402
 from bench.calibration import Rounds  # noqa: E402
-from bench.load import BuiltIn  # noqa: E402
+from bench.load import LINE_S, BuiltIn  # noqa: E402
 from bench.machine import read_use, share_between  # noqa: E402
 from bench.named import synthetic  # noqa: E402
 from bench.pace import Pace  # noqa: E402
@@ -36,6 +36,12 @@ QUICK = Pace(
 BRIEF = replace(QUICK, flight_s=1, flight_at_least_s=0.5, looks=4, block=(0.2, 0.5), blocks=2)
 
 
+def at_most(rps: float, *, clients: int, window_s: float) -> float:
+    """What a window may show of so many requests a second: of each client it may have one answer more than was served
+    in it, read late; and it may be shorter by half the time between two lines."""
+    return rps + clients / (window_s - LINE_S / 2)
+
+
 @pytest.fixture
 def io_workload():
     """A few clients that wait 20 ms each: little CPU, quickly done."""
@@ -51,7 +57,7 @@ def test_a_quick_screen(io_workload) -> None:
     shown = json.loads(json.dumps(table.as_json(result)))
     by_shape = {row["shape"]: row for row in shown["shapes"] if row["stage"] == "grid"}
     # 2 clients of 20 ms: one slot gives at most 50 requests a second, two up to 100; how near depends on the machine.
-    assert by_shape["1x1"]["throughput_rps"] <= 51
+    assert by_shape["1x1"]["throughput_rps"] <= at_most(50, clients=2, window_s=QUICK.look[1])
     assert by_shape["4x1"]["throughput_rps"] > by_shape["1x1"]["throughput_rps"]
     finals = {row["shape"] for row in shown["shapes"] if row["stage"] == "final"}
     assert {"1x1", *(each["shape"] for each in shown["flights"]), shown["best"]} <= finals
@@ -71,7 +77,7 @@ def test_two_pages_in_turn(io_workload) -> None:
     workload = replace(io_workload, parameters=pages, clients=4, shares=(0.25, 0.75))
     result = run_screen(workload, find_programs(), starts=[Shape(2, 2)], seed=1, say=print, pace=BRIEF)
     assert result.failed == 0
-    assert 0 < max(each.rps for each in result.measured) <= 175 * 1.02
+    assert 0 < max(each.rps for each in result.measured) <= at_most(175, clients=4, window_s=BRIEF.look[1])
 
 
 def test_streams_are_cut_off_between_fixed_shapes_and_never_in_a_flight(io_workload) -> None:
@@ -87,7 +93,7 @@ def test_poisson_arrivals_are_judged_by_their_latency(io_workload) -> None:
     result = run_screen(workload, find_programs(), starts=[Shape(1, 2)], seed=1, say=print, pace=BRIEF)
     (found,) = result.latency
     assert found.found == result.flight.shape
-    assert found.rate <= 0.7 * 2 / 0.02 * 1.02
+    assert found.rate <= 0.7 * at_most(2 / 0.02, clients=2, window_s=BRIEF.look[1])
     assert found.shapes[found.found].mean_ms >= 19
     assert result.failed == 0
     shown = json.loads(json.dumps(table.as_json(result)))["latency"]
@@ -100,7 +106,7 @@ def test_what_fails_by_itself_is_no_failure_of_ours_and_no_goodput(io_workload) 
     workload = replace(io_workload, parameters=Parameters(wait_ms=20, spread=0, error_share=0.5))
     result = run_screen(workload, find_programs(), starts=[Shape(1, 2)], seed=1, say=print, pace=BRIEF)
     assert (result.failed, result.failures) == (0, {})
-    assert 0 < result.best.rps <= 102
+    assert 0 < result.best.rps <= at_most(100, clients=2, window_s=BRIEF.look[1])
 
 
 @pytest.mark.parametrize("database", Database)
@@ -148,7 +154,7 @@ def test_the_built_in_load_counts_the_same_in_windows_and_in_all(
         finally:
             load.stop()
     after = read_use()
-    assert first.rps <= 2 / 0.02 * 1.02
+    assert first.rps <= at_most(2 / 0.02, clients=2, window_s=1)
     assert first.p50_ms is not None
     assert first.p50_ms >= 19
     assert load.sent >= first.rps + second.rps

@@ -11,9 +11,6 @@ from uwsgi_autopilot.api.agentconfig import AgentConfig
 from uwsgi_autopilot.api.headroom import BUDGET
 from uwsgi_autopilot.api.sample import Sample
 
-# What takes longer to return than this is not put away again: a surge would have filled the queue by then.
-BACK_SECONDS = 2.0
-
 
 class ParkKeeper:
     """told: for the state, one sentence; None: it is switched off."""
@@ -114,7 +111,7 @@ class ParkKeeper:
         elif not away and parked.took is not None:
             self._said = False
             log("info", f"parking: all {of} workers are back after {parked.took:.1f} s: {self._why or 'a change'}")
-            if parked.took > BACK_SECONDS:
+            if parked.took > self.config.parking_back_seconds:
                 self._slow = parked.took
 
     def _sentence(self, serving: Generation) -> str:

@@ -36,7 +36,8 @@ class AgentConfig:
     memory_limit: bytes that the generations may use together; None: the cgroup's limit.
     memory_guard: a generation whose memory nears the limit is replaced by a fresh one (agent/memoryguard.py).
     parking: workers that the load does not need are put away (agent/parking.py), after the load was low for
-    parking_seconds.
+    parking_seconds. What takes longer than parking_back_seconds to return is not put away again: a surge would have
+    filled the queue by then.
     recycle_beside: the fresh one may run beside it; False: there may be no connections for both.
     cores: CPU that may be used; None: what cgroup and affinity allow.
     drain_seconds: the agent's own deadline after SIGTERM. drain_until_quiet: serve until nobody sends any more; False:
@@ -84,6 +85,7 @@ class AgentConfig:
     memory_guard: bool = True
     parking: bool = False
     parking_seconds: float = 300.0
+    parking_back_seconds: float = 2.0
     recycle_beside: bool = True
     cores: float | None = None
     start_seconds: float = 300.0

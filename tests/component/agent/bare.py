@@ -40,17 +40,24 @@ class Bare:
     def until(self, what: str, **wanted: Any) -> dict[str, Any]:
         """The state when each of its fields is as wanted; a function says whether it is."""
 
+        state: dict[str, Any] = {}
+
         def fits() -> bool:
+            nonlocal state
             state = self.state()
             return bool(state) and all(
                 each(state[name]) if callable(each) else state[name] == each for name, each in wanted.items()
             )
 
-        wait_until(fits, what, seconds=40)
-        return self.state()
+        wait_until(fits, what)
+        return state
 
     def desire(self, seq: int, shape: Shape) -> None:
-        (self.run / "desired.new").write_text(DesiredShape(version=Version(1, seq), shape=shape).to_text())
+        self.write(DesiredShape(version=Version(1, seq), shape=shape).to_text())
+
+    def write(self, text: str) -> None:
+        """The file with the desired shape, at once: half of it would be refused too."""
+        (self.run / "desired.new").write_text(text)
         (self.run / "desired.new").rename(self.run / "desired")
 
     def get(self, path: str, timeout: float = 60.0) -> int | None:

@@ -178,7 +178,7 @@ def test_a_resize_of_a_stopped_master_is_given_up_and_leaves_no_letters_behind(s
         assert served.master == master, "by the same master"
 
 
-def test_an_nginx_killed_just_before_the_end_leaves_no_worker_behind(serve):
+def test_an_nginx_killed_just_before_the_end_leaves_no_worker_behind(serve, until):
     """Its workers hold the port, on which the agent's drain waits."""
     # The drain's deadline is later than that of the test.
     with serve(start=Shape(1, 2), read_timeout_s=600) as served:
@@ -186,7 +186,7 @@ def test_an_nginx_killed_just_before_the_end_leaves_no_worker_behind(serve):
         workers = children_of(nginx)
         run = served.session.run
         os.kill(nginx, signal.SIGKILL)
-    assert not any(os.path.exists(f"/proc/{pid}/exe") for pid in workers)
+    until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in workers), "its workers are gone")
     assert not run.exists()
 
 
@@ -198,10 +198,10 @@ def test_an_agent_that_ends_before_it_served_is_not_started_again(serve, monkeyp
         revive = children.revive
 
         def once_it_ended(**how):
-            children["agent"].wait(20)
+            children["agent"].wait(60)
             revive(**how)
 
         monkeypatch.setattr(children, "revive", once_it_ended)
         with pytest.raises(NotServing):
-            wait_ready(served.session, 30)
+            wait_ready(served.session, 90)
         assert children.restarts == 0

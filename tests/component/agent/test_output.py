@@ -54,7 +54,7 @@ def test_a_failure_is_explained_behind_output_without_a_line(short_directory, uw
 def test_what_a_program_prints_that_left_its_group_is_not_waited_for(short_directory, uwsgi_programs):
     """It keeps the pipe open after the master's end, as a daemon that the application started does."""
     pid = short_directory / "daemon"
-    command = f"setsid sh -c 'echo $$ > {pid}; exec sleep 60' & sleep 0.5; exit 3"
+    command = f"setsid sh -c 'echo $$ > {pid}; exec sleep 60' & until test -s {pid}; do sleep 0.05; done; exit 3"
     options = (("exec-pre-app", command),)
     with bare_agent(short_directory, uwsgi_programs[0].path, options=options) as agent:
         try:

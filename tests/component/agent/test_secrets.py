@@ -60,7 +60,7 @@ def test_nor_in_what_is_said_of_the_file(short_directory, uwsgi_programs):
     with bare_agent(short_directory, uwsgi_programs[0].path) as agent:
         agent.until("it is ready", ready=True)
         text = '{"epoch": 1, "seq": 1, "processes": "password=hunter2", "threads": 1}'
-        (short_directory / "desired").write_text(text)
+        agent.write(text)
         message = agent.until("it is refused", refused=bool)["refused"]["message"]
     assert "processes" in message
     assert "hunter2" not in message

@@ -102,20 +102,20 @@ def test_a_large_answer_is_whole_and_its_connection_is_kept(connect):
 
 
 @pytest.mark.parametrize("sends", [b"", b"GET /healthz HT"], ids=["silent", "half a request"])
-def test_half_open_connections_make_no_threads_and_keep_nobody_out(server, connect, sends):
+def test_half_open_connections_make_no_threads_and_keep_nobody_out(server, connect, until, sends):
     before = threads()
     strangers = [connect(sends=sends) for _ in range(300)]
     for source in ("127.0.0.1", "127.0.0.2"):
         asked = connect(source, b"GET /healthz HTTP/1.0\r\n\r\n")
         assert b"200 OK" in whole_answer(asked), f"asked from {source}"
-    assert threads() == before
-    assert open_ones(strangers) <= serve.MOST_OF_ONE_ADDRESS
+    assert threads() <= before, "fewer where one of an earlier test has ended meanwhile"
+    until(lambda: open_ones(strangers) <= serve.MOST_OF_ONE_ADDRESS, "the others are closed")
 
 
-def test_strangers_of_many_addresses_are_bounded_too(server, connect):
+def test_strangers_of_many_addresses_are_bounded_too(server, connect, until):
     strangers = [connect(f"127.0.0.{number % 50 + 2}") for number in range(300)]
     assert b"200 OK" in whole_answer(connect("127.0.0.1", b"GET /healthz HTTP/1.0\r\n\r\n"))
-    assert open_ones(strangers) <= serve.MOST_CONNECTIONS
+    until(lambda: open_ones(strangers) <= serve.MOST_CONNECTIONS, "the others are closed")
 
 
 def test_a_kept_connection_that_asks_outlives_strangers_of_other_addresses(connect):
@@ -145,13 +145,8 @@ def test_a_request_has_a_deadline_as_a_whole(connect):
 
 
 def open_ones(clients):
-    """How many of them have not been closed by the other side. Asked until it settles: closing takes a moment."""
-    for _ in range(20):
-        count = sum(not_closed(each) for each in clients)
-        if count <= serve.MOST_OF_ONE_ADDRESS:
-            break
-        time.sleep(0.05)
-    return count
+    """How many of them have not been closed by the other side; closing takes a moment."""
+    return sum(not_closed(each) for each in clients)
 
 
 def not_closed(client):

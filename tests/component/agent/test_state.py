@@ -15,7 +15,8 @@ pytestmark = pytest.mark.component
 def test_the_true_queue_and_the_requests_in_service_are_seen(serve):
     """12 clients on 4 slots: 8 wait. uWSGI itself reports 0 for a unix socket."""
     with serve(start=Shape(2, 2)) as served:
-        served.load("clients=12,path=/?ms=50")
+        # So long that what a busy machine adds to a request is little beside it.
+        served.load("clients=12,path=/?ms=250")
 
         def true(sample) -> bool:
             return (
@@ -23,7 +24,7 @@ def test_the_true_queue_and_the_requests_in_service_are_seen(serve):
                 and sample.requests > 3
                 and sample.queue_mean == pytest.approx(8, abs=1)
                 and sample.busy == pytest.approx(4, abs=0.5)
-                and sample.service_s / sample.requests == pytest.approx(0.050, rel=0.2)
+                and sample.service_s / sample.requests == pytest.approx(0.250, rel=0.2)
                 and sample.census is not None
                 and sample.census.io > sample.census.busy * 0.8
             )
@@ -104,7 +105,7 @@ def test_the_private_directory_is_for_its_owner_only_and_uwsgitop_has_a_stable_p
             ],
             capture_output=True,
             text=True,
-            timeout=10,
+            timeout=60,
         )
         assert "{" in told.stdout
 
@@ -118,8 +119,16 @@ def test_what_is_not_there_says_what_is(serve):
         assert json.loads(served.get("/_autopilot/v1/state?since=999999")[1])["samples"] == []
 
 
-def test_ready_says_why_not(serve):
+def test_ready_says_why_not(serve, tmp_path):
+    (tmp_path / "held-import").touch()
     with serve(start=Shape(1, 2), ready=False) as served:
-        served.until(lambda: served.state, "the agent answers")
-        served.until(lambda: served.state.ready, "ready")
-        assert served.get("/_autopilot/ready")[:2] == (200, "requests are answered\n")
+
+        def told():
+            try:
+                return served.get("/_autopilot/ready")[:2]
+            except OSError:
+                return None  # nginx does not listen yet
+
+        served.until(lambda: told() == (503, "no generation of uWSGI accepts requests\n"), "it says why not")
+        (tmp_path / "held-import").unlink()
+        served.until(lambda: told() == (200, "requests are answered\n"), "ready")

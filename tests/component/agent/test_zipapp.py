@@ -61,7 +61,8 @@ def test_the_one_file_serves_and_changes_shape(tmp_path, short_directory, uwsgi_
     try:
         assert _until(lambda: (client.state(0) or {}).get("ready")), _output(agent)
         desired = DesiredShape(version=Version(1, 1), shape=Shape(2, 3))
-        (run / "desired").write_text(desired.to_text())
+        (run / "desired.new").write_text(desired.to_text())
+        (run / "desired.new").rename(run / "desired")
         assert _until(lambda: (client.state(0) or {}).get("shape") == {"processes": 2, "threads": 3})
         pss = Path(f"/proc/{agent.pid}/smaps_rollup").read_text()
         kib = next(int(line.split()[1]) for line in pss.splitlines() if line.startswith("Pss:"))

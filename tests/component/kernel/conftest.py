@@ -91,7 +91,10 @@ class Server:
         return MasterFifo(str(self.directory / "g.fifo"))
 
     def tell(self, command: Callable[[MasterFifo], bool]) -> None:
-        """Until the master takes it: between two letters it makes its FIFO again, and for a moment nobody reads."""
+        """Until the master takes it: between two letters it makes its FIFO again, and for a moment nobody reads. Not
+        before it has dealt with the end of the last ones, which the second answer says (agent/uwsgiresize.py)."""
+        for _ in range(2):
+            self.stats()
         _eventually(lambda: command(self._fifo))
 
     def quit(self) -> int:

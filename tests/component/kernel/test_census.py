@@ -59,13 +59,20 @@ def test_threads_that_compute_wait_for_the_interpreter_lock(start_uwsgi, eventua
     server = start_uwsgi("1x4")
     server.hold("/spin", times=4)
     eventually(lambda: server.stats().workers[0].in_service, 4)
-    # The lock changes hands every 5 ms; the looks are spread over many turns.
-    seen = classes(server, threads=4, looks=60, pause=0.007)
-    assert seen is not None
-    assert seen.running + seen.interpreter_lock > 3.5
-    assert seen.interpreter_lock > 1
-    assert seen.application_lock < 0.2
-    assert seen.idle < 0.2
+
+    def as_expected() -> bool:
+        # The lock changes hands every 5 ms; the looks are spread over many turns. On a busy machine who waits for the
+        # lock may wait for a core as often, and looks as if it ran.
+        seen = classes(server, threads=4, looks=60, pause=0.007)
+        return (
+            seen is not None
+            and seen.running + seen.interpreter_lock > 3.5
+            and seen.interpreter_lock > 1
+            and seen.application_lock < 0.2
+            and seen.idle < 0.2
+        )
+
+    eventually(as_expected)
 
 
 def test_a_small_budget_covers_all_threads_of_all_workers_in_turn(start_uwsgi, eventually):
@@ -73,9 +80,12 @@ def test_a_small_budget_covers_all_threads_of_all_workers_in_turn(start_uwsgi, e
     server.hold("/hold", times=3)
     eventually(lambda: counts(server, 4), (3, 0, 0, 5))
     # 8 threads, 3 a time: after 8 calls each thread was looked at 3 times.
-    seen = classes(server, threads=4, budget=3, looks=8)
-    assert seen is not None
-    assert (seen.io, seen.idle, seen.looks) == (pytest.approx(3), pytest.approx(5), 24)
+
+    def seen() -> tuple[float, float, int] | None:
+        found = classes(server, threads=4, budget=3, looks=8)
+        return found and (round(found.io, 6), round(found.idle, 6), found.looks)
+
+    eventually(seen, (3, 5, 24))
 
 
 BACKGROUND_APP = """

@@ -33,7 +33,7 @@ def app(environ, start_response):
 def events():
     """The second one comes when a test has seen the first; without a buffer that is possible."""
     yield b"data: first\n\n"
-    for _ in range(500):
+    for _ in range(3000):  # a minute, longer than the test waits for the first
         if RELEASED.exists():
             break
         time.sleep(0.02)
