@@ -25,7 +25,8 @@ from uwsgi_autopilot.api.shape import Shape  # noqa: E402
 from uwsgi_autopilot.errors import NotServing  # noqa: E402
 from uwsgi_autopilot.local.programs import find_programs  # noqa: E402
 
-pytestmark = pytest.mark.component
+# A screen is dozens of changes of shape one after another: with a fifth of a core, one took more than three minutes.
+pytestmark = [pytest.mark.component, pytest.mark.timeout(600)]
 
 # A loop that takes no time: what is counted here are requests.
 ROUNDS = Rounds(python_rounds_per_ms=1, native_rounds_per_ms=1)
