@@ -24,6 +24,8 @@ from uwsgi_autopilot.local.programs import Programs
 from uwsgi_autopilot.local.repeats import Repeats
 
 RESTART_SECONDS = 0.3
+# To read what is left in a pipe takes milliseconds; but a process that the application started may hold it open.
+OUTPUT_SECONDS = 2.0
 KEEP_LINES = 80
 Sink = Callable[[str], None]
 
@@ -154,9 +156,11 @@ class Children:
         except subprocess.TimeoutExpired:
             shutil.rmtree(self.run, ignore_errors=True)
 
-    def wait_for_output(self, name: str) -> None:
-        """Wait until all output of a dead child has been read."""
-        self._readers[name].join(2.0)
+    def wait_for_output(self, *names: str) -> None:
+        """Wait until all output of dead children has been passed on; no names: of all."""
+        deadline = time.monotonic() + OUTPUT_SECONDS
+        for name in names or tuple(self._readers):
+            self._readers[name].join(max(0.0, deadline - time.monotonic()))
 
     def _start(self, name: str, command: list[str], when_we_die: signal.Signals) -> None:
         child = spawn(

@@ -220,6 +220,7 @@ class Session:
                 children.end("router", signal.SIGINT, ROUTER_SECONDS)
         finally:
             children.end_all_now()
+            children.wait_for_output()  # else what they said last is lost with our threads
             if self._client is not None:
                 self._client.close()
 

@@ -48,13 +48,13 @@ class Local:
 
     def requests(self) -> int:
         """How many the application has finished, by the agent."""
-        return round(self._state()["requestsTotal"])
+        return round(self.state()["requestsTotal"])
 
     def in_service(self) -> int:
-        samples = self._state()["samples"]
+        samples = self.state()["samples"]
         return round(samples[-1]["busy"]) if samples else 0
 
-    def _state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         with urllib.request.urlopen(f"{self.url}/_autopilot/v1/state?since=0", timeout=20) as answer:
             state: dict[str, Any] = json.load(answer)
         return state
@@ -113,7 +113,7 @@ class Runs:
                 run.process.kill()
                 run.process.wait()
         for run in self._started:
-            wait_for(lambda run=run: not run.processes() and not run.files(), 40)
+            wait_for(lambda run=run: not run.processes() and not run.files())
 
 
 def wait_for(wanted: Callable[[], Any], timeout: float = 60) -> Any:
@@ -140,3 +140,9 @@ def stats_of(path: Path) -> dict[str, Any]:
             text += part
     data: dict[str, Any] = json.loads(text)
     return data
+
+
+def at_most_crons(began: float) -> int:
+    """How often one job for every minute has run by now: first when its uWSGI starts, then whenever 60 s have passed by
+    a clock of whole seconds."""
+    return 1 + int((time.monotonic() - began) // 59)
