@@ -52,10 +52,23 @@ class StatsProxy:
             # Closed with the request unread, the connection would be reset, and the answer perhaps lost with it.
             client.recv(65536)
             client.sendall(_HTTP_HEAD)
+        before = None
+        while path not in (None, before) and not self._passed_on(path, client):
+            # It ended before it answered: then another one serves by now.
+            path, before = self.path(), path
+
+    def _passed_on(self, path: str, client: socket.socket) -> bool:
+        """False: there was no answer."""
         with socket.socket(socket.AF_UNIX) as server:
             server.settimeout(ANSWER_SECONDS)
-            server.connect(os.fspath(path))
-            left = MOST_BYTES
-            while left > 0 and (part := server.recv(65536)):
+            try:
+                server.connect(os.fspath(path))
+                part = server.recv(65536)
+            except (ConnectionError, FileNotFoundError):
+                return False
+            answered, left = bool(part), MOST_BYTES
+            while part:
                 client.sendall(part)
                 left -= len(part)
+                part = server.recv(65536) if left > 0 else b""
+            return answered
