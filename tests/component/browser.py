@@ -30,14 +30,16 @@ class Page:
         while True:
             answer = json.loads(self._connection.recv())
             if answer.get("id") == self._sent:
-                result: dict[str, Any] = answer["result"]
-                return result
+                found: dict[str, Any] = answer
+                return found
 
     def value(self, script: str) -> Any:
-        return self.ask("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
+        """None also where there is no page to run it in, as while one takes the place of another."""
+        answer = self.ask("Runtime.evaluate", expression=script, returnByValue=True)
+        return answer.get("result", {}).get("result", {}).get("value")
 
     def open(self, url: str) -> None:
-        self.ask("Page.navigate", url=url)
+        assert "error" not in (answer := self.ask("Page.navigate", url=url)), answer
 
     def until(self, script: str, what: str) -> None:
         wait_until(lambda: bool(self.value(script)), what)
@@ -46,12 +48,17 @@ class Page:
         return str(self.value("document.body.innerText"))
 
     def fill(self, name: str, text: str) -> None:
-        """As a person does: the field is chosen, and what is in it replaced by typing."""
+        """As a person does: the field is chosen, and what is in it replaced by typing; once more where the page was
+        still being built, and drew the field anew or chose another one."""
         field = f"document.querySelector('input[name={name}]')"
-        self.until(f"!!{field}", f"a field {name}")
-        self.value(f"{field}.focus(); {field}.select()")
-        self.ask("Input.insertText", text=text)
-        assert self.value(f"{field}.value") == text
+
+        def filled() -> bool:
+            if not self.value(f"{field}.focus(); {field}.select(); document.activeElement === {field}"):
+                return False
+            self.ask("Input.insertText", text=text)
+            return bool(self.value(f"{field}.value") == text)
+
+        wait_until(filled, f"a field {name} takes {text}")
 
     def press(self, button: str) -> None:
         found = f"[...document.querySelectorAll('button')].find(each => each.innerText.toLowerCase() == '{button}')"

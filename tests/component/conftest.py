@@ -16,7 +16,6 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,27 +131,29 @@ def nginx_program() -> str:
     return find_nginx()
 
 
+PORTS = range(15_000, 30_000)
+_given: set[int] = set()
+
+
 @pytest.fixture
 def free_port() -> Callable[[], int]:
     """Ports that nobody listened on a moment ago, below those that the kernel gives to outgoing connections: of these
-    somebody else's test may take one before ours binds it. Each of the processes that run tests at once has its own
-    thousand, and gives none twice in a row."""
+    somebody else's test may take one before ours binds it. Each of pytest's workers has ports of its own, and gives
+    none twice: it may be seconds until a test binds what it was given."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    first = 15_000 + 1000 * (worker % 15)
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
     def find() -> int:
         while True:
-            port = random.randrange(first, first + 1000)
+            port = random.choice(PORTS[worker::workers])
             with socket.socket() as probe, contextlib.suppress(OSError):
                 probe.bind(("127.0.0.1", port))
                 if port not in _given:
-                    _given.append(port)
+                    _given.add(port)
                     return port
 
     return find
 
-
-_given: deque[int] = deque(maxlen=100)
 
 Starter = Callable[..., "subprocess.Popen[bytes]"]
 

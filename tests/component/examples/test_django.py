@@ -142,8 +142,12 @@ def test_the_shop_is_served_and_tuned_as_the_page_says(shop, serve) -> None:
     assert server.end() == 0, server.err.read_text()
     told = report_of(shop / "found.json")
     assert (told["failed"], set(told["statuses"])) == (0, {"200"})
-    assert told["decisions"][0]["kind"] == "try"
-    assert told["shape"]["processes"] * told["shape"]["threads"] > FIRST
+    first = told["decisions"][0]
+    assert first["kind"] == "try"
+    assert first["to"]["processes"] * first["to"]["threads"] > FIRST
+    # Beside others that use all cores a trial may be taken back, or another one may go on.
+    last = [each for each in told["decisions"] if each["kind"] != "refuse"][-1]
+    assert told["shape"] in (last["from"], last["to"])
 
 
 def test_with_postgresql_it_opens_no_more_connections_than_the_manifest_allows(shop, serve, postgresql_url) -> None:

@@ -101,7 +101,7 @@ def test_a_save_is_served_a_mistake_is_shown_and_mended_it_is_served_again(dev):
     run.save(APP.replace("one ", "three "))
     run.says("loaded again", 2)
     assert get(run.url)[1].startswith("three ")
-    assert "GET / 200 in " in run.err.read_text()
+    run.shows("GET / 200 in ")
 
     uwsgi = int(get(run.url)[1].split()[1])
     run.process.send_signal(signal.SIGINT)

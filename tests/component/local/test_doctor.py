@@ -99,7 +99,7 @@ def start(site: Path) -> "Iterator[Callable[..., subprocess.Popen[bytes]]]":
                 start_new_session=True,
             )
         started.append(process)
-        wait_for(lambda: b"spawned uWSGI worker" in log.read_bytes() or process.poll() is not None, 30)
+        wait_for(lambda: b"spawned uWSGI worker" in log.read_bytes() or process.poll() is not None)
         assert process.poll() is None, log.read_text()
         return process
 
@@ -209,7 +209,7 @@ def test_a_running_uwsgi_is_asked_how_it_was_started(
     (site / "app.ini").write_text(f"[uwsgi]\n{GOOD}chdir = below\nwsgi-file = ../app.py\nsocket = a.sock\n")
     master = start(uwsgi_program.path, "app.ini", "--evil-reload-on-rss", "4000", UWSGI_PROCESSES="2", PWD=str(site))
     children = Path(f"/proc/{master.pid}/task/{master.pid}/children")
-    wait_for(lambda: len(children.read_text().split()) == 2, 30)
+    wait_for(lambda: len(children.read_text().split()) == 2)
     of_master, of_worker = (doctor.rules("--pid", pid) for pid in (master.pid, children.read_text().split()[0]))
     assert of_master == of_worker
     assert of_master["kills-by-memory"]["severity"] == "dangerous"  # of its command line
@@ -251,7 +251,7 @@ def test_a_command_line_that_uwsgi_replaced_cannot_be_read(
         pytest.skip("NOT TESTED without a uWSGI from source")
     (site / "app.ini").write_text(f"[uwsgi]\n{GOOD}socket = a.sock\nauto-procname = true\n")
     master = start(uwsgi_programs[1].path, "app.ini")
-    wait_for(lambda: b"app.ini" not in Path(f"/proc/{master.pid}/cmdline").read_bytes(), 30)
+    wait_for(lambda: b"app.ini" not in Path(f"/proc/{master.pid}/cmdline").read_bytes())
     assert "give its configuration as FILE instead" in doctor.refusal("--pid", master.pid)
 
 

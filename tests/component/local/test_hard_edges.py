@@ -1,13 +1,17 @@
 """What careless people do: one clear sentence, the right exit code, nothing left behind."""
 
 import os
+import re
+import signal
 import socket
 import subprocess
+import time
 import urllib.request
 
 import pytest
 
 from tests.component.local.running import COMMAND, MANIFEST, SITE, report_of, wait_for
+from uwsgi_autopilot.local.repeats import PASSED, WINDOW_SECONDS
 
 pytestmark = pytest.mark.component
 
@@ -57,21 +61,26 @@ def test_an_application_that_only_fails_is_said_once_and_ends(local, callable, s
 
 def test_an_application_whose_every_page_fails_but_one_served_nothing(local):
     """The page that the agent asks for is fine, the clients' is not."""
-    run = local("--for", "6s", "--mode", "Disabled", "--load", "clients=2,path=/?ms=20&status=500")
+    run = local("--mode", "Disabled", "--load", "clients=2,path=/?ms=20&status=500")
+    run.says("every request fails")
+    run.process.send_signal(signal.SIGINT)
     assert "nothing could be served: each of" in ended(run, 1)
     assert run.out.read_text().count("every request fails") == 1
 
 
 def test_a_traceback_of_every_request_is_passed_on_a_few_times_and_counted(local):
     """Thousands of requests, and the log stays one that can be read."""
+    began = time.monotonic()
     run = local("--mode", "Disabled", "--load", "clients=4,path=/?ms=oops")
     run.says("every request fails")
     wait_for(lambda: run.requests() > 1000)
     assert run.end() == 1, "nothing could be served"
     said = run.err.read_text()
-    assert said.count("ValueError: could not convert string to float: 'oops'\n") <= 20
-    assert "times in" in said
-    assert len(said.splitlines()) < 1000
+    # A line of each kind so often in a window, however long 1,000 requests take: there are about a dozen kinds.
+    passed = PASSED * (1 + int((time.monotonic() - began) // WINDOW_SECONDS))
+    assert 0 < said.count("ValueError: could not convert string to float: 'oops'\n") <= passed
+    assert re.search(r"\.\.\. repeated [\d,]+ times in \d+ s: ValueError: could not convert", said)
+    assert len(said.splitlines()) < 100 + 20 * passed
     assert run.out.read_text().count("every request fails") == 1
 
 
@@ -129,7 +138,7 @@ def test_a_wrong_command_line(local, arguments, fragment):
 
 def test_a_manifest_that_cannot_be_read(local, tmp_path):
     for path, fragment in ((tmp_path, "directory"), (tmp_path / "none.yaml", "none.yaml")):
-        told = subprocess.run([COMMAND, "local", str(path)], capture_output=True, text=True, timeout=30)
+        told = subprocess.run([COMMAND, "local", str(path)], capture_output=True, text=True, timeout=60)
         assert (told.returncode, fragment in told.stderr) == (2, True), told.stderr
 
 
@@ -196,7 +205,7 @@ def test_nor_is_it_in_the_report(local, tmp_path):
     run = local("--load", "clients=32,path=/?ms=50", "--report", str(report), env={"FAULTS": str(tmp_path)})
     run.served()
     (tmp_path / "bad-import").write_text("cannot connect to postgres://app:hunter3@db/shop")
-    wait_for(lambda: "StartFailed" in run.out.read_text(), 60)
+    wait_for(lambda: "StartFailed" in run.out.read_text(), 150)  # where others have the cores it decides late
     assert run.end() == 0
     refused = [each for each in report_of(report)["decisions"] if each["reason"] == "StartFailed"]
     assert "RuntimeError: cannot connect to postgres://app:***@db/shop" in refused[0]["message"]

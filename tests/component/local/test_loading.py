@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.component.local.conftest import Run
-from tests.component.local.running import wait_for
 
 pytestmark = pytest.mark.component
 
@@ -155,7 +154,6 @@ uwsgi.post_fork_hook = start
     run = local("--chdir", str(folder), manifest=manifest("web:app"))
     run.served()
     assert run.end(signal.SIGTERM) == 0
-    wait_for((tmp_path / "ends").exists, 10)
     ends = (tmp_path / "ends").read_text().split()
     assert sorted(ends) == ["python", "thread", "uwsgi"]
     assert ends.index("uwsgi") < ends.index("python")

@@ -34,6 +34,10 @@ def app(environ, start_response):
     elif path == "/wait":
         time.sleep(float(environ.get("QUERY_STRING") or 0.05))
         text = VERSION
+    elif path == "/held":
+        while not os.path.exists(os.path.join(os.path.dirname(__file__), "released")):
+            time.sleep(0.02)
+        text = VERSION
     elif path == "/opt":
         text = repr(sorted((k if isinstance(k, str) else k.decode()) for k in uwsgi.opt))
     else:

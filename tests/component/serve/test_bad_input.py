@@ -41,8 +41,8 @@ BAD = {
         "a.sock has that address already",
     ),
     "the agent's port": (
-        "[uwsgi]\nsocket = 127.0.0.1:19117\n",
-        ("--status-port", "19117"),
+        "[uwsgi]\nsocket = 127.0.0.1:14117\n",  # none that another test may have by now
+        ("--status-port", "14117"),
         "the configuration has that port",
     ),
     "a shape beyond the bounds": (
@@ -104,7 +104,7 @@ def test_an_address_that_is_taken_says_by_whom(site: Site, serve: Serve, free_po
         other.listen()
         site.write("app.ini", f"[uwsgi]\nhttp = 127.0.0.1:{site.port}\n" + GOOD)
         run = serve("app.ini", ready=False)
-        assert run.process.wait(30) == 1
+        assert run.process.wait(60) == 1
     assert f"by process {os.getpid()}" in site.said
 
 
@@ -125,7 +125,7 @@ def test_who_has_the_port_elsewhere_is_not_in_the_way(site: Site, serve: Serve) 
         other.listen()
         site.write("app.ini", f"[uwsgi]\nhttp = 192.0.2.1:{site.port}\n" + GOOD)
         run = serve("app.ini", ready=False)
-        assert run.process.wait(30) == 1
+        assert run.process.wait(60) == 1
     assert "cannot be used: Cannot assign requested address. Give an address of this machine" in site.said
 
 
@@ -136,7 +136,7 @@ def test_a_stale_socket_is_replaced_and_a_living_one_is_not(site: Site, serve: S
         other.bind(str(path))
         other.listen()
         run = serve("app.ini", ready=False)
-        assert run.process.wait(30) == 1
+        assert run.process.wait(60) == 1
         assert "another server listens there" in site.said
     serve("app.ini")
     path_of_a_file(site.folder)
@@ -185,8 +185,8 @@ def test_an_ordinary_user(site: Site, serve: Serve) -> None:
     run = serve("app.ini", under=AS_NOBODY)
     assert site.get("/who")[1].startswith("65534:65534:")
     assert (site.folder / "app.sock").is_socket()
-    run.process.send_signal(signal.SIGHUP)
     pid = site.get("/who")[1]
+    run.process.send_signal(signal.SIGHUP)
     wait_for(lambda: site.get("/who")[1] != pid)
     assert run.end() == 0
     assert sorted(os.listdir(site.folder)) == ["app.ini", "web.py"]

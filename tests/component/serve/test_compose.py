@@ -70,7 +70,8 @@ def test_the_ini_behind_that_nginx_tells_p99_and_its_absence_is_a_503(
             assert site.get("/io?ms=20") == (200, "waited 20 ms")
             wait_for(lambda: any(each["latency"] for each in site.state()["samples"]))
             # As nginx itself writes it, to the container's standard output.
-            assert re.search(r'^127.0.0.1 - - \[.*\] "GET /io\?ms=20 HTTP/1.1" 200 ', accessed(site), re.MULTILINE)
+            line = re.compile(r'^127.0.0.1 - - \[.*\] "GET /io\?ms=20 HTTP/1.1" 200 ', re.MULTILINE)
+            wait_for(lambda: line.search(accessed(site)))  # written when the answer has been sent
             run.end()
             assert answered(site, "/") == 503
         finally:

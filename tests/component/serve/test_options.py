@@ -375,6 +375,6 @@ def test_what_uwsgi_says_of_an_import_that_fails_is_said(site: Site, serve: Serv
     site.write("web.py", "import nosuchpackage\n")
     site.write("app.ini", f"[uwsgi]\nhttp = 127.0.0.1:{site.port}\nmodule = web:app\n")
     run = serve("app.ini", ready=False)
-    assert run.process.wait(40) == 1
+    assert run.process.wait(60) == 1
     assert "No module named 'nosuchpackage'" in site.said
     assert not Path(f"/proc/{run.process.pid}").exists()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.component.local.running import report_of, stats_of, wait_for
+from tests.component.local.running import at_most_crons, report_of, stats_of, wait_for
 from tests.component.serve.conftest import Serve, Site
 from tests.pages import commands
 from uwsgi_autopilot.api.agentconfig import read_agent_config
@@ -34,6 +34,7 @@ def test_the_articles_two_commands(site: Site, serve: Serve) -> None:
         wait_for(lambda: listens(site.port))
         assert site.get() == (200, "one")
         plain.send_signal(signal.SIGINT)
+    wait_for(lambda: not listens(site.port))  # its router is killed when it has ended
     serve("--", *arguments)
     assert site.get() == (200, "one")
     assert site.state()["shape"] == {"processes": 1, "threads": 1}
@@ -50,16 +51,16 @@ def test_the_example_of_this_repository_is_tuned_without_a_lost_request(site: Si
         *("http.ini", "--router", router, "--threads", "1-16", "--write"),
         *("--load", "clients=16,path=/io?ms=100", "--report", "found.json"),
     )
-    wait_for(lambda: " kept " in run.out.read_text(), 60)
+    run.says(" kept ", 150)
     # p99 is nginx's to tell; the agent's pages are not among the application's.
     assert any(each["latency"] for each in site.state()["samples"]) is (router == "nginx")
     assert site.get("/v1/state")[0] == site.get("/_autopilot/v1/state")[0] == 404
     assert run.end() == 0, site.said
     found = report_of(site.folder / "found.json")
     assert found["failed"] == 0
-    shape = found["shape"]
-    # The first one that was kept: beside other tests that use all cores the steps are smaller.
-    assert shape["processes"] * shape["threads"] >= 6
+    # The one that was kept, not what served at the end: the next trial may have begun.
+    shape = [each["to"] for each in found["decisions"] if each["kind"] == "promote"][-1]
+    assert shape["processes"] * shape["threads"] > 2, "16 clients that wait 100 ms, and two slots at first"
     written = (site.folder / "http.ini").read_text()
     assert f"\nprocesses = {shape['processes']}\nthreads = {shape['threads']}\n" in written
     assert (site.folder / "http.ini.bak").read_text() == text
@@ -179,12 +180,13 @@ def test_tcp_for_socket_and_stats(site: Site, serve: Serve, free_port: Callable[
     serve("app.ini", "--mode", "Disabled")
     status, text = site.get("/", stats)
     assert (status, json.loads(text)["version"][:2]) == (200, "2.")
-    clients = [hold(port, "/wait?4") for _ in range(3)]
-    wait_for(lambda: (site.state()["samples"] or [{}])[-1].get("queue_max") == 2, 5)
-    # A mean over the sample's second: below 1 where a tick came late.
-    assert 0.5 <= site.state()["samples"][-1]["busy"] <= 1
+    clients = [hold(port, "/held") for _ in range(3)]
+    # Means over a second: exact in one that lies between their coming and their end.
+    wanted = {"queue_mean": 2, "queue_max": 2, "busy": 1}
+    wait_for(lambda: any(wanted.items() <= each.items() for each in site.state()["samples"]))
+    site.write("released", "")
     for each in clients:
-        each.close()
+        assert read_all(each).endswith(b"one\n")
 
 
 def hold(port: int, path: str) -> socket.socket:
@@ -266,9 +268,12 @@ def test_a_new_generation_for_new_code(site: Site, serve: Serve) -> None:
     site.write("web.py", source.replace('"one"', '"three"'))
     wait_for(lambda: site.get() == (200, "three"))
     for touched in ("reload.txt", "chain.txt", "workers.txt"):
-        pid = site.get("/who")[1]
+        wait_for(lambda: site.state()["change"] is None)
+        before = site.state()["generation"]
         site.write(touched, "now")
-        wait_for(lambda pid=pid: site.get("/who")[1] != pid)
+        wait_for(lambda touched=touched: f"{touched} was touched: a new generation" in site.said)
+        wait_for(lambda before=before: (site.state()["generation"] or 0) > before)
+        assert site.get() == (200, "three")
     assert run.process.poll() is None
 
 
@@ -310,6 +315,7 @@ spooler = spool
 cache2 = name=shop,items=10
 """,
     )
+    began = time.monotonic()
     run = serve("app.ini", "--processes", "1-4", "--load", "clients=12,path=/wait?0.1")
     assert "would run twice" in site.said
 
@@ -328,7 +334,7 @@ cache2 = name=shop,items=10
     assert site.state()["counts"]["swaps"] == 0
     assert site.get("/cached") == (200, "tea")
     assert (len(written("daemons")), len(written("mules"))) == (1, 1)
-    assert len(written("crons")) <= 2, "once a minute"
+    assert len(written("crons")) <= at_most_crons(began), "once a minute"
     assert site.get("/spool")[0] == 200
     wait_for(lambda: written("spooled"))
     run.process.send_signal(signal.SIGHUP)
@@ -348,7 +354,7 @@ def listens(port: int) -> bool:
 def test_recommend_changes_nothing(site: Site, serve: Serve) -> None:
     site.write("app.ini", f"[uwsgi]\nhttp = 127.0.0.1:{site.port}\nmodule = web:app\nprocesses = 1\nthreads = 2\n")
     run = serve("app.ini", "--mode", "Recommend", "--load", "clients=16,path=/wait?0.1")
-    run.says("would change 1x2 ")
+    run.says("would change 1x2 ", 120)
     assert site.state()["shape"] == {"processes": 1, "threads": 2}
 
 
@@ -384,8 +390,8 @@ def test_the_end_of_the_command_takes_everything_along(site: Site, serve: Serve)
     site.write("app.ini", f"[uwsgi]\nhttp = 127.0.0.1:{site.port}\nmodule = web:app\nprocesses = 2\n")
     run = serve("app.ini", "--router", "uwsgi")
     run.process.kill()
-    wait_for(lambda: not listens(site.port), 40)
-    time.sleep(0.1)
+    wait_for(lambda: not run.processes() and not run.files())
+    assert not listens(site.port)
 
 
 COMMANDS = [*commands("docs/serve.md", "uwsgi-autopilot serve"), *commands("README.md", "uwsgi-autopilot serve")]
@@ -417,7 +423,7 @@ def test_who_waits_in_the_queue_of_a_socket_is_served_before_the_end(site: Site,
     wait_for(lambda: not path.exists())
     answers = [read_all(client) for client in clients]
     assert [answer.startswith(b"HTTP/1.1 200 OK") and answer.endswith(b"one\n") for answer in answers] == [True] * 4
-    assert run.process.wait(30) == 0
+    assert run.process.wait(60) == 0
 
 
 def read_all(client: socket.socket) -> bytes:
@@ -435,7 +441,7 @@ def test_a_reload_takes_the_options_of_now(site: Site, serve: Serve) -> None:
     assert site.get("/env/COLOUR") == (200, "blue")
     site.write("app.ini", text.replace("blue", "green"))
     run.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: site.get("/env/COLOUR") == (200, "green"), 20)
+    wait_for(lambda: site.get("/env/COLOUR") == (200, "green"))
 
 
 def test_an_address_of_ipv6(site: Site, serve: Serve) -> None:
