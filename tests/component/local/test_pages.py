@@ -24,7 +24,7 @@ import os
 def app(environ, start_response):
     path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
     with open("asked", "a") as file:
-        file.write(f" {path}\n")
+        file.write(f" {path}\\n")
     if path == "/orders":
         with open("orders", "a") as file:
             length = int(environ.get("CONTENT_LENGTH") or 0)
