@@ -109,6 +109,7 @@ def harm(seed: int) -> Found:
 
 OPEN = 0.7
 OPEN_S = 60.0
+EASES = 90
 OPEN_LOADS = {
     "CPU 5 ms": Ground(workload=workload.CPU, clients=16),
     "20 ms + 2 ms": Ground(workload=workload.MIXED, clients=64),
@@ -130,9 +131,16 @@ def _latency(ground: Ground, shape: Shape, evenly: bool) -> tuple[float, float]:
 
 @cache
 def _open(name: str, evenly: bool, live: bool, seed: int) -> Flight:
+    """With those arrivals from the first second on, or after the clients of a closed loop were there for EASES s."""
     ground = OPEN_LOADS[name]
-    pod = ground.pod(START, rate=OPEN * ground.best if live else 0.0, evenly=evenly, seed=seed)
-    return tell(pod, 120, observer=Observer(pod, noise=NOISE))
+    rate = OPEN * ground.best
+    pod = ground.pod(START, rate=rate if live else 0.0, evenly=evenly, seed=seed)
+
+    def eases(pod: Pod) -> None:
+        pod.set_clients(0)
+        pod.set_rate(rate, evenly=evenly)
+
+    return tell(pod, EASES + 60, observer=Observer(pod, noise=NOISE), events={} if live else {EASES: eases})
 
 
 def _latencies(seed: int, which: int) -> Found:
@@ -140,7 +148,7 @@ def _latencies(seed: int, which: int) -> Found:
         for evenly in (False, True):
             best = min(_latency(ground, each, evenly)[which] for each in ground.ties())
             for live in (False, True):
-                flight = _open(name, evenly and live, live, seed)
+                flight = _open(name, evenly, live, seed)
                 shape = flight.agent.following.target
                 arrivals = "even" if evenly else "Poisson"
                 kind = "found there" if live else "found at capacity"

@@ -1,7 +1,7 @@
 """Is another shape worth a trial? Samples and memory in, one answer and the new memory out.
 
-    searching ─(nothing better is known)─► settled ─(the load has grown into a limit of the shape)─► searching
-        ▲                                     │
+    searching ─(nothing better is known)─► settled ─(the load has grown into a limit of the shape,
+        ▲                                     │      or has eased to what arrivals limit)─► searching
         └──────── another workload ◄──────────┘
 
 Where requests that do not end hold all slots, nothing can be estimated: then room is made for all of them (held.py).
@@ -25,13 +25,13 @@ from uwsgi_autopilot.tuner.load import FEWEST_SAMPLES, WINDOW_S, Load, load_of
 from uwsgi_autopilot.tuner.memory import Memory
 from uwsgi_autopilot.tuner.point import Point
 from uwsgi_autopilot.tuner.proposal import Answer, Hold, Proposal, Refusal
-from uwsgi_autopilot.tuner.search import next_shape
+from uwsgi_autopilot.tuner.search import could_gain, next_shape
 
 RECENT_S = 6.0  # window in which a settled shape is watched
 FEWEST_KNOWN = 2  # samples that tell a load that has grown, where its waits and CPU per request are known
 UNSURE = 4  # newest samples that do not count for what is remembered of a settled shape
 REFERENCE = 4  # samples with which a search remembers how the workload behaves
-GROWN = 1.5  # ratio of requests in the pod from which a settled shape is looked at again
+GROWN = 1.5  # ratio of requests in the pod from which a settled shape is looked at again, up or down
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +93,14 @@ def _watch(memory: Memory, samples: Sequence[Sample], limits: Limits) -> Propose
     if (found := drift(samples, reference, since=_since(memory))) is not None:
         return _another_workload(memory, reference, found, since=found.since)
     grown = load.pressed and load.demand >= GROWN * reference.demand
+    # At capacity the shape that serves most was looked for; where arrivals limit it, the one that serves them sooner.
+    eased = reference.closed and not load.closed and load.demand * GROWN <= reference.demand and could_gain(load)
     if memory.reference is not None or load.at - _since(memory) >= RECENT_S:
         # The first seconds after a change may be slow ones: what comes after them would look like another workload.
         memory = replace(memory, reference=reference)
     free = memory.said is Reason.CHANGE_BUDGET_EXHAUSTED and memory.affords(swap=True)
     lasts = memory.said is Reason.WORKLOADS_ALTERNATE and not memory.alternating
-    if not grown and not free and not lasts:
+    if not (grown or eased or free or lasts):
         # What the newest seconds show may already be another workload, which takes some of them to be noticed.
         sure = _load(memory, samples[:-UNSURE], limits, WINDOW_S)
         memory = memory if sure is None else memory.with_point(sure)
@@ -109,6 +111,8 @@ def _watch(memory: Memory, samples: Sequence[Sample], limits: Limits) -> Propose
     if objection is not None:
         return Proposed(memory=memory, answer=objection)
     memory = replace(memory, settled=False)
+    if eased:
+        memory = replace(memory, reference=None)
     if grown:
         # The same requests, more of them at once: what was spent was spent for another load. What all pods share may
         # bear more by now; and there may be fewer pods.

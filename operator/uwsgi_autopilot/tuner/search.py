@@ -69,7 +69,7 @@ def next_shape(memory: Memory, load: Load, limits: Limits) -> Answer:
         return _proposal(memory, load, found, work) if _affordable(memory, load, work, found) else too_dear(load, found)
     if (down := _with_fewer_at_once(memory, load, work, limits)) is not None:
         return down
-    probe = _worth_a_probe(memory, load, work, possible) if _could_gain(load) else None
+    probe = _worth_a_probe(memory, load, work, possible) if could_gain(load) else None
     if probe is not None and load.samples >= BASELINE:
         return _proposal(memory, load, probe, work)
     if probe is not None:
@@ -109,7 +109,7 @@ def _price(here: Shape, there: Shape) -> float:
     return processes + THREAD_PRICE * math.log(there.threads / here.threads)
 
 
-def _could_gain(load: Load) -> bool:
+def could_gain(load: Load) -> bool:
     return load.avoidable >= AVOIDABLE and (load.pressed or load.cores_used >= BUSY * load.cores)
 
 
@@ -138,7 +138,7 @@ def _clearly_better(memory: Memory, load: Load, possible: list[Candidate]) -> Ca
     # One process alone is a single point of failure.
     fewest = min(2, _by_cores(load))
     several = [each for each in possible if each.measured or each.shape.processes >= fewest]
-    best = _best(load, several or possible) if load.pressed or _could_gain(load) else None
+    best = _best(load, several or possible) if load.pressed or could_gain(load) else None
     better = best if best is not None and _worth_a_jump(load, best) else None
     known = better is not None and better.measured
     smaller = _as_good_and_much_smaller(load, possible) if not (memory.jumped or known) else None

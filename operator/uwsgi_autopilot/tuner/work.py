@@ -51,16 +51,17 @@ def lock_of(load: Load) -> float:
 
 def slowdown_of(load: Load, points: Sequence[Point]) -> tuple[Slowdown | None, float]:
     """What slows the backend down, and the wait without that, seconds."""
-    seen = [(each.in_service, each.wait_s, each.throughput) for each in points if each.wait_s > 0]
+    seen = [(each.in_service, each.wait_s, each.throughput, each.cpu_full) for each in points if each.wait_s > 0]
     if load.wait_s > 0:
-        seen.append((load.in_service, load.wait_s, load.throughput))
+        seen.append((load.in_service, load.wait_s, load.throughput, load.cpu_full))
     if len(seen) < 2 or load.pool_size is not None:
         return None, load.wait_s
-    most, longest, rate = max(seen, key=lambda each: each[0])
+    most, longest, rate, cpu_full = max(seen, key=lambda each: each[0])
     lower = [each for each in seen if each[0] * APART <= most]
-    if most < FEWEST or not lower:
+    if most < FEWEST or not lower or cpu_full:
+        # Where no core is left, throughput does not follow anyway, and a thread without a core seems to wait.
         return None, load.wait_s
-    below, wait_s, lower_rate = max(lower, key=lambda each: each[0])
+    below, wait_s, lower_rate, _ = max(lower, key=lambda each: each[0])
     if longest < SLOWER * wait_s:
         return None, load.wait_s
     follows = math.log(max(rate, 1e-3) / max(lower_rate, 1e-3)) / math.log(most / max(below, 0.1))

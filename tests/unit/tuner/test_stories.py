@@ -53,6 +53,20 @@ def test_fewer_clients_leave_the_shape_alone():
     assert all(second < 41 for second, _ in told.changes), told.way
 
 
+def test_a_shape_found_at_capacity_is_looked_at_again_when_arrivals_limit_it():
+    """More processes than cores serve most of CPU work, and make arrivals at 70 % of that take turns."""
+
+    def eased(pod):
+        pod.set_clients(0)
+        pod.set_rate(0.7 * best_of_grid(workload.CPU, 16))
+
+    pod = Pod(workload.CPU, Shape(2, 4), clients=16)
+    told = tell(pod, 120, events={61: eased})
+    later = [(each.from_shape, each.to_shape) for second, each in told.changes if second > 61]
+    assert [there.slots < here.slots for here, there in later] == [True], told.way
+    assert pod.shape == later[0][1]
+
+
 def test_own_swap_is_not_taken_for_another_workload():
     told = tell(Pod(workload.CPU, Shape(16, 64), clients=16), 60)
     assert "WorkloadChanged" not in told.reasons

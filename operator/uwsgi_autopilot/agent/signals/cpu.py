@@ -1,6 +1,7 @@
 """CPU: of the workers, and of the machine around them."""
 
 import os
+import time
 from typing import Any
 
 from uwsgi_autopilot.agent.signals.collector import Collector, Growth, Window
@@ -41,13 +42,15 @@ class WorkerCpu(Collector):
 class Machine(Collector):
     """cores: how many the application may use, where that is configured; None: what the cgroup and the affinity give.
 
-    Must come after WorkerCpu, whose cpu_s is not foreign.
+    Must come after WorkerCpu, whose cpu_s is not foreign; nor is the CPU of the agent itself, which has more to look at
+    the more threads there are.
     """
 
     def __init__(self, cgroup: Cgroup, cores: float | None) -> None:
         self.cgroup, self.cores = cgroup, cores
         self._machine: MachineCpu | None = None
         self._throttled: float | None = None
+        self._own = 0.0
 
     def collect(self, window: Window) -> dict[str, Any]:
         cores = usable_cores(self.cores or self.cgroup.cpu_quota())
@@ -57,10 +60,12 @@ class Machine(Collector):
         if throttled is not None and before is not None:
             found["throttled_s"] = max(0.0, throttled - before)
         machine, earlier = machine_cpu(), self._machine
-        self._machine = machine
+        own, own_before = time.process_time(), self._own
+        self._machine, self._own = machine, own
         if machine is not None and earlier is not None:
             total = max(1e-9, machine.total_s - earlier.total_s)
-            others = machine.busy_s - earlier.busy_s - window.fields.get("cpu_s", 0.0)
+            ours = window.fields.get("cpu_s", 0.0) + own - own_before
+            others = machine.busy_s - earlier.busy_s - ours
             found["foreign_cpu"] = felt(max(0.0, others) / window.seconds, cores)
             found["steal"] = (machine.steal_s - earlier.steal_s) / total
         return found
