@@ -59,7 +59,8 @@ class Local:
             state: dict[str, Any] = json.load(answer)
         return state
 
-    def end(self, signum: int = signal.SIGINT, timeout: float = 60) -> int:
+    def end(self, signum: int = signal.SIGINT, timeout: float = 150) -> int:
+        """Its exit status. nginx, then the agent, may each take 70 s for slow requests, and on a starved machine do."""
         self.process.send_signal(signum)
         return self.process.wait(timeout)
 
