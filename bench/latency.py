@@ -11,9 +11,8 @@ from random import Random
 from bench import grid
 from bench.figures import Percent, percent, ratios_to_best
 from bench.fixed import FixedShapes
-from bench.load import BuiltIn, Window
+from bench.load import BuiltIn, Window, mean_of_windows
 from bench.pace import Pace
-from bench.result import mean_of_windows
 from uwsgi_autopilot.api.shape import Shape
 
 # Above, the generator itself would be seen.

@@ -6,6 +6,7 @@ The built-in one runs all the time, so that every change of shape happens under 
 import json
 import math
 import signal
+import statistics
 import subprocess
 import sys
 import threading
@@ -35,6 +36,20 @@ class Window:
     p99_ms: float | None
     failed: int
     mean_ms: float | None = None
+
+
+def mean_of_windows(windows: Sequence[Window]) -> Window:
+    def median(values: Sequence[float | None]) -> float | None:
+        known = [each for each in values if each is not None]
+        return statistics.median(known) if known else None
+
+    return Window(
+        rps=statistics.fmean(window.rps for window in windows),
+        p50_ms=median([window.p50_ms for window in windows]),
+        p99_ms=median([window.p99_ms for window in windows]),
+        failed=sum(window.failed for window in windows),
+        mean_ms=median([window.mean_ms for window in windows]),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,18 +1,14 @@
 """What the screen of one workload has found, and how far its figures can be trusted: values, and means over rounds."""
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from bench.figures import Percent
-from bench.load import Window
+from bench.latency import Latency
+from bench.load import Window, mean_of_windows
 from bench.machine import Share
 from bench.workload import Workload
 from uwsgi_autopilot.api.shape import Shape
-
-if TYPE_CHECKING:
-    from bench.latency import Latency
 
 # A screen is short: beyond these its figures are marked as noisy, in percent.
 MAX_NOISE = 5.0
@@ -98,7 +94,7 @@ class Result:
     failures: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     spent: dict[str, float] = field(default_factory=dict)
-    latency: "Sequence[Latency]" = ()
+    latency: Sequence[Latency] = ()
 
     @property
     def flight(self) -> Flight:
@@ -132,17 +128,3 @@ class Result:
 def mean_of(rounds: Sequence[Round], shape: Shape) -> Window:
     """Means over the rounds in which the shape took part; the latencies' medians."""
     return mean_of_windows([each.windows[shape] for each in rounds if shape in each.windows])
-
-
-def mean_of_windows(windows: Sequence[Window]) -> Window:
-    def median(values: Sequence[float | None]) -> float | None:
-        known = [each for each in values if each is not None]
-        return statistics.median(known) if known else None
-
-    return Window(
-        rps=statistics.fmean(window.rps for window in windows),
-        p50_ms=median([window.p50_ms for window in windows]),
-        p99_ms=median([window.p99_ms for window in windows]),
-        failed=sum(window.failed for window in windows),
-        mean_ms=median([window.mean_ms for window in windows]),
-    )
