@@ -45,8 +45,11 @@ def _says(front: Place, reason: str) -> bool:
 
 
 def _replaced(front: Place, replicaset: str, before: set[str]) -> bool:
+    """And available: until minReadySeconds are over, a rollout that begins takes an old pod for an unhealthy one, and
+    ends it first."""
     now = _serving(front, replicaset)
-    return len(now) == 2 and now != before
+    available = front.json("replicaset", replicaset)["status"].get("availableReplicas", 0)
+    return len(now) == 2 and now != before and available == 2
 
 
 def _replicaset(pod: dict[str, Any]) -> str:
