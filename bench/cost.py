@@ -14,19 +14,19 @@ from dataclasses import dataclass
 
 from bench.machine import cpu_ns
 from bench.named import ALL
-from bench.serving import session_of
+from bench.serving import session_of, step_until
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode, TuningSpec
 from uwsgi_autopilot.errors import AutopilotError
 from uwsgi_autopilot.kernel.process import pss_bytes
 from uwsgi_autopilot.local.programs import Programs, find_programs
-from uwsgi_autopilot.local.session import Session
 
 IDLE = ALL["tiny"]
 SHAPES = (Shape(1, 2), Shape(4, 8))
 RATE = 250.0
 # Until the share of the log that is read has settled.
 SETTLE_S = 5.0
+LOOK_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +57,10 @@ def cost(programs: Programs, shape: Shape, rate: float, seconds: float) -> Cost:
     """rate: requests a second; 0: at rest. Raises NotServing."""
     with session_of(IDLE, programs, TuningSpec(mode=Mode.DISABLED, pin=shape)) as session:
         load = session.start_load([f"rate={rate:g},path=/"], 60 + seconds) if rate else None
-        _step(session, SETTLE_S)
+        step_until(session, _never, SETTLE_S, every=LOOK_S)
         agent = session.children["agent"].pid
         before, begin = cpu_ns(agent), time.monotonic()
-        _step(session, seconds)
+        step_until(session, _never, seconds, every=LOOK_S)
         used = (cpu_ns(agent) - before) / 1e9 / (time.monotonic() - begin)
         pss = pss_bytes(agent)
         if load is not None:
@@ -68,12 +68,8 @@ def cost(programs: Programs, shape: Shape, rate: float, seconds: float) -> Cost:
     return Cost(cpu=used, pss=pss)
 
 
-def _step(session: Session, seconds: float) -> None:
-    """As local mode does: the state is read twice a second."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        session.step()
-        time.sleep(0.1)
+def _never() -> bool:
+    return False
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,6 +7,7 @@ from bench.load import Load
 from bench.machine import read_use, share_between
 from bench.pace import Pace
 from bench.result import Flight
+from bench.serving import step_until
 from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode
@@ -42,7 +43,7 @@ def fly(session: Session, load: Load, pace: Pace) -> Flight:
             break
         time.sleep(0.05)
     word, after = autopilot.word, read_use()
-    _settle(session)
+    step_until(session, lambda: session.settled, SETTLE_S)
     assert session.shape is not None
     if session.shape != last:
         path.append((time.monotonic(), session.shape))
@@ -75,10 +76,3 @@ def _course(samples: Sequence[Sample]) -> list[tuple[float, float, float | None]
 
 def _swaps(session: Session) -> int:
     return session.state.counts.swaps if session.state else 0
-
-
-def _settle(session: Session) -> None:
-    deadline = time.monotonic() + SETTLE_S
-    while not session.settled and time.monotonic() < deadline:
-        session.step()
-        time.sleep(0.05)

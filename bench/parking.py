@@ -13,12 +13,10 @@ import argparse
 import re
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.serving import free_port
+from bench.serving import free_port, step_until
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Mode, TuningSpec, UwsgiApp
 from uwsgi_autopilot.errors import AutopilotError, UsageError
@@ -36,7 +34,6 @@ QUIET_SECONDS = 1.0
 SURGE_SECONDS = 3.0
 PATIENCE = 60.0
 APPLICATION = """
-import time
 KEPT = []
 def app(environ, start_response):
     if not KEPT:
@@ -106,7 +103,7 @@ def surge(programs: Programs, shape: Shape, *, parking: bool) -> Surge:
             if parking:
                 # Threads of a worker that was told to go end with the next requests.
                 night = session.start_load([NIGHT], NIGHT_SECONDS)
-                _until(session, lambda: not night.running())
+                step_until(session, lambda: not night.running(), PATIENCE)
                 night.stop()
             at_night, live = _pss(session), len(_processes(session)) - 1
             told.clear()
@@ -119,7 +116,7 @@ def surge(programs: Programs, shape: Shape, *, parking: bool) -> Surge:
 def _load(session: Session) -> tuple[float, int]:
     """Seconds of the longest request, and how many failed."""
     load = session.start_load([CLIENTS], SURGE_SECONDS)
-    _until(session, lambda: not load.running())
+    step_until(session, lambda: not load.running(), PATIENCE)
     summary = load.stop() or {}
     return summary["latency_ms"]["max"] / 1000, summary["failed"]
 
@@ -132,14 +129,6 @@ def _processes(session: Session) -> list[int]:
 
 def _pss(session: Session) -> int:
     return sum(pss_bytes(pid) or 0 for pid in _processes(session))
-
-
-def _until(session: Session, wanted: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not wanted() and time.monotonic() < deadline:
-        session.step()
-        session.poll()
-        time.sleep(0.05)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,7 +2,8 @@
 
 import shutil
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
@@ -33,6 +34,14 @@ def served(workload: Workload, programs: Programs, *, start: Shape, sink: Sink) 
             yield session, load
         finally:
             load.stop()
+
+
+def step_until(session: Session, wanted: Callable[[], bool], seconds: float, *, every: float = 0.05) -> None:
+    """As local mode does meanwhile: what the processes say is read twice a second. After `seconds` whatever is so."""
+    deadline = time.monotonic() + seconds
+    while not wanted() and time.monotonic() < deadline:
+        session.step()
+        time.sleep(every)
 
 
 @contextmanager

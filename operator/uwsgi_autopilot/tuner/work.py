@@ -51,24 +51,24 @@ def lock_of(load: Load) -> float:
 
 def slowdown_of(load: Load, points: Sequence[Point]) -> tuple[Slowdown | None, float]:
     """What slows the backend down, and the wait without that, seconds."""
-    seen = [(each.in_service, each.wait_s, each.throughput, each.cpu_full) for each in points if each.wait_s > 0]
-    if load.wait_s > 0:
-        seen.append((load.in_service, load.wait_s, load.throughput, load.cpu_full))
+    every: list[Load | Point] = [*points, load]
+    seen = [each for each in every if each.wait_s > 0]
     if len(seen) < 2 or load.pool_size is not None:
         return None, load.wait_s
-    most, longest, rate, cpu_full = max(seen, key=lambda each: each[0])
-    lower = [each for each in seen if each[0] * APART <= most]
-    if most < FEWEST or not lower or cpu_full:
+    most = max(seen, key=lambda each: each.in_service)
+    lower = [each for each in seen if each.in_service * APART <= most.in_service]
+    if most.in_service < FEWEST or not lower or most.cpu_full:
         # Where no core is left, throughput does not follow anyway, and a thread without a core seems to wait.
         return None, load.wait_s
-    below, wait_s, lower_rate, _ = max(lower, key=lambda each: each[0])
-    if longest < SLOWER * wait_s:
+    below = max(lower, key=lambda each: each.in_service)
+    if most.wait_s < SLOWER * below.wait_s:
         return None, load.wait_s
-    follows = math.log(max(rate, 1e-3) / max(lower_rate, 1e-3)) / math.log(most / max(below, 0.1))
+    follows = math.log(max(most.throughput, 1e-3) / max(below.throughput, 1e-3))
+    follows /= math.log(most.in_service / max(below.in_service, 0.1))
     if follows >= FOLLOWS:
         return None, load.wait_s
-    quick = min(each[1] for each in lower)
-    knee = most * math.pow(quick / longest, 1.0 / POWER)
+    quick = min(each.wait_s for each in lower)
+    knee = most.in_service * math.pow(quick / most.wait_s, 1.0 / POWER)
     return Slowdown(knee=max(knee, 1.0), power=POWER), quick
 
 
