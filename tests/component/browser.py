@@ -49,7 +49,7 @@ class Page:
 
     def fill(self, name: str, text: str) -> None:
         """As a person does: the field is chosen, and what is in it replaced by typing; once more where the page was
-        still being built, and drew the field anew or chose another one."""
+        still being built, and replaced the field or chose another one."""
         field = f"document.querySelector('input[name={name}]')"
 
         def filled() -> bool:

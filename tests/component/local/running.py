@@ -131,6 +131,12 @@ def report_of(path: Path) -> dict[str, Any]:
     return data
 
 
+def rate_of(samples: list[dict[str, Any]], seconds: int = 12) -> float:
+    """Requests a second in the newest so many samples."""
+    newest = samples[-seconds:]
+    return sum(each["requests"] for each in newest) / max(1e-9, sum(each["seconds"] for each in newest))
+
+
 def stats_of(path: Path) -> dict[str, Any]:
     """uWSGI's own, from its stats socket."""
     with socket.socket(socket.AF_UNIX) as connection:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.component.local.running import COMMAND, MANIFEST, at_most_crons, report_of, stats_of, wait_for
+from tests.component.local.running import COMMAND, MANIFEST, at_most_crons, rate_of, report_of, stats_of, wait_for
 from tests.component.uwsgitop import uwsgitop
 from tests.pages import commands
 from uwsgi_autopilot.api.desired import DesiredShape, Version
@@ -37,9 +37,9 @@ def test_an_application_that_waits_gets_more_threads_and_the_report_says_so(loca
     report = tmp_path / "report.json"
     run = local("--load", "clients=64,path=/?ms=100", "--report", str(report))
     run.says(" kept ", 150)
-    # The report's figures are of its last 10 s: until 1x2 has no part in them.
-    kept = run.state()["samples"][-1]["at"]
-    wait_for(lambda: run.state()["samples"][-1]["at"] > kept + 12)
+    # The report's figures are of its last 10 s. How soon, and how good the shape is, the bench measures: here others
+    # have the cores, and perhaps a trial goes on.
+    wait_for(lambda: rate_of(run.state()["samples"]) > 6 * 20, 150)
     before = run.requests()
     assert run.end() == 0, run.err.read_text()
     told = report_of(report)
@@ -47,14 +47,13 @@ def test_an_application_that_waits_gets_more_threads_and_the_report_says_so(loca
     assert told["failed"] == 0
     assert told["requests"] >= before
     assert told["swaps"] >= 1
-    assert told["throughput_rps"] > 20
+    assert told["throughput_rps"] > 5 * 20
     assert 0 < told["latency_ms"]["p50"] <= told["latency_ms"]["p99"]
     decisions = told["decisions"]
     first = decisions[0]
     assert first["kind"] == "try"
     assert first["from"] == {"processes": 1, "threads": 2}
     assert set(first) == {"at_s", "kind", "from", "to", "reason", "message"}
-    # How good the shape is the bench measures: here others have the cores, and perhaps a trial goes on.
     promoted = next(each for each in decisions if each["kind"] == "promote")
     assert promoted["to"]["processes"] * promoted["to"]["threads"] > 2
     last = [each for each in decisions if each["kind"] != "refuse"][-1]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.component.local.running import at_most_crons, report_of, stats_of, wait_for
+from tests.component.local.running import at_most_crons, rate_of, report_of, stats_of, wait_for
 from tests.component.serve.conftest import Serve, Site
 from tests.pages import commands
 from uwsgi_autopilot.api.agentconfig import read_agent_config
@@ -52,6 +52,7 @@ def test_the_example_of_this_repository_is_tuned_without_a_lost_request(site: Si
         *("--load", "clients=16,path=/io?ms=100", "--report", "found.json"),
     )
     run.says(" kept ", 150)
+    wait_for(lambda: rate_of(site.state()["samples"]) >= 6 * 10, 150)  # six slots of 100 ms are busy at least
     # p99 is nginx's to tell; the agent's pages are not among the application's.
     assert any(each["latency"] for each in site.state()["samples"]) is (router == "nginx")
     assert site.get("/v1/state")[0] == site.get("/_autopilot/v1/state")[0] == 404
