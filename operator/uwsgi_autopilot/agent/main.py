@@ -29,7 +29,7 @@ from uwsgi_autopilot.agent.state import State
 from uwsgi_autopilot.agent.statsproxy import StatsProxy
 from uwsgi_autopilot.agent.uwsgiserver import UwsgiServer
 from uwsgi_autopilot.api.agentconfig import AgentConfig, read_agent_config
-from uwsgi_autopilot.kernel.spawn import become_subreaper, reap_orphans
+from uwsgi_autopilot.kernel.spawn import PARENT_DIED, become_subreaper, reap_orphans
 from uwsgi_autopilot.kernel.writing import Writing
 from uwsgi_autopilot.report.text import cut, readable
 
@@ -87,6 +87,7 @@ class Agent:
         """The main loop. Returns the exit status."""
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, self._on_signal)
+        signal.signal(PARENT_DIED, self._on_parent_death)
         signal.signal(signal.SIGHUP, self._on_hangup)
         while True:
             now = time.monotonic()
@@ -183,7 +184,15 @@ class Agent:
         if self.drain is not None:
             self.stop_now = True
         else:
-            self.drain = Drain(self.config, self.generations, self.observer, time.monotonic())
+            self._begin_drain()
+
+    def _on_parent_death(self, signum: int, frame: Any) -> None:
+        """It may come several times."""
+        if self.drain is None:
+            self._begin_drain()
+
+    def _begin_drain(self) -> None:
+        self.drain = Drain(self.config, self.generations, self.observer, time.monotonic())
 
     def _on_hangup(self, signum: int, frame: Any) -> None:
         self.hung_up = True

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from uwsgi_autopilot.kernel.process import children_of, start_ticks
-from uwsgi_autopilot.kernel.spawn import become_subreaper, clean_environment, kill_group, path_with, spawn
+from uwsgi_autopilot.kernel.spawn import PARENT_DIED, become_subreaper, clean_environment, kill_group, path_with, spawn
 from uwsgi_autopilot.local.janitor import Process, recorded
 from uwsgi_autopilot.local.outputlines import lines_of
 from uwsgi_autopilot.local.programs import Programs
@@ -68,7 +68,7 @@ class Children:
     def start_agent(self) -> None:
         self._starts["agent"] = self.start_agent
         command = [sys.executable, "-I", "-m", "uwsgi_autopilot.agent", str(self.run / "agent.json")]
-        self._start("agent", command, signal.SIGTERM)
+        self._start("agent", command, PARENT_DIED)
 
     def start_nginx(self) -> None:
         self._starts["nginx"] = self.start_nginx

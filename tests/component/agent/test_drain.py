@@ -4,11 +4,13 @@ import http.client
 import os
 import signal
 import threading
+import time
 
 import pytest
 
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.kernel.sockdiag import tcp_listener_exists
+from uwsgi_autopilot.kernel.spawn import PARENT_DIED
 
 pytestmark = pytest.mark.component
 
@@ -66,6 +68,19 @@ def test_a_second_signal_ends_the_agent_at_once(serve, until):
         agent.send_signal(signal.SIGTERM)
         agent.wait(60)
         until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in workers), "uWSGI is gone")
+
+
+def test_a_parents_death_is_told_several_times_and_cuts_nothing_off(serve):
+    """Linux says it again for each thread of the parent that ends after another."""
+    with serve(start=Shape(1, 2)) as served:
+        held = served.hold()
+        agent = served.session.children["agent"]
+        agent.send_signal(PARENT_DIED)
+        served.until(lambda: served.state.draining, "it drains")
+        for _ in range(3):
+            agent.send_signal(PARENT_DIED)
+            time.sleep(0.3)
+        assert [status for status, _, _ in held.release()] == [200]
 
 
 def test_an_agent_that_starts_again_does_not_go_on_draining(serve):
