@@ -87,7 +87,7 @@ def _further(state: FleetState, change: Change, pod: Pod, now: float) -> Outcome
     others = change.wider(state.pods)
     if change.kept is None and not (others and change.urgent and look.gains(change, pod)):
         return None
-    if len(state.pods) > 1 and not look.enough(change, now):
+    if len(state.pods) > 1 and not look.enough(state, change, now):
         return None
     if others:
         return Outcome(event=Event.MORE, others=others)

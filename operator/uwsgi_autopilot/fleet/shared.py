@@ -149,6 +149,11 @@ def agree(before: Together | None, keeping: Together | None) -> bool:
     return before is not None and keeping is not None and _longer(before, keeping) > AGREES * LONGER
 
 
+def longer(before: Together | None, now: Together | None) -> bool:
+    """Do they wait longer, as far as that can be told?"""
+    return before is not None and now is not None and _longer(before, now) > LONGER
+
+
 def _longer(before: Together, now: Together) -> float:
     return log_ratio(now.wait_s, before.wait_s, soft=0.1 * before.service_s)
 

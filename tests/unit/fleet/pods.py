@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.simulator.agent import SimAgent
+from tests.simulator.observe import Observer
 from tests.simulator.pod import Backend
 from tests.simulator.pod import Pod as Machine
 from tests.simulator.workload import Workload
@@ -25,14 +26,14 @@ START = Shape(2, 4)
 class SimFleet:
     """`clients` pinned connections for each pod. Pods were ready long ago unless they are added later.
 
-    backend: what all pods share; None: each has its own.
+    backend: what all pods share; None: each has its own. noise: of each pod's machine (simulator/observe.py).
     """
 
     def __init__(
         self, load: Workload, *, pods: int = 3, clients: int = 32, start: Shape = START,
-        tuning: TuningSpec | None = None, backend: Backend | None = None,
+        tuning: TuningSpec | None = None, backend: Backend | None = None, seed: int = 0, noise: float = 0.03,
     ) -> None:  # fmt: skip
-        self.load, self.start = load, start
+        self.load, self.start, self.noise = load, start, noise
         self.backend = backend
         self.now = 1000.0
         self.agents: dict[str, SimAgent] = {}
@@ -42,7 +43,7 @@ class SimFleet:
         self.state = FleetState.begin(self.app)
         self.stored: DesiredShape | None = None
         for number in range(pods):
-            self.add(f"pod-{number}", clients=clients, seed=number + 1, ready_at=EPOCH)
+            self.add(f"pod-{number}", clients=clients, seed=seed + number + 1, ready_at=EPOCH)
         self.told: list[tuple[int, str, str]] = []
         self.warned: list[str] = []
         self.second_number = 0
@@ -77,7 +78,7 @@ class SimFleet:
 
     def add(self, uid: str, *, clients: int, seed: int = 9, ready_at: float | None = None) -> None:
         machine = Machine(self.load, self.start, clients=clients, seed=seed, backend=self.backend)
-        self.agents[uid] = SimAgent(machine, uid=uid)
+        self.agents[uid] = SimAgent(machine, uid=uid, observer=Observer(machine, noise=self.noise))
         ready_at = EPOCH + self.now if ready_at is None else ready_at
         self.infos[uid] = PodInfo(uid=uid, name=uid, ip="10.0.0.1", revision="a", ready_at=ready_at)
 

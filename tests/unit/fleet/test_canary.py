@@ -84,6 +84,15 @@ def test_three_pods_before_a_slow_database(load: Workload, clients: int):
     assert served(fleet, 20) > 0.95 * served(untouched, 20)
 
 
+@pytest.mark.parametrize(("seed", "noise"), [(100, 0.2), (600, 0.2)])
+def test_three_seconds_of_luck_give_it_to_no_other_pod(seed: int, noise: float):
+    """Busy neighbours: in the first seconds all pods seem to serve more, although each request waits longer."""
+    load = slow_database(wait=0.1, capacity=6)
+    fleet = SimFleet(load, clients=16, backend=Backend(), seed=seed, noise=noise)
+    assert max(seconds(fleet, 90)) == 1
+    assert {"try", "back"} <= set(fleet.kinds())
+
+
 def test_what_was_too_much_is_tried_again_once_the_load_has_grown_and_not_before():
     fleet = SimFleet(slow_database(), clients=16, backend=Backend())
     fleet.run(120)
