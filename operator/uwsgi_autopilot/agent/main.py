@@ -28,8 +28,8 @@ from uwsgi_autopilot.agent.startup import at_home, check
 from uwsgi_autopilot.agent.state import State
 from uwsgi_autopilot.agent.statsproxy import StatsProxy
 from uwsgi_autopilot.agent.uwsgiserver import UwsgiServer
-from uwsgi_autopilot.api.agentconfig import AgentConfig, read_agent_config
-from uwsgi_autopilot.kernel.spawn import PARENT_DIED, become_subreaper, reap_orphans
+from uwsgi_autopilot.api.agentconfig import END_NOW, AgentConfig, read_agent_config
+from uwsgi_autopilot.kernel.spawn import become_subreaper, reap_orphans
 from uwsgi_autopilot.kernel.writing import Writing
 from uwsgi_autopilot.report.text import cut, readable
 
@@ -37,6 +37,9 @@ TICK_SECONDS = 0.1
 # While something changes, the server is asked this often: uWSGI's master acts on events at once, else once a second.
 CHANGING_SECONDS = 0.02
 END_SECONDS = 5.0
+# To finish every request, and no more than that when they come again: a second `docker stop` repeats SIGTERM, as does
+# the kernel when the parent dies (kernel/spawn.py). An image's STOPSIGNAL may be SIGQUIT, as nginx's.
+FINISH = (signal.SIGTERM, signal.SIGQUIT)
 # The kubelet keeps 4,096 bytes of a container's termination message.
 TERMINATION_BYTES = 4000
 
@@ -85,9 +88,8 @@ class Agent:
 
     def run(self) -> int:
         """The main loop. Returns the exit status."""
-        for signum in (signal.SIGTERM, signal.SIGINT):
+        for signum in (*FINISH, signal.SIGINT, END_NOW):
             signal.signal(signum, self._on_signal)
-        signal.signal(PARENT_DIED, self._on_parent_death)
         signal.signal(signal.SIGHUP, self._on_hangup)
         while True:
             now = time.monotonic()
@@ -181,18 +183,10 @@ class Agent:
         }
 
     def _on_signal(self, signum: int, frame: Any) -> None:
-        if self.drain is not None:
+        if signum == END_NOW or (signum == signal.SIGINT and self.drain is not None):
             self.stop_now = True
-        else:
-            self._begin_drain()
-
-    def _on_parent_death(self, signum: int, frame: Any) -> None:
-        """It may come several times."""
-        if self.drain is None:
-            self._begin_drain()
-
-    def _begin_drain(self) -> None:
-        self.drain = Drain(self.config, self.generations, self.observer, time.monotonic())
+        elif self.drain is None:
+            self.drain = Drain(self.config, self.generations, self.observer, time.monotonic())
 
     def _on_hangup(self, signum: int, frame: Any) -> None:
         self.hung_up = True

@@ -1,6 +1,7 @@
 """The agent's configuration: one JSON file, written by the operator or local mode, read by the agent at start."""
 
 import json
+import signal
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from uwsgi_autopilot.api.shape import Shape
 AGENT_PORT = 9117
 # The kernel's limit for a unix socket's path: sun_path holds 108 bytes, the last of them a zero.
 MAX_SOCKET_PATH = 107
+# Ends the agent and uWSGI at once, with the requests in service. Of a person, the second SIGINT means the same.
+END_NOW = signal.SIGUSR1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,8 @@
 
 Linux sends the parent-death signal when the *thread* that forked ends, so call `spawn` from the main thread only.
 And it may send it several times: when a process with threads is killed, its child is handed from each thread that ends
-to one that has not ended yet (kernel/exit.c:forget_original_parent). So it must not be a signal that means more when it
-comes twice. Seen in 1 of 8 kills on a busy machine.
+to one that has not ended yet (kernel/exit.c:forget_original_parent; seen in 1 of 8 kills on a busy machine). So it must
+be a signal that means no more when it comes twice.
 """
 
 import ctypes
@@ -18,9 +18,6 @@ from uwsgi_autopilot.kernel.process import start_ticks
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
-# Tells the agent that its parent died: to drain, however often it comes. Of the signals a person sends, the second
-# ends everything at once.
-PARENT_DIED = signal.SIGUSR1
 
 # uWSGI reads every UWSGI_* variable as an option: UWSGI_SERVICE_HOST, a service link of a Service called "uwsgi",
 # ends a strict start. It also answers on NOTIFY_SOCKET itself, and takes LISTEN_FDS for its own sockets.

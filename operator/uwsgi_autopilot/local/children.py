@@ -16,8 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from uwsgi_autopilot.api.agentconfig import END_NOW
 from uwsgi_autopilot.kernel.process import children_of, start_ticks
-from uwsgi_autopilot.kernel.spawn import PARENT_DIED, become_subreaper, clean_environment, kill_group, path_with, spawn
+from uwsgi_autopilot.kernel.spawn import become_subreaper, clean_environment, kill_group, path_with, spawn
 from uwsgi_autopilot.local.janitor import Process, recorded
 from uwsgi_autopilot.local.outputlines import lines_of
 from uwsgi_autopilot.local.programs import Programs
@@ -68,7 +69,7 @@ class Children:
     def start_agent(self) -> None:
         self._starts["agent"] = self.start_agent
         command = [sys.executable, "-I", "-m", "uwsgi_autopilot.agent", str(self.run / "agent.json")]
-        self._start("agent", command, PARENT_DIED)
+        self._start("agent", command, signal.SIGTERM)
 
     def start_nginx(self) -> None:
         self._starts["nginx"] = self.start_nginx
@@ -141,9 +142,7 @@ class Children:
         """End whatever is still running without waiting for requests; the janitor removes the rest and the files."""
         for name, child in self._processes.items():
             if name != "janitor" and child.poll() is None:
-                # The agent takes the second signal for "now".
-                child.send_signal(signal.SIGTERM)
-                child.send_signal(signal.SIGINT)
+                child.send_signal(END_NOW if name == "agent" else signal.SIGTERM)
         for name, child in self._processes.items():
             if name != "janitor":
                 _wait_or_kill(child, 6.0)

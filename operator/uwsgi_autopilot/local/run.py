@@ -74,15 +74,18 @@ class Stopped(Exception):  # not an error: somebody asked
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Turn the first SIGINT or SIGTERM into Stopped, the second into KeyboardInterrupt, at whatever is being done."""
+    """Turn the first SIGINT or SIGTERM into Stopped, a later SIGINT into KeyboardInterrupt, at whatever is being done.
+
+    Not a later SIGTERM: who stops a service may repeat it."""
     asked = False
 
     def on_signal(signum: int, frame: FrameType | None) -> None:
         nonlocal asked
-        if asked:
+        if not asked:
+            asked = True
+            raise Stopped
+        if signum == signal.SIGINT:
             raise KeyboardInterrupt
-        asked = True
-        raise Stopped
 
     before = {signum: signal.signal(signum, on_signal) for signum in (signal.SIGINT, signal.SIGTERM)}
     try:

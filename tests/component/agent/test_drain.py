@@ -10,7 +10,6 @@ import pytest
 
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.kernel.sockdiag import tcp_listener_exists
-from uwsgi_autopilot.kernel.spawn import PARENT_DIED
 
 pytestmark = pytest.mark.component
 
@@ -57,28 +56,29 @@ def test_the_agent_serves_until_nginx_is_gone(serve):
         assert served.session.children["agent"].wait(60) == 0
 
 
-def test_a_second_signal_ends_the_agent_at_once(serve, until):
+def test_a_second_sigint_ends_the_agent_at_once(serve, until):
     """With a request in service that would never end."""
     with serve(start=Shape(1, 2)) as served:
         served.hold()
         workers = served.stats_pids()
         agent = served.session.children["agent"]
-        agent.send_signal(signal.SIGTERM)
+        agent.send_signal(signal.SIGINT)
         served.until(lambda: served.state.draining, "it drains")
-        agent.send_signal(signal.SIGTERM)
+        agent.send_signal(signal.SIGINT)
         agent.wait(60)
         until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in workers), "uWSGI is gone")
 
 
-def test_a_parents_death_is_told_several_times_and_cuts_nothing_off(serve):
-    """Linux says it again for each thread of the parent that ends after another."""
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGQUIT], ids=["SIGTERM", "SIGQUIT"])
+def test_sigterm_may_be_repeated_and_cuts_nothing_off(serve, signum):
+    """Linux sends it again for each thread of the parent that ends after another; a second `docker stop` repeats it."""
     with serve(start=Shape(1, 2)) as served:
         held = served.hold()
         agent = served.session.children["agent"]
-        agent.send_signal(PARENT_DIED)
+        agent.send_signal(signum)
         served.until(lambda: served.state.draining, "it drains")
         for _ in range(3):
-            agent.send_signal(PARENT_DIED)
+            agent.send_signal(signum)
             time.sleep(0.3)
         assert [status for status, _, _ in held.release()] == [200]
 

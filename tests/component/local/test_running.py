@@ -153,6 +153,21 @@ def test_a_second_ctrl_c_ends_at_once(local):
     assert run.processes() == []
 
 
+def test_a_second_sigterm_cuts_nothing_off(local, tmp_path):
+    """Who stops a service may repeat it."""
+    run = local(manifest=_with(f"  env: [{{name: FAULTS, value: {tmp_path}}}]\n"))
+    run.served()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        held = pool.submit(get, run, "/?held=yes")
+        wait_for(lambda: run.in_service() == 1)
+        for _ in range(3):
+            run.process.send_signal(signal.SIGTERM)
+            run.says("stopping: ")
+        (tmp_path / "released").touch()
+        assert held.result()[0] == 200
+    assert run.end(signal.SIGTERM) == 0
+
+
 def test_ctrl_c_of_a_terminal_reaches_the_runner_only(local):
     """The terminal signals the whole foreground process group: children are not in it."""
     run = local()
