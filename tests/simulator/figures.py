@@ -46,6 +46,7 @@ FIGURES = {
         Figure(what="first load -> final shape, % of the best", asked=92, of=searching.found),
     ],
     "harm": [Figure(what="s in a row > 10 % below the start", asked=2, most=True, of=searching.harm)],
+    "degrading": [Figure(what="backends that degrade, from 16x64: % of the best", asked=95, of=searching.degrading)],
     "open": [
         Figure(what="mean at 70 %, of the best of the ties", asked=1.05, most=True, of=searching.mean),
         Figure(what="p99 at 70 %, of the best of the ties", asked=1.15, most=True, of=searching.p99),
@@ -53,7 +54,17 @@ FIGURES = {
     "steady": [Figure(what="30 min of noise: changes after 60 s", asked=0, most=True, of=searching.steady)],
     "cores": [Figure(what="quotas and 1 to 64 cores: % of the best", asked=97, of=searching.cores)],
 }
-SEEDS = {"surge": 3, "backend": 3, "phases": 3, "first": 3, "harm": 3, "open": 1, "steady": 20, "cores": 1}
+SEEDS = {
+    "surge": 3,
+    "backend": 3,
+    "phases": 3,
+    "first": 3,
+    "harm": 3,
+    "degrading": 1,
+    "open": 1,
+    "steady": 20,
+    "cores": 1,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

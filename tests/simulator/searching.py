@@ -4,7 +4,8 @@ Each yields a name, what was reached, and the way there.
 """
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
+from itertools import product
 from statistics import fmean
 
 from tests.simulator import workload
@@ -85,6 +86,26 @@ def swaps(seed: int) -> Found:
 def found(seed: int) -> Found:
     for name, reached, flight in _first_loads(seed):
         yield name, reached, flight.way
+
+
+# Backends that slow down with more than so many requests at once, met with 64 of them
+
+KNEES, POWERS, CPUS = (6, 12, 24), (1.3, 1.6, 2.0), (0.001, 0.0024, 0.004)
+
+
+def degrading(seed: int) -> Found:
+    """20 ms of wait, and more like a power of the requests at once beyond the knee."""
+    for cpu, knee, power in product(CPUS, KNEES, POWERS):
+        slowdown = partial(_degraded, knee, power)
+        load = simple(wait=0.020, cpu=cpu, slowdown=slowdown)
+        pod = Pod(load, Shape(16, 64), clients=64, seed=seed)
+        flight = tell(pod, 90, observer=Observer(pod, noise=NOISE))
+        reached = Ground(workload=load, clients=64).percent(flight.agent.following.target)
+        yield f"20 + {1000 * cpu:g} ms, {knee}, power {power:g}", reached, flight.way
+
+
+def _degraded(knee: int, power: float, waits: int) -> float:
+    return max(1.0, waits / knee) ** power
 
 
 # No harm

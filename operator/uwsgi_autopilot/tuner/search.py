@@ -2,6 +2,7 @@
 
   1. Is one expected to be clearly better?  The best of them: a jump.
   2. Is something unknown that would matter?  With far fewer requests at once, does the backend answer sooner?
+     Asked first where more of them are known to slow it down.
   3. Is one worth a look?  The one with the greatest expected improvement over the best that is known: a probe.
 
 Every answer is a Proposal, or says why there is none. Whether now is the time is asked elsewhere (guards.py).
@@ -23,7 +24,7 @@ from uwsgi_autopilot.tuner.model import Work
 from uwsgi_autopilot.tuner.objective import Objective
 from uwsgi_autopilot.tuner.point import Point
 from uwsgi_autopilot.tuner.proposal import Answer, Hold, Proposal, Refusal
-from uwsgi_autopilot.tuner.work import APART, unknown_below, work_of
+from uwsgi_autopilot.tuner.work import APART, slowed_above, unknown_below, work_of
 
 # ln of the gain that a shape must promise that was never measured, and one that was.
 LEAST_JUMP = math.log(1.04)
@@ -56,6 +57,7 @@ CHEAPER = 0.15  # ln by which another shape may lower the CPU that a request nee
 UNKNOWN = 1.0  # ln: what fewer requests at once do nobody can tell
 SWAPS_OF_PROBES = 3  # what it took to find that the backend slows down
 PROBE_DOWN = 3.0  # by what factor fewer requests at once
+PROBE_ON = 2.0  # and where it is known by now that more of them slow the backend down
 
 
 def next_shape(memory: Memory, load: Load, limits: Limits) -> Answer:
@@ -65,9 +67,13 @@ def next_shape(memory: Memory, load: Load, limits: Limits) -> Answer:
     possible = [each for each in every if not memory.forbids(each.shape) and limits.fits(each.shape, load)]
     if memory.alternating and not _worth_an_alternation(load, possible):
         return alternates(load)
+    down = _with_fewer_at_once(memory, load, work, limits)
+    if down is not None and slowed_above(load, memory.of_this_workload):
+        # The knee may be anywhere below: a model that puts it here would have us try more slots.
+        return down
     if (found := _clearly_better(memory, load, possible)) is not None:
         return _proposal(memory, load, found, work) if _affordable(memory, load, work, found) else too_dear(load, found)
-    if (down := _with_fewer_at_once(memory, load, work, limits)) is not None:
+    if down is not None:
         return down
     probe = _worth_a_probe(memory, load, work, possible) if could_gain(load) else None
     if probe is not None and load.samples >= BASELINE:
@@ -129,15 +135,18 @@ def _best(load: Load, found: list[Candidate]) -> Candidate | None:
     return max(few, key=lambda each: each.gain - _price(load.shape, each.shape))
 
 
+def _fewest(load: Load) -> int:
+    """One process alone is a single point of failure, and its lock may hide what the backend could serve."""
+    return min(2, _by_cores(load))
+
+
 def _worth_a_jump(load: Load, found: Candidate) -> bool:
     least = LEAST_STEP if found.measured else LEAST_JUMP + DOUBTED * found.error
     return found.gain - _price(load.shape, found.shape) >= least
 
 
 def _clearly_better(memory: Memory, load: Load, possible: list[Candidate]) -> Candidate | None:
-    # One process alone is a single point of failure.
-    fewest = min(2, _by_cores(load))
-    several = [each for each in possible if each.measured or each.shape.processes >= fewest]
+    several = [each for each in possible if each.measured or each.shape.processes >= _fewest(load)]
     best = _best(load, several or possible) if load.pressed or could_gain(load) else None
     better = best if best is not None and _worth_a_jump(load, best) else None
     known = better is not None and better.measured
@@ -227,15 +236,17 @@ def _by_a_step(here: int, there: int) -> bool:
 
 
 def _with_fewer_at_once(memory: Memory, load: Load, work: Work, limits: Limits) -> Proposal | None:
-    """Once for a workload that mostly waits and was only ever seen with many requests at once."""
+    """For a workload that mostly waits and was only ever seen with many requests at once: once, and again if that was
+    the better shape and they are still many."""
     if memory.probed or load.cpu_full or not load.closed or not unknown_below(load, memory.of_this_workload, work):
         return None
-    slots = max(2, round(load.in_service / PROBE_DOWN))
+    known_slow = slowed_above(load, memory.of_this_workload)
+    slots = max(2, round(load.in_service / (PROBE_ON if known_slow else PROBE_DOWN)))
     processes = min(load.shape.processes, max(2, round(load.cores)), slots)
     shape = limits.clamp(Shape(processes, max(1, round(slots / processes))))
     # By fewer processes alone where that makes the difference: the way back then takes no import.
     workers = limits.clamp(Shape(math.ceil(slots / load.shape.threads), load.shape.threads))
-    if workers.slots * APART <= load.in_service:
+    if workers.slots * APART <= load.in_service and workers.processes >= _fewest(load):
         shape = workers
     if shape.slots >= load.in_service or memory.forbids(shape) or not limits.fits(shape, load):
         return None

@@ -18,8 +18,10 @@ FEWEST = 4.0  # requests in service: fewer do not slow each other down
 MANY = 16.0  # requests in service that a backend may not like
 APART = 1.5  # ratio of requests in service: points closer than this say nothing about what concurrency does
 # The wait grows like a power of the requests in service, from a knee on: 1 where the backend only queues, 2 where it
-# also wastes work. 1.4 finds the knee within a third for both.
+# also wastes work. 1.4 finds the knee within a third for both, until two points beyond it tell.
 POWER = 1.4
+LEAST_POWER, MOST_POWER = 1.0, 2.5
+STRAIGHT = 0.9  # of that power: a growth from which the quickest point is taken to be beyond the knee, too
 MOSTLY = 0.7  # wait / time in service: the rest is spent on locks and cores, whatever the backend does
 QUEUE = 0.25  # requests in the queue / in service: with more of them it is the slots that are too few
 WAITS = 2.0  # wait / CPU from which a backend may be what limits
@@ -67,9 +69,33 @@ def slowdown_of(load: Load, points: Sequence[Point]) -> tuple[Slowdown | None, f
     follows /= math.log(most.in_service / max(below.in_service, 0.1))
     if follows >= FOLLOWS:
         return None, load.wait_s
-    quick = min(each.wait_s for each in lower)
-    knee = most.in_service * math.pow(quick / most.wait_s, 1.0 / POWER)
-    return Slowdown(knee=max(knee, 1.0), power=POWER), quick
+    quick = min(lower, key=lambda each: each.wait_s)
+    knee, power = _knee_of(most, quick, [each for each in lower if each.wait_s >= SLOWER * quick.wait_s])
+    return Slowdown(knee=max(knee, 1.0), power=power), quick.wait_s
+
+
+def _knee_of(most: Load | Point, quick: Load | Point, between: Sequence[Load | Point]) -> tuple[float, float]:
+    """Requests in service from which on the wait grows, and like which power of them."""
+    power = POWER
+    if slow := [each for each in between if each.in_service >= APART * quick.in_service]:
+        least = min(slow, key=lambda each: each.in_service)
+        power = min(max(_growth(least, most), LEAST_POWER), MOST_POWER)
+        if _growth(quick, least) >= STRAIGHT * power:
+            # The quickest that was seen lies on the same line: the knee is below it, nobody knows how far.
+            return quick.in_service / APART, power
+    return most.in_service * math.pow(quick.wait_s / most.wait_s, 1.0 / power), power
+
+
+def _growth(few: Load | Point, many: Load | Point) -> float:
+    """dlnW / dlnB."""
+    return math.log(many.wait_s / few.wait_s) / math.log(many.in_service / few.in_service)
+
+
+def slowed_above(load: Load, points: Sequence[Point]) -> bool:
+    """With more of them at once the requests waited longer."""
+    return any(
+        each.in_service >= APART * load.in_service and each.wait_s >= SLOWER * load.wait_s > 0 for each in points
+    )
 
 
 def unknown_below(load: Load, points: Sequence[Point], work: Work) -> bool:

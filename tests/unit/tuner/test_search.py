@@ -167,6 +167,19 @@ def test_a_backend_met_with_many_requests_at_once_is_asked_once_with_fewer():
     assert again.reason is not Reason.BACKEND_PROBE
 
 
+def test_a_backend_that_more_requests_slow_down_is_asked_with_still_fewer_before_anything_else():
+    """A power of 1.4 would put its knee at 21.8, and ask for 2x12. Half of the requests; of one process alone the lock
+    may hide what the backend could serve."""
+    many = load(shape=Shape(16, 64), in_service=64.0, queued=0.0, wait_s=0.435, throughput=147.0)
+    seen = load(
+        shape=Shape(2, 10), in_service=20.0, queued=44.0, wait_s=0.095, throughput=208.0, service_s=0.096,
+        cores_used=0.25, samples=8,
+    )  # fmt: skip
+    answer = next_shape(KNOWN.with_point(many), seen, WIDE)
+    assert isinstance(answer, Proposal)
+    assert (answer.reason, answer.shape) == (Reason.BACKEND_PROBE, Shape(2, 5))
+
+
 def test_a_backend_that_was_as_quick_with_half_the_requests_is_not_asked():
     """36 in service waited 101 ms and 64 do: between the two nothing has slowed down."""
     waits = {"wait_s": 0.101, "service_s": 0.1013, "cpu_s": 0.0003, "cores_used": 0.2, "samples": 8}

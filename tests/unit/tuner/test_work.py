@@ -20,6 +20,28 @@ def test_a_wait_that_grows_while_throughput_does_not_follow_is_the_backend_s():
     assert wait_s == pytest.approx(0.010)
 
 
+def seen(in_service: float, wait_ms: float) -> Point:
+    return Point.of(replace(NOW, in_service=in_service, wait_s=wait_ms / 1000, throughput=300.0))
+
+
+@pytest.mark.parametrize(
+    ("points", "quick", "knee"),
+    [
+        pytest.param([seen(64, 239), seen(20, 40)], 20, 12.8, id="two beyond the knee tell the power"),
+        pytest.param([seen(64, 239)], 20, 10.9, id="one does not"),
+        pytest.param(
+            [seen(64, 435), seen(20, 95)], 39, 6.7, id="the quickest is on their line: it is beyond the knee, too"
+        ),
+    ],
+)
+def test_where_the_knee_is(points: list[Point], quick: float, knee: float):
+    """Seen on real uWSGI (the first), and in simulation."""
+    slowdown, wait_s = slowdown_of(replace(NOW, in_service=10.0, wait_s=quick / 1000, throughput=300.0), points)
+    assert slowdown is not None
+    assert slowdown.knee == pytest.approx(knee, abs=0.1)
+    assert wait_s == pytest.approx(quick / 1000)
+
+
 def test_where_no_core_is_left_a_longer_wait_is_not_the_backend_s():
     """Seen with 10 + 4.4 ms: 9.6 ms with few requests at once, 16.4 ms with 68, of threads that had no core."""
     full = replace(NOW, in_service=32.0, wait_s=0.080, throughput=360.0, cores_used=1.95)
