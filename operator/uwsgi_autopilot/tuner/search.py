@@ -58,6 +58,7 @@ UNKNOWN = 1.0  # ln: what fewer requests at once do nobody can tell
 SWAPS_OF_PROBES = 3  # what it took to find that the backend slows down
 PROBE_DOWN = 3.0  # by what factor fewer requests at once
 PROBE_ON = 2.0  # and where it is known by now that more of them slow the backend down
+UNLOCKED = 0.1  # interpreters that the requests keep busy: one process could serve several times as many
 
 
 def next_shape(memory: Memory, load: Load, limits: Limits) -> Answer:
@@ -136,7 +137,7 @@ def _best(load: Load, found: list[Candidate]) -> Candidate | None:
 
 
 def _fewest(load: Load) -> int:
-    """One process alone is a single point of failure, and its lock may hide what the backend could serve."""
+    """One process alone is a single point of failure, and its lock hides what the backend could serve."""
     return min(2, _by_cores(load))
 
 
@@ -246,7 +247,8 @@ def _with_fewer_at_once(memory: Memory, load: Load, work: Work, limits: Limits) 
     shape = limits.clamp(Shape(processes, max(1, round(slots / processes))))
     # By fewer processes alone where that makes the difference: the way back then takes no import.
     workers = limits.clamp(Shape(math.ceil(slots / load.shape.threads), load.shape.threads))
-    if workers.slots * APART <= load.in_service and workers.processes >= _fewest(load):
+    enough = workers.processes >= _fewest(load) or load.throughput * work.lock_s < UNLOCKED
+    if workers.slots * APART <= load.in_service and enough:
         shape = workers
     if shape.slots >= load.in_service or memory.forbids(shape) or not limits.fits(shape, load):
         return None
