@@ -4,14 +4,13 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
 from tests.simulator.physics import PHYSICS, Physics
 from tests.simulator.pod import Pod
-from tests.simulator.workload import OVERHEAD_S, Native, Python, Step, Wait, Workload, answered
+from tests.simulator.workload import OVERHEAD_S, Native, Python, Step, Wait, Workload, answered, degrades
 from uwsgi_autopilot.api.shape import Shape
 
 FOLDER = Path(__file__).parent / "grids"
@@ -87,7 +86,7 @@ def synthetic(given: dict[str, Any]) -> Workload:
     slow, quick = given["slow_wait_ms"] / 1000, given["wait_ms"] / 1000
     native, cpu, share = given["native_ms"] / 1000, given["cpu_ms"] / 1000, given["slow_share"]
     pooled, limited, spread = bool(given["pool"]), bool(given["limit"]), given["spread"]
-    slowdown = partial(_degraded, given["degrades_from"], given["degrades_power"]) if given["degrades_from"] else None
+    slowdown = degrades(given["degrades_from"], given["degrades_power"]) if given["degrades_from"] else None
 
     def draw(random_: random.Random) -> list[Step]:
         def about(mean: float) -> float:
@@ -105,10 +104,6 @@ def synthetic(given: dict[str, Any]) -> Workload:
         return answered(steps)
 
     return Workload(draw, given["pool"] or None, given["limit"] or None)
-
-
-def _degraded(begin: int, power: float, waits: int) -> float:
-    return float(max(1.0, waits / begin) ** power)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

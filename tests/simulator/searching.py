@@ -4,7 +4,7 @@ Each yields a name, what was reached, and the way there.
 """
 
 from collections.abc import Iterator
-from functools import cache, partial
+from functools import cache
 from itertools import product
 from statistics import fmean
 
@@ -16,7 +16,7 @@ from tests.simulator.landscape import LandscapeAgent, landscape
 from tests.simulator.observe import Observer
 from tests.simulator.pod import Pod
 from tests.simulator.story import tell
-from tests.simulator.workload import simple
+from tests.simulator.workload import degrades, simple
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import ProcessBounds
 
@@ -96,16 +96,11 @@ KNEES, POWERS, CPUS = (6, 12, 24), (1.3, 1.6, 2.0), (0.001, 0.0024, 0.004)
 def degrading(seed: int) -> Found:
     """20 ms of wait, and more like a power of the requests at once beyond the knee."""
     for cpu, knee, power in product(CPUS, KNEES, POWERS):
-        slowdown = partial(_degraded, knee, power)
-        load = simple(wait=0.020, cpu=cpu, slowdown=slowdown)
+        load = simple(wait=0.020, cpu=cpu, slowdown=degrades(knee, power))
         pod = Pod(load, Shape(16, 64), clients=64, seed=seed)
         flight = tell(pod, 90, observer=Observer(pod, noise=NOISE))
         reached = Ground(workload=load, clients=64).percent(flight.agent.following.target)
         yield f"20 + {1000 * cpu:g} ms, {knee}, power {power:g}", reached, flight.way
-
-
-def _degraded(knee: int, power: float, waits: int) -> float:
-    return max(1.0, waits / knee) ** power
 
 
 # No harm

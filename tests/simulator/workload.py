@@ -56,6 +56,11 @@ OVERHEAD_S = 0.0001
 WRITE_S = 0.00004
 
 
+def degrades(knee: float, power: float) -> Callable[[int], float]:
+    """Slowdown of a backend by how many wait for it: none up to the knee, then like a power of them."""
+    return lambda waits: float(max(1.0, waits / knee) ** power)
+
+
 def simple(
     *,
     wait: float = 0.0,
@@ -106,4 +111,4 @@ MIXED = simple(wait=0.020, cpu=0.0021)
 POOL = simple(wait=0.020, pool=3)
 SHA = simple(wait=0.005, native=0.0004)
 BIMODAL = bimodal(share=0.1, slow=simple(wait=0.3), quick=simple(wait=0.002, cpu=0.001))
-DEGRADING = simple(wait=0.020, cpu=0.001, slowdown=lambda waits: max(1.0, waits / 12) ** 1.5)
+DEGRADING = simple(wait=0.020, cpu=0.001, slowdown=degrades(12, 1.5))

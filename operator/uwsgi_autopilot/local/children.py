@@ -142,7 +142,8 @@ class Children:
         """End whatever is still running without waiting for requests; the janitor removes the rest and the files."""
         for name, child in self._processes.items():
             if name != "janitor" and child.poll() is None:
-                child.send_signal(END_NOW if name == "agent" else signal.SIGTERM)
+                # Not SIGTERM: a uWSGI, the router's, may take that for a reload.
+                child.send_signal(END_NOW if name == "agent" else signal.SIGINT)
         for name, child in self._processes.items():
             if name != "janitor":
                 _wait_or_kill(child, 6.0)

@@ -68,8 +68,9 @@ def next_shape(memory: Memory, load: Load, limits: Limits) -> Answer:
     possible = [each for each in every if not memory.forbids(each.shape) and limits.fits(each.shape, load)]
     if memory.alternating and not _worth_an_alternation(load, possible):
         return alternates(load)
-    down = _with_fewer_at_once(memory, load, work, limits)
-    if down is not None and slowed_above(load, memory.of_this_workload):
+    slowed = slowed_above(load, memory.of_this_workload)
+    down = _with_fewer_at_once(memory, load, work, limits, by=PROBE_ON if slowed else PROBE_DOWN)
+    if down is not None and slowed:
         # The knee may be anywhere below: a model that puts it here would have us try more slots.
         return down
     if (found := _clearly_better(memory, load, possible)) is not None:
@@ -236,13 +237,12 @@ def _by_a_step(here: int, there: int) -> bool:
     return abs(there - here) <= STEP_SWAP or abs(math.log(there / here)) <= NEAR_SWAP
 
 
-def _with_fewer_at_once(memory: Memory, load: Load, work: Work, limits: Limits) -> Proposal | None:
+def _with_fewer_at_once(memory: Memory, load: Load, work: Work, limits: Limits, *, by: float) -> Proposal | None:
     """For a workload that mostly waits and was only ever seen with many requests at once: once, and again if that was
     the better shape and they are still many."""
     if memory.probed or load.cpu_full or not load.closed or not unknown_below(load, memory.of_this_workload, work):
         return None
-    known_slow = slowed_above(load, memory.of_this_workload)
-    slots = max(2, round(load.in_service / (PROBE_ON if known_slow else PROBE_DOWN)))
+    slots = max(2, round(load.in_service / by))
     processes = min(load.shape.processes, max(2, round(load.cores)), slots)
     shape = limits.clamp(Shape(processes, max(1, round(slots / processes))))
     # By fewer processes alone where that makes the difference: the way back then takes no import.

@@ -66,8 +66,7 @@ def slowdown_of(load: Load, points: Sequence[Point]) -> tuple[Slowdown | None, f
     if most.wait_s < SLOWER * below.wait_s:
         return None, load.wait_s
     follows = math.log(max(most.throughput, 1e-3) / max(below.throughput, 1e-3))
-    follows /= math.log(most.in_service / max(below.in_service, 0.1))
-    if follows >= FOLLOWS:
+    if follows >= FOLLOWS * _more_at_once(below, most):
         return None, load.wait_s
     quick = min(lower, key=lambda each: each.wait_s)
     knee, power = _knee_of(most, quick, [each for each in lower if each.wait_s >= SLOWER * quick.wait_s])
@@ -88,7 +87,12 @@ def _knee_of(most: Load | Point, quick: Load | Point, between: Sequence[Load | P
 
 def _growth(few: Load | Point, many: Load | Point) -> float:
     """dlnW / dlnB."""
-    return math.log(many.wait_s / few.wait_s) / math.log(many.in_service / few.in_service)
+    return math.log(many.wait_s / few.wait_s) / _more_at_once(few, many)
+
+
+def _more_at_once(few: Load | Point, many: Load | Point) -> float:
+    """ln."""
+    return math.log(many.in_service / max(few.in_service, 0.1))
 
 
 def slowed_above(load: Load, points: Sequence[Point]) -> bool:

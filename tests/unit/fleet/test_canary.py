@@ -12,7 +12,7 @@ import pytest
 
 from tests.simulator import workload
 from tests.simulator.pod import Backend
-from tests.simulator.workload import Workload, simple
+from tests.simulator.workload import Workload, degrades, simple
 from tests.unit.fleet.pods import SimFleet
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.fleet.change import Stage
@@ -24,7 +24,7 @@ IO = simple(wait=0.2)  # of few requests, so that the stories take less time
 
 def slow_database(*, wait: float = 0.05, capacity: int = 20, power: float = 1.0) -> Workload:
     """It serves so many at once without delay; more take it longer, and from a power above 1 on fewer are served."""
-    return simple(wait=wait, cpu=0.001, slowdown=lambda waits: max(1.0, waits / capacity) ** power)
+    return simple(wait=wait, cpu=0.001, slowdown=degrades(capacity, power))
 
 
 def seconds(fleet: SimFleet, number: int) -> Iterator[int]:
@@ -106,7 +106,7 @@ def test_what_was_too_much_is_tried_again_once_the_load_has_grown_and_not_before
 
 def test_what_only_shows_once_all_pods_have_it_is_taken_back_everywhere():
     """The database bears one pod with more slots, and two; with three it collapses."""
-    load = simple(wait=0.05, cpu=0.001, slowdown=lambda waits: max(1.0, waits / 75) ** 5)
+    load = simple(wait=0.05, cpu=0.001, slowdown=degrades(75, 5))
     fleet = SimFleet(load, backend=Backend())
     most = max(seconds(fleet, 40))
     assert most == 3
@@ -278,7 +278,7 @@ def test_an_operator_that_is_restarted_in_a_stage_continues_it(stage: Stage, hav
 @pytest.mark.parametrize("having", [1, 2, 3])
 def test_an_operator_that_is_restarted_still_sees_that_the_database_is_the_limit(having: int):
     """What all pods did before the trial outlives it."""
-    load = simple(wait=0.05, cpu=0.001, slowdown=lambda waits: max(1.0, waits / 75) ** 5)
+    load = simple(wait=0.05, cpu=0.001, slowdown=degrades(75, 5))
     fleet = SimFleet(load, backend=Backend())
     at(fleet, Stage.TRYING, having)
     fleet.restart_operator()

@@ -270,7 +270,7 @@ def test_the_first_load_after_a_trickle_is_compared_with_itself(load, start, rat
 
 def test_a_first_jump_after_a_trickle_that_makes_it_worse_does_not_stay():
     """Waits grow like n to the 1.4 from 3 at once on: two slots serve 40 a second, 64 serve 18."""
-    drowning = workload.simple(wait=0.05, slowdown=lambda waits: max(1.0, waits / 3) ** 1.4)
+    drowning = workload.simple(wait=0.05, slowdown=workload.degrades(3, 1.4))
     told = trickle_then(drowning, "1x2")
     jump = told.changes[0][1].to_shape
     assert jump.slots >= 64
