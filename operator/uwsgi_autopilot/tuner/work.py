@@ -2,7 +2,7 @@
 
 A backend that slows down under concurrency shows in two of them: the wait per request grew with the requests in
 service, and throughput did not follow. Met from above, with many at once from the first second on, it does not show at
-all: `unknown_below` says so, and search.py asks once.
+all: `unknown_below` says so, and probedown.py asks once.
 """
 
 import math

@@ -8,11 +8,10 @@ from tests.unit.tuner.making import WIDE, seconds
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Bounds
 from uwsgi_autopilot.report.reasons import Reason
-from uwsgi_autopilot.tuner.candidates import Candidate
 from uwsgi_autopilot.tuner.load import load_of
 from uwsgi_autopilot.tuner.memory import MOST_SWAPS, MOST_TRIALS, Memory
 from uwsgi_autopilot.tuner.proposal import Hold, Proposal, Refusal
-from uwsgi_autopilot.tuner.search import improvement, in_reach, next_shape
+from uwsgi_autopilot.tuner.search import next_shape
 
 BASE = load_of(seconds(5))  # 2x4 full, 10 waiting, 20 ms wait, 2 ms CPU
 FRESH = Memory()
@@ -265,30 +264,6 @@ def test_what_was_refused_is_not_proposed_nor_what_is_larger():
     assert isinstance(answer, Proposal)
     assert answer.shape != shape
     assert not (answer.shape.processes >= shape.processes and answer.shape.threads >= shape.threads)
-
-
-def test_the_expected_improvement_grows_with_gain_and_with_doubt():
-    def of(gain, error):
-        return improvement(Candidate(shape=Shape(1, 1), gain=gain, error=error, measured=False), 0.0)
-
-    assert of(0.0, 0.0) == 0.0
-    assert of(0.02, 0.0) == pytest.approx(0.02)
-    assert of(0.0, 0.1) == pytest.approx(0.0399, abs=0.0001)
-    assert of(-0.1, 0.1) < of(0.0, 0.05) < of(0.0, 0.1) < of(0.05, 0.1)
-
-
-@pytest.mark.parametrize(
-    ("here", "there", "near"),
-    [
-        pytest.param("6x10", "12x10", True, id="twice the processes alone: a second"),
-        pytest.param("6x10", "12x5", False, id="twice the processes, half the threads: two swaps"),
-        pytest.param("6x10", "9x7", True, id="half as many processes again, fewer threads"),
-        pytest.param("2x4", "4x2", True, id="from two there is no smaller step than two more"),
-        pytest.param("6x10", "16x10", False, id="three times as many"),
-    ],
-)
-def test_what_needs_another_generation_is_probed_in_smaller_steps(here, there, near):
-    assert in_reach(Shape.parse(here), Shape.parse(there)) is near
 
 
 def test_while_workloads_alternate_only_what_one_cannot_do_without_is_worth_a_change():
