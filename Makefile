@@ -44,7 +44,7 @@ format: setup  ## let ruff write the format and what it can mend
 
 .PHONY: unit
 unit: setup  ## tables, properties and replayed stories: no process is started
-	$(BIN)/pytest -n 2 tests/unit
+	$(BIN)/pytest -n 2 -m 'not thorough' tests/unit
 
 .PHONY: chart
 chart: setup  ## what helm makes of the chart, no cluster (fetches helm where there is none)
@@ -52,7 +52,11 @@ chart: setup  ## what helm makes of the chart, no cluster (fetches helm where th
 
 .PHONY: component
 component: setup  ## real uWSGI and nginx, no cluster
-	$(BIN)/pytest -n 4 tests/component
+	$(BIN)/pytest -n 4 -m 'not thorough' tests/component
+
+.PHONY: thorough
+thorough: setup  ## more seeds, loads and shapes of what the tests above claim (about 10 minutes)
+	$(BIN)/pytest -n 2 -m thorough tests/unit tests/component
 
 .PHONY: chromium
 chromium:  ## as root: Chromium for the test of Locust's page, where there is no browser (from apt)

@@ -71,6 +71,7 @@ def test_a_quick_screen(io_workload) -> None:
     assert f"0 of {result.sent}" in text
 
 
+@pytest.mark.thorough
 def test_two_pages_in_turn(io_workload) -> None:
     """Four clients of 20 and 40 ms with a slot each: 3 at one page and 1 at the other serve at most 175/s, and turned
     round 125/s; a window has more of one than of the other by chance. All four at the quick page would be 200/s."""
@@ -81,6 +82,7 @@ def test_two_pages_in_turn(io_workload) -> None:
     assert 0 < max(each.rps for each in result.measured) <= at_most(175, clients=4, window_s=BRIEF.look[1])
 
 
+@pytest.mark.thorough
 def test_streams_are_cut_off_between_fixed_shapes_and_never_in_a_flight(io_workload) -> None:
     workload = replace(io_workload, parameters=Parameters(wait_ms=20, stream_s=3), clients=4, streams=2)
     result = run_screen(workload, find_programs(), starts=[Shape(1, 4)], seed=1, say=print, pace=BRIEF)
@@ -89,6 +91,7 @@ def test_streams_are_cut_off_between_fixed_shapes_and_never_in_a_flight(io_workl
     assert rows["4x4", "grid"] > rows["1x1", "grid"], "with one slot the streams leave nothing to the others"
 
 
+@pytest.mark.thorough
 def test_poisson_arrivals_are_judged_by_their_latency(io_workload) -> None:
     workload = replace(io_workload, open_share=0.7)
     result = run_screen(workload, find_programs(), starts=[Shape(1, 2)], seed=1, say=print, pace=BRIEF)
@@ -102,6 +105,7 @@ def test_poisson_arrivals_are_judged_by_their_latency(io_workload) -> None:
     assert "arrivals a second" in "\n".join(table.lines([result]))
 
 
+@pytest.mark.thorough
 def test_what_fails_by_itself_is_no_failure_of_ours_and_no_goodput(io_workload) -> None:
     """Half of the requests, and those take no time: 2 clients of 20 ms get 100 good answers a second all the same."""
     workload = replace(io_workload, parameters=Parameters(wait_ms=20, spread=0, error_share=0.5))
@@ -110,6 +114,7 @@ def test_what_fails_by_itself_is_no_failure_of_ours_and_no_goodput(io_workload) 
     assert 0 < result.best.rps <= at_most(100, clients=2, window_s=BRIEF.look[1])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("database", Database)
 def test_flask_and_sqlalchemy_on_a_database(database) -> None:
     kind = next(each for each in named.ALL.values() if each.database is database)
@@ -126,6 +131,7 @@ def test_flask_and_sqlalchemy_on_a_database(database) -> None:
     assert result.best.rps > 0
 
 
+@pytest.mark.thorough
 def test_another_server_takes_its_turn_in_each_round(io_workload) -> None:
     said: list[str] = []
     spare = [each for each in rivals(2) if each.name == "cheaper, spare"]

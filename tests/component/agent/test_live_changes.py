@@ -30,9 +30,9 @@ def change_through(served, wanted: list[Shape]) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.thorough)])
 def test_a_hundred_live_changes_under_load_lose_no_request(serve, seed):
-    """Twice, which makes the two hundred; threads 1 and 4, so that both ways to retire a generation are used; slow
+    """With `make thorough` two hundred; threads 1 and 4, so that both ways to retire a generation are used; slow
     requests are in flight all the time."""
     with serve() as served:
         load = [served.load(KEEP_ALIVE), served.load(ONE_CONNECTION_EACH), served.load("clients=2,path=/?ms=1000")]

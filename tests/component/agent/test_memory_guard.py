@@ -51,7 +51,14 @@ def leak(pod, *beside, seconds):
     [
         pytest.param(Shape(2, 4), (), 512, (), id="threads"),
         pytest.param(Shape(3, 1), (), 512, ("clients=1,path=/?ms=2000",), id="one thread, and requests of two seconds"),
-        pytest.param(Shape(2, 4), (("lazy-apps", None),), 300, (), id="less memory, each worker with its own import"),
+        pytest.param(
+            Shape(2, 4),
+            (("lazy-apps", None),),
+            300,
+            (),
+            id="less memory, each worker with its own import",
+            marks=pytest.mark.thorough,
+        ),
         pytest.param(Shape(1, 8), (("cron", "-1 -1 -1 -1 -1 true"),), 300, (), id="no second generation"),
     ],
 )

@@ -13,6 +13,7 @@ from uwsgi_autopilot.kernel.process import children_of, parent_of
 from uwsgi_autopilot.loadgen.process import LoadProcess
 
 pytestmark = [pytest.mark.component, pytest.mark.timeout(180)]
+THOROUGH = pytest.mark.thorough
 TRICKLE = "rate=5,path=/?ms=2"
 SURGE = "clients=64,path=/?ms=20"
 # On a busy machine a return takes longer than the two seconds after which nothing would be put away again.
@@ -61,7 +62,11 @@ def lossless(process):
     assert summary["sent"] == summary["answered"] > 0
 
 
-@pytest.mark.parametrize("shape", [Shape(4, 1), Shape(4, 2), Shape(6, 4)], ids=str)
+@pytest.mark.parametrize(
+    "shape",
+    [Shape(4, 1), pytest.param(Shape(4, 2), marks=THOROUGH), pytest.param(Shape(6, 4), marks=THOROUGH)],
+    ids=str,
+)
 def test_a_surge_brings_all_back_and_no_request_fails(quiet, load, shape):
     running = quiet(shape)
     trickle = load(running, TRICKLE)
@@ -89,7 +94,7 @@ def test_what_returned_too_late_is_not_put_away_again(quiet, load):
     assert state["parked"] == 0
 
 
-@pytest.mark.parametrize("shape", [Shape(6, 1), Shape(6, 4)], ids=str)
+@pytest.mark.parametrize("shape", [Shape(6, 1), pytest.param(Shape(6, 4), marks=THOROUGH)], ids=str)
 def test_requests_of_five_seconds_are_answered_while_workers_go(pod, load, shape):
     running = pod(shape=shape, **OFTEN)
     running.until(lambda: running.ready()[0] == 200, "it is ready")

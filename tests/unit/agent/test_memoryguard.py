@@ -238,7 +238,7 @@ def test_another_limit_begins_another_story():
     assert told.run(300).peak < 1024 * MIB
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     limit=st.integers(128, 8192),
     fresh=st.floats(0.03, 0.7),

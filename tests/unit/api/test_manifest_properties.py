@@ -59,7 +59,7 @@ def parsed(text: str) -> UwsgiApp | None:
     return None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.text())
 @example("? : :")
 @example("a: !!set {b, c}")
@@ -74,7 +74,7 @@ def test_any_text(text: str) -> None:
     parsed(text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from([*"{}[]:,&*!|>'\"%@`?-#~<= \n\t", "a", "kind", "UwsgiApp", "<<", "- ", ": "])))
 def test_any_punctuation(parts: list[str]) -> None:
     parsed("".join(parts))
@@ -119,7 +119,7 @@ SPECS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(SPECS)
 def test_an_accepted_manifest_keeps_its_own_rules(spec: Any) -> None:
     app = parsed(json.dumps({**HEAD, "metadata": {"name": "shop"}, "spec": spec}))

@@ -175,7 +175,14 @@ def test_to_how_many_pods_a_shape_goes(pods: int, expected: list):
     assert stages(fleet, 60) == expected
 
 
-@pytest.mark.parametrize("load", [workload.CPU, workload.MIXED, IO], ids=["CPU", "mixed", "I/O"])
+@pytest.mark.parametrize(
+    "load",
+    [
+        pytest.param(workload.CPU, id="CPU"),
+        pytest.param(workload.MIXED, id="mixed", marks=pytest.mark.thorough),
+        pytest.param(IO, id="I/O"),
+    ],
+)
 def test_one_replica_and_three_replicas_alike(load: Workload):
     alone, three = SimFleet(load, pods=1), SimFleet(load, pods=3)
     for fleet in (alone, three):

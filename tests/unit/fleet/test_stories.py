@@ -96,7 +96,7 @@ def test_an_operator_that_dies_in_a_trial_leaves_no_trial_behind():
     assert fleet.shapes == ["2x4"] * 3, "the agent ended the trial by itself"
 
 
-@pytest.mark.parametrize("forgetful", [False, True])
+@pytest.mark.parametrize("forgetful", [pytest.param(False, marks=pytest.mark.thorough), True])
 def test_a_new_operator_continues_with_what_the_last_one_stored(forgetful):
     fleet = SimFleet(workload.MIXED)
     fleet.run(150)

@@ -12,9 +12,9 @@ LOADS = [
     pytest.param(workload.CPU, 16, id="5 ms of Python CPU"),
     pytest.param(workload.IO, 64, id="100 ms wait"),
     pytest.param(workload.MIXED, 64, id="20 ms wait and 2 ms CPU"),
-    pytest.param(workload.POOL, 64, id="20 ms behind a pool of 3 per process"),
+    pytest.param(workload.POOL, 64, id="20 ms behind a pool of 3 per process", marks=pytest.mark.thorough),
     pytest.param(workload.SHA, 32, id="SHA-256 of 1 MB and 5 ms wait"),
-    pytest.param(workload.BIMODAL, 64, id="nine quick ones and a slow one"),
+    pytest.param(workload.BIMODAL, 64, id="nine quick ones and a slow one", marks=pytest.mark.thorough),
 ]
 
 
@@ -41,7 +41,14 @@ def test_a_backend_met_from_above_is_probed_downwards_and_then_serves_twice_as_m
     assert told.throughput() >= 0.9 * best_of_grid(workload.DEGRADING, 64), told.way
 
 
-@pytest.mark.parametrize(("load", "clients"), [(workload.CPU, 16), (workload.MIXED, 64), (workload.BIMODAL, 40)])
+@pytest.mark.parametrize(
+    ("load", "clients"),
+    [
+        pytest.param(workload.CPU, 16),
+        pytest.param(workload.MIXED, 64, marks=pytest.mark.thorough),
+        pytest.param(workload.BIMODAL, 40, marks=pytest.mark.thorough),
+    ],
+)
 def test_noise_moves_nothing(load, clients):
     """Five minutes at a machine whose speed varies by 5 % from second to second."""
     pod = Pod(load, Shape(2, 4), clients=clients, seed=11)

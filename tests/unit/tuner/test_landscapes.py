@@ -48,7 +48,7 @@ def test_half_of_the_flights_reach_98_percent_and_nine_of_ten_95():
     assert found[len(found) // 10] >= 94.5
 
 
-@pytest.mark.parametrize("name", ["cpu", "mixed"])
+@pytest.mark.parametrize("name", ["cpu", pytest.param("mixed", marks=pytest.mark.thorough)])
 def test_a_settled_shape_stays_for_half_an_hour_of_noise(name):
     flight = flown(name, "2x4", 5, seconds=1800)
     assert all(second <= 55 for second, _ in flight.changes), flight.way
