@@ -28,9 +28,11 @@ CHILDREN: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the operator was started with. `agent_image` holds the zipapp that is copied into pods."""
+    """What the operator was started with. `agent_image` holds the zipapp that is copied into pods; `allowed`: which
+    privileges.PRIVILEGES an overlay may ask for."""
 
     agent_image: str
+    allowed: frozenset[str] = frozenset()
 
 
 def desired(
@@ -50,7 +52,7 @@ def desired(
         SpecError: the application's own fields cannot be served; (path, sentence) for each.
         TemplateError: the chart's template or a skeleton is not usable; nothing should be changed.
     """
-    pod = pod_template(app, template=template, agent_image=settings.agent_image)
+    pod = pod_template(app, template=template, agent_image=settings.agent_image, allowed=settings.allowed)
     config = config_map(app, drain_seconds=drain_seconds(pod), start_seconds=start_seconds(pod))
     pod = with_config(pod, config["metadata"]["name"])
     return [

@@ -17,6 +17,7 @@ from uwsgi_autopilot.resources.configmaps import AGENT_FILE
 from uwsgi_autopilot.resources.lossless import stop_delay
 from uwsgi_autopilot.resources.merge import MergeError, merge
 from uwsgi_autopilot.resources.overlay import problems_of
+from uwsgi_autopilot.resources.privileges import refused
 from uwsgi_autopilot.resources.protected import missing_pieces, objections
 from uwsgi_autopilot.resources.staticfiles import copy_command
 
@@ -30,14 +31,17 @@ GRACE_MARGIN_SECONDS = 15
 DEADLINE_MARGIN_SECONDS = 5
 
 
-def pod_template(app: App, *, template: Mapping[str, Any], agent_image: str) -> dict[str, Any]:
+def pod_template(
+    app: App, *, template: Mapping[str, Any], agent_image: str, allowed: frozenset[str] = frozenset()
+) -> dict[str, Any]:
     """Return the pod template, complete but for the name of its configuration (`with_config`).
 
-    `template`: the chart's PodTemplate object.
+    `template`: the chart's PodTemplate object. `allowed`: which privileges the overlay may ask for.
 
     Raises:
         TemplateError: the chart's template lacks a piece, named in the sentence.
-        SpecError: spec.image is missing, or spec.template cannot be laid over the rest or changes what it must not.
+        SpecError: spec.image is missing, or spec.template cannot be laid over the rest, changes what it must not, or
+            asks for more than is allowed.
     """
     name = template["metadata"]["name"]
     if missing := missing_pieces(template.get("template") or {}):
@@ -45,7 +49,7 @@ def pod_template(app: App, *, template: Mapping[str, Any], agent_image: str) -> 
     if app.image is None:
         raise SpecError([("spec.image", "expected the name of an image such as shop:1.4, found nothing")])
     ours = merge(template["template"], _own_fields(app, agent_image), path=PATH)
-    pod = _overlaid(app, ours)
+    pod = _overlaid(app, ours, allowed)
     return _with_grace(app, pod)
 
 
@@ -101,7 +105,7 @@ def _amounts_as_text(resources: Mapping[str, Mapping[str, Any]]) -> dict[str, di
     return {kind: {name: str(amount) for name, amount in amounts.items()} for kind, amounts in resources.items()}
 
 
-def _overlaid(app: App, ours: dict[str, Any]) -> dict[str, Any]:
+def _overlaid(app: App, ours: dict[str, Any], allowed: frozenset[str]) -> dict[str, Any]:
     overlay = app.spec["template"]
     if not overlay:
         return ours
@@ -109,7 +113,7 @@ def _overlaid(app: App, ours: dict[str, Any]) -> dict[str, Any]:
     if not problems:
         try:
             pod = merge(ours, overlay, path=PATH)
-            problems = objections(ours, overlay, pod)
+            problems = [*objections(ours, overlay, pod), *refused(ours, pod, allowed)]
         except MergeError as error:
             problems = [(error.path, error.sentence)]
     if problems:
