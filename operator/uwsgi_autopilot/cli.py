@@ -115,8 +115,8 @@ def _crd_apply(_: argparse.Namespace) -> int:
 
 def _operator(asked: argparse.Namespace) -> int:
     try:
-        from uwsgi_autopilot.controller.main import Options as OperatorOptions
         from uwsgi_autopilot.controller.main import run_operator
+        from uwsgi_autopilot.controller.options import Options as OperatorOptions
     except ImportError as error:
         raise _without_operator(error) from None
     return run_operator(
@@ -125,6 +125,8 @@ def _operator(asked: argparse.Namespace) -> int:
             skeletons=asked.skeletons,
             namespace=asked.namespace,
             agent_image=asked.agent_image,
+            lease=asked.lease,
+            allow=tuple(asked.allow),
             watch=tuple(asked.watch_namespace),
             port=asked.port,
         )

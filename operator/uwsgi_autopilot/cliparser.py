@@ -8,6 +8,7 @@ from uwsgi_autopilot.api.address import MAX_PORT
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import Bounds, Mode
 from uwsgi_autopilot.loadgen.plan import parse_seconds
+from uwsgi_autopilot.resources.privileges import PRIVILEGES
 
 
 def parser() -> argparse.ArgumentParser:
@@ -101,6 +102,14 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="watch only this one (default: all; repeatable)",
     )
+    operator.add_argument(
+        "--lease", default="uwsgi-autopilot", metavar="NAME",
+        help="the Lease in --namespace: of several operators the one that holds it decides (default uwsgi-autopilot)",
+    )  # fmt: skip
+    operator.add_argument(
+        "--allow", action="append", default=[], choices=PRIVILEGES, metavar="PRIVILEGE",
+        help=f"let spec.template ask for it; may be repeated: {', '.join(PRIVILEGES)}",
+    )  # fmt: skip
     operator.add_argument("--port", type=_port, default=8080, help="of /healthz, /ready and /metrics (default 8080)")
     operator.set_defaults(verb="operator")
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tests.chart.helm import NAMESPACE, Object
+from uwsgi_autopilot.resources.labels import object_labels
 
 PROMETHEUS = ["monitoring.coreos.com/v1"]
 
@@ -20,10 +21,14 @@ def test_monitors_for_the_operator_and_for_applications(render: Any) -> None:
     assert {each["metadata"]["labels"]["release"] for each in (operator, apps)} == {"p"}
 
 
+def apps_of(objects: list[Object]) -> list[Object]:
+    return [each for each in of_kind(objects, "NetworkPolicy") if each["metadata"]["name"].endswith("-apps")]
+
+
 def test_a_network_policy_for_each_namespace(render: Any) -> None:
     monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     values = {"networkPolicy": {"enabled": True, "namespaces": ["blog", "shop"], "metricsFrom": [monitoring]}}
-    policies = of_kind(render(values), "NetworkPolicy")
+    policies = apps_of(render(values))
     assert [each["metadata"]["namespace"] for each in policies] == ["blog", "shop"]
     clients, readers = policies[0]["spec"]["ingress"]
     assert clients == {"ports": [{"port": "http", "protocol": "TCP"}]}
@@ -33,8 +38,30 @@ def test_a_network_policy_for_each_namespace(render: Any) -> None:
 
 
 def test_without_a_namespace_the_policy_is_the_releases_own(render: Any) -> None:
-    (policy,) = of_kind(render({"networkPolicy": {"enabled": True}}), "NetworkPolicy")
+    (policy,) = apps_of(render({"networkPolicy": {"enabled": True}}))
     assert policy["metadata"]["namespace"] == NAMESPACE
+
+
+def test_the_operator_reaches_agents_dns_and_the_api_server_and_is_read_by_whoever_reads_metrics(render: Any) -> None:
+    monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    objects = render({"networkPolicy": {"enabled": True, "metricsFrom": [monitoring], "apiServerPorts": [8443]}})
+    (policy,) = (each for each in of_kind(objects, "NetworkPolicy") if each not in apps_of(objects))
+    (operator,) = of_kind(objects, "Deployment")
+    (test,) = of_kind(objects, "Pod")
+    spec = policy["spec"]
+    labels = operator["spec"]["template"]["metadata"]["labels"]
+    assert spec["podSelector"]["matchLabels"].items() <= labels.items()
+    (read,) = spec["ingress"]
+    assert read["from"][0]["podSelector"]["matchLabels"].items() <= test["metadata"]["labels"].items()
+    assert read["from"][1] == monitoring
+    api_server, dns, agents = spec["egress"]
+    assert [each["port"] for each in api_server["ports"]] == [8443]
+    assert {each["protocol"] for each in dns["ports"]} == {"UDP", "TCP"}
+    (template,) = of_kind(objects, "PodTemplate")
+    ports = [port for each in template["template"]["spec"]["containers"] for port in each["ports"]]
+    (agent,) = (each for each in ports if each["name"] == "agent")
+    assert [each["port"] for each in agents["ports"]] == [agent["containerPort"]]
+    assert agents["to"][0]["podSelector"]["matchLabels"].items() <= object_labels("shop").items()
 
 
 def test_the_first_application_outlives_the_chart(render: Any, defaults: list[Object]) -> None:

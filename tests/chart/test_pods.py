@@ -143,6 +143,17 @@ def test_the_operator_is_given_the_names_that_the_chart_makes(defaults: list[Obj
     assert "--agent-image=uwsgi-autopilot:dev" in args
 
 
-def test_two_operators_never_run_beside_each_other(defaults: list[Object]) -> None:
+def test_one_operator_stands_by_on_another_node_and_an_update_leaves_one(defaults: list[Object]) -> None:
     (operator,) = (each for each in defaults if each["kind"] == "Deployment")
-    assert (operator["spec"]["replicas"], operator["spec"]["strategy"]) == (1, {"type": "Recreate"})
+    spec, labels = operator["spec"], operator["spec"]["template"]["metadata"]["labels"]
+    assert (spec["replicas"], spec["strategy"]["rollingUpdate"]["maxUnavailable"]) == (2, 0)
+    (spread,) = spec["template"]["spec"]["topologySpreadConstraints"]
+    (budget,) = (each for each in defaults if each["kind"] == "PodDisruptionBudget")
+    assert budget["spec"]["maxUnavailable"] == 1
+    for selector in (spread["labelSelector"], budget["spec"]["selector"], spec["selector"]):
+        assert selector["matchLabels"].items() <= labels.items()
+
+
+def test_one_alone_may_be_evicted(render: Render) -> None:
+    kinds = {each["kind"] for each in render({"operator": {"replicas": 1}})}
+    assert "PodDisruptionBudget" not in kinds

@@ -21,16 +21,20 @@ EXPECTED = {
     ("events.k8s.io", "events"): {"create", "patch"},
 }
 # In the release's namespace alone.
-AT_HOME = {("", "podtemplates"): {"get", "list", "watch"}, ("", "configmaps"): {"get"}}
+AT_HOME = {
+    ("", "podtemplates"): {"get", "list", "watch"},
+    ("", "configmaps"): {"get"},
+    ("coordination.k8s.io", "leases"): {"get", "patch", "create"},
+}
 
 
 def rights(role: Object) -> dict[tuple[str, str], set[str]]:
-    return {
-        (group, resource): set(rule["verbs"])
-        for rule in role["rules"]
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-    }
+    found: dict[tuple[str, str], set[str]] = {}
+    for rule in role["rules"]:
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                found.setdefault((group, resource), set()).update(rule["verbs"])
+    return found
 
 
 def roles_of(objects: list[Object], account: str) -> Iterator[Object]:
@@ -61,6 +65,14 @@ def test_in_listed_namespaces(render: Any) -> None:
         "shop": EXPECTED,
         "blog": EXPECTED,
     }
+
+
+def test_of_leases_it_may_write_its_own_alone(defaults: list[Object]) -> None:
+    _, home = roles_of(defaults, "autopilot")
+    named = [rule for rule in home["rules"] if rule["resources"] == ["leases"] and rule["verbs"] != ["create"]]
+    assert [rule["resourceNames"] for rule in named] == [["autopilot"]]
+    (operator,) = (each for each in defaults if each["kind"] == "Deployment")
+    assert "--lease=autopilot" in operator["spec"]["template"]["spec"]["containers"][0]["args"]
 
 
 def test_the_operator_is_told_the_same_namespaces(render: Any) -> None:

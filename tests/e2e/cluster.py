@@ -33,6 +33,10 @@ class Cluster:
     def json(self, *args: str) -> Any:
         return json.loads(self.kubectl(*args, "-o", "json"))
 
+    def on_node(self, node: str, command: str) -> str:
+        """In a shell of that node, which kind makes a container of its name: its standard output."""
+        return _run(["docker", "exec", node, "sh", "-c", command], None)
+
     @contextmanager
     def proxy(self) -> Iterator[str]:
         """The API server, without credentials, at a free port of this machine."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.e2e.cluster import Cluster
+from uwsgi_autopilot.resources.labels import DESIRED
 
 Body = dict[str, Any]
 IMAGE = "uwsgi-autopilot-app:dev"
@@ -144,6 +145,10 @@ class Place:
             for pod in self.items("pods", f"--selector=uwsgi-autopilot.dev/app={name}")
             if "deletionTimestamp" not in pod["metadata"]
         ]
+
+    def annotations(self, name: str = "shop") -> list[str]:
+        """The desired shape of each pod, as an operator wrote it; empty where none was written."""
+        return [each["metadata"].get("annotations", {}).get(DESIRED, "") for each in self.pods(name)]
 
     def restarts(self) -> int:
         return sum(

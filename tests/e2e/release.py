@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 
 from tests.e2e.cluster import Cluster
-from tests.e2e.place import Place, until
+from tests.e2e.place import Body, Place, until
 
 ROOT = Path(__file__).parents[2]
 NAME = "uwsgi-autopilot"
+REPLICAS = 2
 
 
 class Release:
@@ -33,13 +34,13 @@ class Release:
         ).strip()
         self.cluster.helm("upgrade", "--install", self.name, str(ROOT / "chart"), f"--namespace={self.place.name}",
              "--create-namespace", "--wait", "--timeout=120s")  # fmt: skip
-        self.scale(1)
+        self.scale(REPLICAS)
         return bool(there)
 
     def restart(self) -> None:
         """With the image that is in the cluster now: the tag may stand for another one since."""
         self.place.kubectl("rollout", "restart", f"deployment/{self.name}")
-        self.place.kubectl("rollout", "status", f"deployment/{self.name}", "--timeout=120s")
+        self._rolled_out()
 
     def uninstall(self) -> None:
         self.cluster.helm("uninstall", self.name, f"--namespace={self.place.name}", "--wait")
@@ -54,16 +55,60 @@ class Release:
             self.place.kubectl("delete", "pod", f"--selector={self._selector()}", "--grace-period=0", "--force")
             until("the operator is gone", lambda: not self.place.items("pods", f"--selector={self._selector()}"))
         else:
-            self.place.kubectl("rollout", "status", f"deployment/{self.name}", "--timeout=120s")
+            self._rolled_out()
+
+    def _rolled_out(self) -> None:
+        self.place.kubectl("rollout", "status", f"deployment/{self.name}", "--timeout=120s")
+        until("one of the operators leads", self.leader)
+
+    def pods(self) -> dict[str, Body]:
+        """The operators that are not being deleted, by name."""
+        found = self.place.items("pods", f"--selector={self._selector()}")
+        return {each["metadata"]["name"]: each for each in found if "deletionTimestamp" not in each["metadata"]}
+
+    def leader(self) -> str:
+        """The pod that holds the Lease; "" when none of these does."""
+        holder = self.holder().rpartition("_")[0]
+        return holder if holder in self.pods() else ""
+
+    def holder(self) -> str:
+        """The process that holds it."""
+        leases = self.place.items("leases", f"--field-selector=metadata.name={self.name}")
+        return leases[0]["spec"].get("holderIdentity") or "" if leases else ""
+
+    def signal(self, pod: str, name: str) -> None:
+        """To the operator's process, from the node: as the kernel or an administrator does it, without the kubelet."""
+        body = self.pods()[pod]
+        container = _status(body)["containerID"].rpartition("/")[2]
+        found = f"grep -l {container} /proc/[0-9]*/cgroup | head -n 1 | cut -d / -f 3"
+        self.cluster.on_node(body["spec"]["nodeName"], f"kill -{name} $({found})")
+
+    def ready(self) -> list[str]:
+        return [name for name, pod in self.pods().items() if _status(pod)["ready"]]
+
+    def restarts(self, pod: str) -> int:
+        found = _status(self.pods()[pod])["restartCount"]
+        assert isinstance(found, int)
+        return found
+
+    def last_words(self, pod: str) -> str:
+        """Of the process that has ended in it."""
+        return self.place.kubectl("logs", pod, "--previous", "--tail=20")
 
     def logs(self) -> str:
-        return self.place.kubectl("logs", f"deployment/{self.name}", "--tail=60")
+        selector = self._selector()
+        return self.place.kubectl("logs", f"--selector={selector}", "--prefix", "--tail=60")
 
     def metrics(self) -> str:
-        """The operator's page for Prometheus, through the API server."""
-        path = f"/api/v1/namespaces/{self.place.name}/services/{self.name}:metrics/proxy/metrics"
+        """The page for Prometheus of the operator that leads, through the API server."""
+        path = f"/api/v1/namespaces/{self.place.name}/pods/{self.leader()}:8080/proxy/metrics"
         return self.place.kubectl("get", "--raw", path)
 
     def _selector(self) -> str:
         labels = self.place.json("deployment", self.name)["spec"]["selector"]["matchLabels"]
         return ",".join(f"{name}={value}" for name, value in labels.items())
+
+
+def _status(pod: Body) -> Body:
+    found: Body = next(iter(pod["status"].get("containerStatuses", ())), {"ready": False, "restartCount": 0})
+    return found

@@ -58,12 +58,10 @@ def test_the_commands_of_the_page(namespace: Place, cluster: Cluster, release: R
     assert "change Pinned: " in until("it is written", lambda: shell(decisions))
     events, log = commands("docs/kubernetes.md", "involvedObject.name=shop")
     assert "Pinned" in until("there is an Event", lambda: "Pinned" in (text := shell(events)) and text)
-    operators = Shell(
-        cluster, release.place.name, tmp_path, {"deployment/uwsgi-autopilot": f"deployment/{release.name}"}
-    )
+    operators = Shell(cluster, release.place.name, tmp_path, {"lease uwsgi-autopilot": f"lease {release.name}"})
     assert "Pinned" in operators(log)
-    forward, fetch = commands("docs/kubernetes.md", "kubectl port-forward")
-    forward = forward.replace(" 8080 &", " 18080:8080 >&2 &").replace("uwsgi-autopilot", release.name)
+    leader, forward, fetch = commands("docs/kubernetes.md", "kubectl port-forward")
+    forward = f"{leader}\n{forward.replace(' 8080 &', ' 18080:8080 >&2 &')}"
     asked = f"for _ in $(seq 50); do {fetch.replace(':8080', ':18080')} && break; sleep 0.2; done"
     page = operators(f"{forward} {asked}; kill %1")
     assert "uwsgi_autopilot_operator_applications" in page

@@ -39,7 +39,7 @@ def test_nothing_happens_to_an_application_while_the_operator_is_gone(
         front.kubectl("delete", "pod", front.pods()[0]["metadata"]["name"])
         until("its replacement serves", lambda: len(front.items("pods")) == 2 and front.shapes() == found)
         assert desired_by(front.pods()[0]) == {} or desired_by(front.pods()[1]) == {}, "born without an annotation"
-        away.scale(1)
+        away.scale(2)
         breathe(10)
     figures.append(f"{found[0]} before, while and after the operator was away; {load.count}")
     load.nothing_lost()

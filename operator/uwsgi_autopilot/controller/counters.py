@@ -46,7 +46,9 @@ class Moment:
 
 
 def page(counters: Counters, now: Moment) -> str:
+    """Of the operator that leads."""
     out = Page(OPERATOR_METRICS)
+    out.value("operator_leader", 1)
     out.value("operator_applications", now.applications)
     out.value("operator_pods", now.pods)
     for result in ("ok", "refused", "failed"):
@@ -68,9 +70,20 @@ def page(counters: Counters, now: Moment) -> str:
         out.value("operator_writes_total", count, {"verb": verb, "kind": kind})
     out.value("operator_events_dropped_total", now.events_dropped)
     out.value("operator_tuning_errors_total", counters.tuning_errors)
+    _own(out)
+    return out.text()
+
+
+def page_of_follower() -> str:
+    out = Page(OPERATOR_METRICS)
+    out.value("operator_leader", 0)
+    _own(out)
+    return out.text()
+
+
+def _own(out: Page) -> None:
     out.value("operator_cpu_seconds_total", time.process_time())
     out.value("operator_memory_bytes", resident_bytes())
-    return out.text()
 
 
 def resident_bytes() -> int | None:

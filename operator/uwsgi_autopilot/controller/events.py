@@ -7,10 +7,10 @@ import asyncio
 import logging
 import time
 import uuid
-from datetime import datetime, timezone
 from typing import Any
 
 from uwsgi_autopilot.api.uwsgiapp import API_VERSION, KIND
+from uwsgi_autopilot.controller.clock import micro_time
 from uwsgi_autopilot.controller.kube import ApiError, Kube, NotFound, Unreachable
 from uwsgi_autopilot.controller.workqueue import Key
 
@@ -78,7 +78,3 @@ class Events:
                 return
         await self._kube.create(body)
         self._last[what] = (body["metadata"]["name"], 1, now)
-
-
-def micro_time(at: float) -> str:
-    return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

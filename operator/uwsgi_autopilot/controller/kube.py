@@ -1,13 +1,14 @@
 """The API server, as plain dicts: the only file that imports the Kubernetes client.
 
 Every call is one request with a timeout; 429 is handled here, every other error is the caller's. A write that
-is meant for one object carries its `metadata.uid`, so that another object of the same name causes a Conflict.
+is meant for one object carries its `metadata.uid`, so that another object of the same name causes a Conflict. Nothing
+is written by an operator that does not lead: that is asked here, just before each write is sent.
 """
 
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -40,6 +41,7 @@ KINDS: Mapping[str, str] = {
     "ReplicaSet": "apps/v1",
     "Event": "events.k8s.io/v1",
     "CustomResourceDefinition": "apiextensions.k8s.io/v1",
+    "Lease": "coordination.k8s.io/v1",
 }
 
 
@@ -68,15 +70,27 @@ class Unreachable(AutopilotError):
     """No answer, or one that is not the API server's: it cannot be reached."""
 
 
+class NotLeader(Unreachable):
+    """Another operator may be deciding by now, so a write was not sent. To whoever writes it is an outage: the process
+    is about to end."""
+
+
+def anyone() -> float:
+    """Leave to write, for whom no other process can be in the way."""
+    return REQUEST_SECONDS
+
+
 class Kube:
     """One connection pool. `writes` counts what was sent, by verb and kind."""
 
-    def __init__(self, api: Any) -> None:
+    def __init__(self, api: Any, leave: Callable[[], float] = anyone) -> None:
+        """leave: seconds that a write may take; raises NotLeader."""
         self._api = api
+        self._leave = leave
         self.writes: dict[tuple[str, str], int] = {}
 
     @classmethod
-    async def connect(cls) -> "Kube":
+    async def connect(cls, leave: Callable[[], float] = anyone) -> "Kube":
         """In a pod with its service account, elsewhere as kubectl would. Raises Unreachable without either."""
         settings = client.Configuration()
         try:
@@ -86,7 +100,7 @@ class Kube:
                 await config.load_kube_config(client_configuration=settings)
         except (config.ConfigException, OSError) as error:
             raise Unreachable(f"neither a service account nor a kubeconfig was found: {error}") from None
-        return cls(client.ApiClient(settings))
+        return cls(client.ApiClient(settings), leave)
 
     async def close(self) -> None:
         await self._api.close()
@@ -151,7 +165,8 @@ class Kube:
         content: str = "application/json",
     ) -> Body:
         for _ in range(MOST_PAUSES):
-            status, headers, data = await self._request(method, path, body, query or {}, content)
+            seconds = REQUEST_SECONDS if method == "GET" else min(REQUEST_SECONDS, self._leave())
+            status, headers, data = await self._request(method, path, body, query or {}, content, seconds)
             if status != 429:
                 break
             await asyncio.sleep(_pause(headers.get("Retry-After")))
@@ -161,7 +176,7 @@ class Kube:
         raise _error(status, data, f"{method} {path}", written)
 
     async def _request(
-        self, method: str, path: str, body: Body | None, query: Mapping[str, str], content: str
+        self, method: str, path: str, body: Body | None, query: Mapping[str, str], content: str, seconds: float
     ) -> tuple[int, Mapping[str, str], Body]:
         headers = {"Content-Type": content, "Accept": "application/json"}
         try:
@@ -169,7 +184,7 @@ class Kube:
                 method, path, query_params=list(query.items()), header_params=headers, body=body,
                 auth_settings=["BearerToken"],
             )  # fmt: skip
-            answer = await self._api.call_api(*prepared, _request_timeout=REQUEST_SECONDS)
+            answer = await self._api.call_api(*prepared, _request_timeout=seconds)
             text = await answer.read()
         except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
             raise Unreachable(f"{method} {path}: {type(error).__name__} {error}".rstrip()) from None

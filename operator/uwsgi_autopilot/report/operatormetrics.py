@@ -2,6 +2,7 @@
 
 # The one list: a name that is not here cannot be written.
 OPERATOR_METRICS: dict[str, tuple[str, str]] = {
+    "operator_leader": ("gauge", "1: this operator decides; 0: another one does, and this one waits."),
     "operator_applications": ("gauge", "Applications that the operator knows."),
     "operator_pods": ("gauge", "Pods whose agents are polled."),
     "operator_reconciles_total": ("counter", "Reconciles, by result: ok, refused, failed."),

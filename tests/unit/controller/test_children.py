@@ -10,7 +10,7 @@ from tests.unit.controller.fakes import FakeKube
 from uwsgi_autopilot.controller.cache import Cache
 from uwsgi_autopilot.controller.children import Children, NameTaken
 from uwsgi_autopilot.controller.kube import ApiError
-from uwsgi_autopilot.controller.main import MISSED_LISTS, Operator, Options
+from uwsgi_autopilot.controller.relist import Relist
 from uwsgi_autopilot.resources import labels
 
 APP = SimpleNamespace(name="shop", namespace="web", uid="u1", replicas=None)
@@ -135,14 +135,7 @@ def test_what_went_in_a_gap_of_the_watch_is_made_again_after_the_next_list() -> 
     scene.ensure(desired())
     for kind, name in (("Service", "shop"), ("ConfigMap", "shop-config-one"), ("Deployment", "shop")):
         del scene.kube.objects[kind, "web", name]
-    options = Options(template="t", skeletons="s", namespace="system", agent_image="uwsgi-autopilot:dev")
-
-    async def story() -> None:
-        operator = Operator(options)
-        operator.cache, operator.kube = scene.cache, scene.kube
-        await operator.compare()
-
-    asyncio.run(story())
+    asyncio.run(Relist(scene.kube, scene.cache).compare())
     done = [(verb, kind) for verb, kind, _ in scene.ensure(desired())]
     assert done == [("create", "ConfigMap"), ("create", "Service"), ("create", "Deployment")]
 
@@ -157,16 +150,14 @@ def test_what_went_in_a_gap_of_the_watch_is_made_again_after_the_next_list() -> 
 def test_a_watch_is_deaf_when_it_misses_what_three_lists_have(labels_of: dict, deaf: bool) -> None:
     kube = FakeKube()
     kube.put({"kind": "ConfigMap", "metadata": {"name": "x", "namespace": "web", "labels": labels_of}, "data": {}})
-    options = Options(template="t", skeletons="s", namespace="system", agent_image="uwsgi-autopilot:dev")
+    relist = Relist(kube, Cache())
 
-    async def story() -> int:
-        operator = Operator(options)
-        operator.kube = kube
+    async def story() -> None:
         for _ in range(3):
-            await operator.compare()
-        return operator.misses
+            await relist.compare()
 
-    assert (asyncio.run(story()) >= MISSED_LISTS) is deaf
+    asyncio.run(story())
+    assert relist.deaf() is deaf
 
 
 @pytest.mark.parametrize("name", ["shop-promoted", "shop-tuning"])

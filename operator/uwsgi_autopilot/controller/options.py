@@ -1,0 +1,19 @@
+"""What the command line asks of `uwsgi-autopilot operator`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """template, skeletons: names of the chart's objects in `namespace`. lease: name of the Lease there. allow:
+    privileges.PRIVILEGES that an overlay may ask for. watch: namespaces; empty: the whole cluster."""
+
+    template: str
+    skeletons: str
+    namespace: str
+    agent_image: str
+    lease: str = "uwsgi-autopilot"
+    allow: Sequence[str] = ()
+    watch: Sequence[str] = ()
+    port: int = 8080
