@@ -25,7 +25,8 @@ from uwsgi_autopilot.tuner.load import FEWEST_SAMPLES, WINDOW_S, Load, load_of
 from uwsgi_autopilot.tuner.memory import Memory
 from uwsgi_autopilot.tuner.point import Point
 from uwsgi_autopilot.tuner.proposal import Answer, Hold, Proposal, Refusal
-from uwsgi_autopilot.tuner.search import could_gain, next_shape
+from uwsgi_autopilot.tuner.search import next_shape
+from uwsgi_autopilot.tuner.worth import could_gain
 
 RECENT_S = 6.0  # window in which a settled shape is watched
 FEWEST_KNOWN = 2  # samples that tell a load that has grown, where its waits and CPU per request are known
