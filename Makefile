@@ -55,7 +55,7 @@ component: setup  ## real uWSGI and nginx, no cluster
 	$(BIN)/pytest -n 4 -m 'not thorough' tests/component
 
 .PHONY: thorough
-thorough: setup  ## more seeds, loads and shapes of what the tests above claim (about 10 minutes)
+thorough: setup  ## more seeds, loads and shapes of what the tests above claim (about 5 minutes)
 	$(BIN)/pytest -n 2 -m thorough tests/unit tests/component
 
 .PHONY: chromium
