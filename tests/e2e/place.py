@@ -146,9 +146,9 @@ class Place:
             if "deletionTimestamp" not in pod["metadata"]
         ]
 
-    def annotations(self, name: str = "shop") -> list[str]:
-        """The desired shape of each pod, as an operator wrote it; empty where none was written."""
-        return [each["metadata"].get("annotations", {}).get(DESIRED, "") for each in self.pods(name)]
+    def desired(self, name: str = "shop") -> list[Body]:
+        """The desired shape of each pod, as an operator wrote it; {} where none was written."""
+        return [json.loads(each["metadata"].get("annotations", {}).get(DESIRED, "{}")) for each in self.pods(name)]
 
     def restarts(self) -> int:
         return sum(

@@ -11,6 +11,8 @@ import pytest
 from tests.e2e.cluster import Cluster
 from tests.e2e.place import IMAGE, Body, Place, until
 from tests.e2e.release import Release
+from uwsgi_autopilot.resources.labels import metadata
+from uwsgi_autopilot.resources.objects import CHILDREN
 
 FOREIGN = "somebody"
 
@@ -40,9 +42,9 @@ class Token:
             return str(error)
         return ""
 
-    def patch(self, what: str, patch: Any, *more: str) -> str:
+    def patch(self, what: str, patch: Any) -> str:
         kind = "json" if isinstance(patch, list) else "merge"
-        return self("patch", *what.split(), f"--type={kind}", f"--patch={json.dumps(patch)}", *more)
+        return self("patch", *what.split(), f"--type={kind}", f"--patch={json.dumps(patch)}")
 
 
 @pytest.fixture
@@ -51,18 +53,8 @@ def token(shop: Place, release: Release) -> Token:
 
 
 def owned(shop: Place, kind: str, name: str, **rest: Any) -> Body:
-    meta = shop.app()["metadata"]
-    owner = {
-        "apiVersion": "uwsgi-autopilot.dev/v1alpha1", "kind": "UwsgiApp", "name": "shop", "uid": meta["uid"],
-        "controller": True,
-    }  # fmt: skip
-    version = "apps/v1" if kind == "Deployment" else "v1"
-    return {
-        "apiVersion": version,
-        "kind": kind,
-        "metadata": {"name": name, "namespace": shop.name, "ownerReferences": [owner]},
-        **rest,
-    }
+    meta = metadata("shop", shop.name, shop.app()["metadata"]["uid"], name)
+    return {"apiVersion": CHILDREN[kind], "kind": kind, "metadata": meta, **rest}
 
 
 def deployment(shop: Place, **pod: Any) -> Body:

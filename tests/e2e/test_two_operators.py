@@ -37,7 +37,7 @@ def pin(threads: int) -> dict:
 
 def decided(front: Place, threads: int) -> Callable[[], bool]:
     """Has an operator written that shape to the pods? Not: do they serve it already."""
-    return lambda: all(f'"threads":{threads},' in each.replace(" ", "") for each in front.annotations())
+    return lambda: all(each.get("threads") == threads for each in front.desired())
 
 
 def test_decisions_go_on_within_seconds_when_the_leader_is_killed(front: Place, two: Release, figures: Figures) -> None:
@@ -74,14 +74,14 @@ def test_a_leader_that_was_stopped_writes_nothing_when_it_wakes_up(
         front.change(pin(3))
         until("another one leads", lambda: two.leader() not in ("", asleep))
         until("its decision is served", lambda: front.shapes() == ["1x3", "1x3"])
-        versions = front.annotations()
+        versions = front.desired()
         two.signal(asleep, "CONT")
         until("the one that slept has ended", lambda: two.restarts(asleep) > restarts)
         breathe(10)
     last = two.last_words(asleep)
     assert "nothing is written" in last or "writes nothing" in last
     assert "Traceback" not in last
-    assert front.annotations() == versions
+    assert front.desired() == versions
     assert front.shapes() == ["1x3", "1x3"]
     assert two.leader() not in ("", asleep)
     figures.append(f"{last.splitlines()[-1]}; {load.count}")

@@ -1,12 +1,10 @@
 """The operator is away, is killed, is uninstalled: the applications do not notice."""
 
-import json
-
 import pytest
 
 from tests.e2e.figures import Figures
 from tests.e2e.place import Place, until
-from tests.e2e.release import Release
+from tests.e2e.release import REPLICAS, Release
 from tests.e2e.traffic import Traffic, breathe
 
 pytestmark = pytest.mark.alone
@@ -19,10 +17,6 @@ def away(release: Release):
     """Whatever happens in the test, the operator is there again after it."""
     yield release
     release.install()
-
-
-def desired_by(pod: dict) -> dict:
-    return json.loads(pod["metadata"].get("annotations", {}).get("uwsgi-autopilot.dev/desired", "{}"))
 
 
 def test_nothing_happens_to_an_application_while_the_operator_is_gone(
@@ -38,8 +32,8 @@ def test_nothing_happens_to_an_application_while_the_operator_is_gone(
         away.scale(0)
         front.kubectl("delete", "pod", front.pods()[0]["metadata"]["name"])
         until("its replacement serves", lambda: len(front.items("pods")) == 2 and front.shapes() == found)
-        assert desired_by(front.pods()[0]) == {} or desired_by(front.pods()[1]) == {}, "born without an annotation"
-        away.scale(2)
+        assert {} in front.desired(), "born without an annotation"
+        away.scale(REPLICAS)
         breathe(10)
     figures.append(f"{found[0]} before, while and after the operator was away; {load.count}")
     load.nothing_lost()
@@ -53,7 +47,7 @@ def test_an_operator_killed_in_a_trial_leaves_no_trial_behind(front: Place, away
     front.make(replicas=1, tuning=POOR)
 
     def trying() -> bool:
-        return any(desired_by(pod).get("trialSeconds") for pod in front.pods())
+        return any(each.get("trialSeconds") for each in front.desired())
 
     with Traffic("/io?ms=100", kept=8, fresh=4) as load:
         until("a trial begins", trying, every=0.1)

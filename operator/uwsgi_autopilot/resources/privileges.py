@@ -47,13 +47,10 @@ def refused(ours: Body, pod: Body, allowed: frozenset[str]) -> list[tuple[str, s
     problems = []
     for privilege in [name for name in PRIVILEGES if name not in allowed]:
         asked = PRIVILEGES[privilege]
-        known, sentence = (
-            set(asked(ours)),
-            f"which is refused unless the chart's value policy.allow.{privilege} is true",
-        )
-        problems += [
-            (path, f"found {what}, {sentence}") for path, what in dict.fromkeys(asked(pod)) if (path, what) not in known
-        ]
+        known = set(asked(ours))
+        sentence = f"which is refused unless the chart's value policy.allow.{privilege} is true"
+        added = [each for each in dict.fromkeys(asked(pod)) if each not in known]
+        problems += [(path, f"found {what}, {sentence}") for path, what in added]
     return problems
 
 
@@ -119,7 +116,7 @@ def _root(pod: Body) -> Iterator[Asked]:
     for where, context in _contexts(pod):
         if context.get("runAsUser") == 0:
             yield f"{where}.runAsUser", found(0)
-        if context is not _map(_spec(pod), "securityContext") and context.get("runAsNonRoot") is False:
+        if context.get("runAsNonRoot") is False:
             yield f"{where}.runAsNonRoot", found(False)
 
 

@@ -9,7 +9,7 @@ import yaml
 from tests.unit.resources.making import SKELETONS, TEMPLATE, app
 from uwsgi_autopilot.errors import SpecError
 from uwsgi_autopilot.resources.objects import Settings, desired
-from uwsgi_autopilot.resources.privileges import PRIVILEGES, refused
+from uwsgi_autopilot.resources.privileges import CAPABILITIES, PRIVILEGES, SELINUX_TYPES, SYSCTLS, refused
 
 CHART = Path(__file__).parents[3] / "chart"
 
@@ -43,6 +43,7 @@ ASKED = [
     ("privileged", pod(securityContext={"appArmorProfile": {"type": "Unconfined"}}), "appArmorProfile.type"),
     ("privileged", of_app(seLinuxOptions={"type": "spc_t"}), 'seLinuxOptions.type: found "spc_t"'),
     ("privileged", of_app(seLinuxOptions={"role": "sysadm_r"}), "seLinuxOptions.role"),
+    ("root", pod(securityContext={"runAsNonRoot": False}), "spec.securityContext.runAsNonRoot: found false"),
     (
         "privileged",
         pod(securityContext={"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}),
@@ -133,3 +134,9 @@ def test_the_chart_has_a_value_for_each_and_no_other():
     assert list(values["policy"]["allow"]) == list(PRIVILEGES)
     policy = (CHART / "templates/operator/policy.yaml").read_text(encoding="utf-8")
     assert set(re.findall(r"not \$allow\.(\w+)", policy)) == set(PRIVILEGES)
+
+
+def test_the_policy_has_the_same_lists():
+    policy = (CHART / "templates/operator/policy.yaml").read_text(encoding="utf-8")
+    lists = [set(re.findall(r"'(.*?)'", each)) for each in re.findall(r" in\s+\[(.*?)\]", policy, re.DOTALL)]
+    assert lists == [CAPABILITIES, SYSCTLS, SELINUX_TYPES]
