@@ -128,6 +128,7 @@ def _operator(asked: argparse.Namespace) -> int:
             lease=asked.lease,
             allow=tuple(asked.allow),
             watch=tuple(asked.watch_namespace),
+            max_concurrent_rollouts=asked.max_concurrent_rollouts,
             port=asked.port,
         )
     )

@@ -110,6 +110,10 @@ def parser() -> argparse.ArgumentParser:
         "--allow", action="append", default=[], choices=PRIVILEGES, metavar="PRIVILEGE",
         help=f"let spec.template ask for it; may be repeated: {', '.join(PRIVILEGES)}",
     )  # fmt: skip
+    operator.add_argument(
+        "--max-concurrent-rollouts", type=_count, default=5, metavar="NUMBER",
+        help="applications that take over a change of --template at once (default 5)",
+    )  # fmt: skip
     operator.add_argument("--port", type=_port, default=8080, help="of /healthz, /ready and /metrics (default 8080)")
     operator.set_defaults(verb="operator")
 

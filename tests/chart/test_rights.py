@@ -24,6 +24,7 @@ EXPECTED = {
 AT_HOME = {
     ("", "podtemplates"): {"get", "list", "watch"},
     ("", "configmaps"): {"get"},
+    ("apps", "controllerrevisions"): {"get", "list", "create", "delete"},
     ("coordination.k8s.io", "leases"): {"get", "patch", "create"},
 }
 

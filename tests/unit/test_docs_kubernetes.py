@@ -32,7 +32,7 @@ def test_every_metric_of_the_operator_is_described_and_no_other() -> None:
 @pytest.mark.parametrize(
     ("heading", "files", "pattern"),
     [
-        ("### Rollout reasons", ["resources/conditions.py"], ANSWERS),
+        ("### Rollout reasons", ["resources/conditions.py", "resources/rollouts.py"], ANSWERS),
         ("### Tuning reasons", ["resources/tuned.py", "resources/status.py", "controller/runner.py"], ANSWERS),
         ("### Causes", ["resources/causes.py", "resources/unwritten.py", "controller/statuswriter.py"], CAUSES),
     ],
@@ -57,6 +57,8 @@ def test_every_flag_of_the_operator_is_described(capsys: pytest.CaptureFixture[s
 
 
 def test_every_field_of_the_manifest_is_described() -> None:
-    fields = {f"spec.{each.alias}" for each in Spec.model_fields.values()} - {"spec.tuning", "spec.uwsgi"}
+    groups = {"spec.tuning", "spec.uwsgi", "spec.rollout"}
+    fields = {f"spec.{each.alias}" for each in Spec.model_fields.values()} - groups
     fields |= {f"spec.tuning.{each.alias}" for each in Tuning.model_fields.values()}
-    assert first_cells(section(PAGE, "## Manifest")) == fields | {"spec.uwsgi.options", "metadata.name"}
+    fields |= {"metadata.name", "spec.uwsgi.options", "spec.rollout.mode"}
+    assert first_cells(section(PAGE, "## Manifest")) == fields

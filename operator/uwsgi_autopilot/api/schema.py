@@ -161,6 +161,14 @@ class Tuning(Fields):
     )
 
 
+class Rollout(Fields):
+    mode: Literal["Gradual", "WithNextChange", "Manual"] = Field(
+        "Gradual",
+        description="When the application takes over a change of the chart's pod template. Gradual: in its turn, a few "
+        "applications at a time. WithNextChange: with the next change of this manifest. Manual: when somebody asks.",
+    )
+
+
 class Spec(Fields):
     image: Text | None = Field(None, description="Image with Python 3.10 or newer, uWSGI and the application.")
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
@@ -187,6 +195,7 @@ class Spec(Fields):
     uwsgi: Uwsgi = Field(default_factory=Uwsgi, description="uWSGI's own options.")
     nginx: Nginx = Field(default_factory=Nginx, description="The nginx in front of uWSGI.")
     tuning: Tuning = Field(default_factory=Tuning, description="What the autopilot may do.")
+    rollout: Rollout = Field(default_factory=Rollout, description="How changes that are not its own reach it.")
     template: dict[str, Any] = Field(default_factory=dict, description="Overlay on the pod template.")
 
 

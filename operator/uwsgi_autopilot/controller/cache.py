@@ -12,6 +12,7 @@ from uwsgi_autopilot.controller.seen import (
     Body,
     ChildSeen,
     PodSeen,
+    RolloutSeen,
     child_seen,
     desired_in,
     fingerprint,
@@ -19,6 +20,7 @@ from uwsgi_autopilot.controller.seen import (
     owner_key,
     owner_uid,
     pod_info,
+    rollout_seen,
     spec_of,
 )
 from uwsgi_autopilot.controller.workqueue import Key, Workqueue
@@ -32,8 +34,9 @@ class Cache:
     is to be looked at; changed: of these, the ones whose objects have changed, so that they are read again first.
 
     pods: by uid, those whose ReplicaSet is named like one of the application's (`made_for`); strange: uids of such
-    ReplicaSets that its Deployment does not control. promoted: what NAME-promoted holds, with the uid of its owner.
-    listed: everything that exists was seen once. on_news: called with each application of which something was seen.
+    ReplicaSets that its Deployment does not control. rollouts: how far each application's Deployment is. promoted: what
+    NAME-promoted holds, with the uid of its owner. listed: everything that exists was seen once. on_news: called with
+    each application of which something was seen.
     """
 
     specs: Workqueue = field(default_factory=Workqueue)
@@ -43,6 +46,7 @@ class Cache:
     pods: dict[Key, dict[str, PodSeen]] = field(default_factory=dict)
     strange: dict[Key, frozenset[str]] = field(default_factory=dict)
     children: dict[Key, dict[tuple[str, str], ChildSeen]] = field(default_factory=dict)
+    rollouts: dict[Key, RolloutSeen] = field(default_factory=dict)
     promoted: dict[Key, tuple[str, DesiredShape]] = field(default_factory=dict)
     listed: bool = False
     on_news: Callable[[Key], None] = lambda key: None
@@ -115,7 +119,10 @@ class Cache:
             self._promoted(key, body, gone)
         if before != children.get(name):
             self.specs.mark(key, after=0.1)
-        if body["kind"] == "Deployment":
+        if name == ("Deployment", key.name):
+            self.rollouts.pop(key, None)
+            if not gone:
+                self.rollouts[key] = rollout_seen(body)
             # Its status tells how a rollout is going.
             self.look_again(key, after=0.1)
 
@@ -155,4 +162,6 @@ class Cache:
                 del children[name]
                 if name == ("ConfigMap", promoted_name(key.name)):
                     self.promoted.pop(key, None)
+                if name == ("Deployment", key.name):
+                    self.rollouts.pop(key, None)
                 self._work(key)

@@ -41,6 +41,7 @@ class Moment:
     poll_failures: int
     incompatible: int
     wrong_pods: int
+    rollouts: dict[str, int]
     writes: dict[tuple[str, str], int]
     events_dropped: int
 
@@ -66,6 +67,8 @@ def page(counters: Counters, now: Moment) -> str:
     out.value("operator_polls_total", now.incompatible, {"result": "incompatible"})
     out.value("operator_polls_total", now.wrong_pods, {"result": "other_pod"})
     out.value("operator_loop_lag_seconds", counters.loop_lag)
+    for state, count in now.rollouts.items():
+        out.value("operator_template_rollout", count, {"state": state})
     for (verb, kind), count in sorted(now.writes.items()):
         out.value("operator_writes_total", count, {"verb": verb, "kind": kind})
     out.value("operator_events_dropped_total", now.events_dropped)

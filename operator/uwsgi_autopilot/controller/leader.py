@@ -9,16 +9,19 @@ import kopf
 
 from uwsgi_autopilot.controller import counters, handlers
 from uwsgi_autopilot.controller.cache import Cache
+from uwsgi_autopilot.controller.chart import Chart
 from uwsgi_autopilot.controller.children import Children
 from uwsgi_autopilot.controller.events import Events
 from uwsgi_autopilot.controller.kube import Kube
 from uwsgi_autopilot.controller.options import Options
 from uwsgi_autopilot.controller.poller import Poller
-from uwsgi_autopilot.controller.reconcile import Chart, Reconciler
+from uwsgi_autopilot.controller.reconcile import Reconciler
 from uwsgi_autopilot.controller.relist import Relist
+from uwsgi_autopilot.controller.rolloutqueue import RolloutQueue
 from uwsgi_autopilot.controller.runners import Runners
 from uwsgi_autopilot.controller.statuswriter import StatusWriter
 from uwsgi_autopilot.controller.workqueue import Key
+from uwsgi_autopilot.resources.conditions import Answer
 from uwsgi_autopilot.resources.objects import Settings
 from uwsgi_autopilot.resources.tuned import TuningStatus
 
@@ -39,11 +42,15 @@ class Leader:
         self.relist = Relist(kube, self.cache, options.watch)
         self.runners = Runners(self.cache, kube, self.poller, self.events, self.counters)
         settings = Settings(agent_image=options.agent_image, allowed=frozenset(options.allow))
+        chart = Chart(kube, options.namespace, options.template, options.skeletons)
+        statuses = StatusWriter(kube, self.cache, self._tuning, waiting=self._waiting)
+        self.queue = RolloutQueue(
+            cache=self.cache, chart=chart, events=self.events, serves=statuses.serves, trouble=statuses.trouble,
+            most=options.max_concurrent_rollouts,
+        )  # fmt: skip
         self.reconciler = Reconciler(
-            kube=kube, cache=self.cache, runners=self.runners,
-            chart=Chart(kube, options.namespace, options.template, options.skeletons),
-            children=Children(kube, self.cache), statuses=StatusWriter(kube, self.cache, self._tuning),
-            counters=self.counters, settings=settings,
+            kube=kube, cache=self.cache, runners=self.runners, chart=chart, children=Children(kube, self.cache),
+            statuses=statuses, queue=self.queue, counters=self.counters, settings=settings,
         )  # fmt: skip
 
     def parts(self) -> list[Coroutine[Any, Any, None]]:
@@ -56,11 +63,21 @@ class Leader:
             standalone=True,
             stop_flag=asyncio.Event(),
         )
-        return [watches, self.reconciler.run(), self.runners.run(), self.events.run(), self.relist.run()]
+        return [
+            watches,
+            self.reconciler.run(),
+            self.runners.run(),
+            self.events.run(),
+            self.relist.run(),
+            self.queue.run(),
+        ]
 
     def _tuning(self, key: Key) -> TuningStatus:
         runner = self.runners.running.get(key)
         return runner.status() if runner is not None else TuningStatus()
+
+    def _waiting(self, key: Key) -> Answer | None:
+        return self.queue.word(key)
 
     # --- what others may ask
 
@@ -84,6 +101,7 @@ class Leader:
             poll_failures=self.poller.failures,
             incompatible=self.poller.incompatible,
             wrong_pods=self.poller.wrong_pods,
+            rollouts=self.queue.counts(),
             writes=dict(self.kube.writes),
             events_dropped=self.events.dropped,
         )

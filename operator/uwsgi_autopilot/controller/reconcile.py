@@ -12,16 +12,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from uwsgi_autopilot.controller.cache import Cache
+from uwsgi_autopilot.controller.chart import Chart
 from uwsgi_autopilot.controller.children import Children
 from uwsgi_autopilot.controller.counters import Counters
 from uwsgi_autopilot.controller.kube import ApiError, Kube, NotFound, Unreachable
+from uwsgi_autopilot.controller.rolloutqueue import RolloutQueue, Waiting
 from uwsgi_autopilot.controller.runners import Runners
+from uwsgi_autopilot.controller.seen import owner_uid
 from uwsgi_autopilot.controller.statuswriter import Reconciled, StatusWriter, lasting
 from uwsgi_autopilot.controller.store import Store
 from uwsgi_autopilot.controller.workqueue import Key, Workqueue
-from uwsgi_autopilot.errors import TemplateError
 from uwsgi_autopilot.resources.app import App
 from uwsgi_autopilot.resources.objects import Settings, desired
+from uwsgi_autopilot.resources.rollouts import Made, Rendered, Step, made_from, step
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +34,6 @@ RETRY_SECONDS = 5.0
 LONGEST_RETRY_SECONDS = 300.0
 # Even when nothing seems to have happened.
 AGAIN_SECONDS = 300.0
-TEMPLATE_SECONDS = 30.0
 # Two writers at once, or a busy server, are usually gone by the next try: nothing to report in a condition.
 TRIES_UNTOLD = 1
 
@@ -45,32 +47,6 @@ class Failure:
 
 
 @dataclass(slots=True)
-class Chart:
-    """The chart's PodTemplate and skeletons, read again every TEMPLATE_SECONDS."""
-
-    kube: Kube
-    namespace: str
-    template_name: str
-    skeletons_name: str
-    _template: dict[str, Any] | None = None
-    _skeletons: dict[str, str] = field(default_factory=dict)
-    _read_at: float = 0.0
-
-    async def read(self) -> tuple[dict[str, Any], dict[str, str]]:
-        """Raises TemplateError when one of them is missing: then nothing is to be changed."""
-        if self._template is None or time.monotonic() - self._read_at > TEMPLATE_SECONDS:
-            try:
-                self._template = await self.kube.get("PodTemplate", self.namespace, self.template_name)
-                found = await self.kube.get("ConfigMap", self.namespace, self.skeletons_name)
-            except NotFound as error:
-                self._template = None
-                raise TemplateError(f"the chart's template is missing, so nothing is changed: {error}") from None
-            self._skeletons = found.get("data") or {}
-            self._read_at = time.monotonic()
-        return self._template, self._skeletons
-
-
-@dataclass(slots=True)
 class Reconciler:
     """done: what became of the objects of each application, for its status. unwritten: whose status failed the
     last time."""
@@ -81,6 +57,7 @@ class Reconciler:
     chart: Chart
     children: Children
     statuses: StatusWriter
+    queue: RolloutQueue
     settings: Settings
     counters: Counters
     done: dict[Key, Reconciled] = field(default_factory=dict)
@@ -141,16 +118,43 @@ class Reconciler:
         app = None
         try:
             app = App.from_body(body)
-            template, skeletons = await self.chart.read()
-            made = desired(app, template=template, skeletons=skeletons, settings=self.settings)
+            made = await self._objects(app)
             runner = self.runners.running.get(key)
             promoted = runner.state.promoted if runner is not None and runner.state is not None else None
             # Before the pods, which do not start without it.
             await Store(self.kube).ensure_promoted(app, promoted)
-            await self.children.ensure(app, made)
+            await self.children.ensure(app, made.objects)
+            if not made.waits:
+                self.queue.written(key, made.pod)
         except Exception as error:
             return app, error
         return app, None
+
+    async def _objects(self, app: App) -> Step:
+        """What to write: from the chart's PodTemplate, or from an earlier one while the application waits for it."""
+        key = Key(app.namespace, app.name)
+        template, skeletons = await self.chart.read()
+        now = self._rendered(app, template, skeletons)
+        live = await self._live(app)
+        before = None
+        if live is not None and live.pod != now.pod and (earlier := await self.chart.earlier(live.template)):
+            before = self._rendered(app, earlier, skeletons)
+        made = step(app, live=live, now=now, before=before, its_turn=key in self.queue.let_go)
+        if live is not None and made.waits:
+            self.queue.waits(key, Waiting(mode=app.spec["rollout"]["mode"], live=live))
+        return made
+
+    def _rendered(self, app: App, template: dict[str, Any], skeletons: dict[str, str]) -> Rendered:
+        made = desired(app, template=template, skeletons=skeletons, settings=self.settings)
+        return Rendered(template=template["metadata"]["name"], objects=made)
+
+    async def _live(self, app: App) -> Made | None:
+        """Read, not from the cache: what is older than our last write would roll the application back."""
+        try:
+            found = await self.kube.get("Deployment", app.namespace, app.name)
+        except NotFound:
+            return None
+        return made_from(found) if owner_uid(found) == app.uid else None
 
     def _again(self, key: Key, error: Exception) -> str:
         """With growing delays; the same error is logged once."""
@@ -166,6 +170,7 @@ class Reconciler:
     def _forget(self, key: Key) -> None:
         self.children.forget(key)
         self.statuses.forget(key)
+        self.queue.forget(key)
         self.failures.pop(key, None)
         self.done.pop(key, None)
         self.unwritten.discard(key)

@@ -14,6 +14,7 @@ from uwsgi_autopilot.api.uwsgiapp import KIND, UwsgiApp
 from uwsgi_autopilot.controller.workqueue import Key
 from uwsgi_autopilot.fleet.pod import PodInfo
 from uwsgi_autopilot.resources.labels import APP, DESIRED
+from uwsgi_autopilot.resources.rollouts import Made, made_from
 
 Body = Mapping[str, Any]
 
@@ -32,6 +33,14 @@ class ChildSeen:
     uid: str
     owner: str
     mark: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutSeen:
+    """Of a Deployment. done: every pod is of its newest version and serves."""
+
+    made: Made
+    done: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +94,13 @@ def child_seen(body: Body) -> ChildSeen:
         owner=owner_uid(body),
         mark=fingerprint(body, "metadata.labels", "metadata.annotations", "spec", "data", "immutable"),
     )
+
+
+def rollout_seen(body: Body) -> RolloutSeen:
+    status, wanted = body.get("status") or {}, body["spec"].get("replicas", 1)
+    known = status.get("observedGeneration", 0) >= body["metadata"].get("generation", 0)
+    pods = {status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")}
+    return RolloutSeen(made=made_from(body), done=known and pods == {wanted})
 
 
 def pod_info(body: Body) -> PodInfo:

@@ -7,7 +7,7 @@ is read, and what was last found of the objects stands.
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -20,7 +20,7 @@ from uwsgi_autopilot.controller.workqueue import Key
 from uwsgi_autopilot.errors import SpecError, TemplateError
 from uwsgi_autopilot.resources.app import App
 from uwsgi_autopilot.resources.causes import Cause
-from uwsgi_autopilot.resources.conditions import Seen, rollout_of
+from uwsgi_autopilot.resources.conditions import Answer, Seen, rollout_of
 from uwsgi_autopilot.resources.labels import selector_text
 from uwsgi_autopilot.resources.status import of_objects, status_of_failure, with_tuning, worth_writing
 from uwsgi_autopilot.resources.tuned import TuningStatus
@@ -66,11 +66,13 @@ class Known:
 
 @dataclass(slots=True)
 class StatusWriter:
-    """tuning: what the fleet says of an application."""
+    """tuning: what the fleet says of an application. waiting: why it has not taken over the chart's newest pod
+    template, as the condition Progressing; None: it has."""
 
     kube: Kube
     cache: Cache
     tuning: Callable[[Key], TuningStatus]
+    waiting: Callable[[Key], Answer | None] = lambda key: None
     known: dict[Key, Known] = field(default_factory=dict)
     _next_slot: float = 0.0
 
@@ -104,6 +106,20 @@ class StatusWriter:
     def forget(self, key: Key) -> None:
         self.known.pop(key, None)
 
+    def serves(self, key: Key) -> bool:
+        """Whether it was Ready when its objects were last looked at."""
+        return self._ready(key).get("status") == "True"
+
+    def trouble(self, key: Key) -> str:
+        """What kept it from being Ready then, other than time; empty: nothing did."""
+        ready = self._ready(key)
+        return str(ready["message"]) if ready.get("status") == "False" and ready["reason"] != "RollingOut" else ""
+
+    def _ready(self, key: Key) -> Body:
+        known = self.known.get(key)
+        conditions: list[Body] = known.objects["conditions"] if known is not None else []
+        return next((each for each in conditions if each["type"] == "Ready"), {})
+
     async def _read(self, key: Key, done: Reconciled) -> Known | None:
         """None: the application is not there any more."""
         try:
@@ -132,6 +148,7 @@ class StatusWriter:
             deployment = None
         if deployment is None:
             return Seen(deployment=None, problem=cause)
+        waiting = self.waiting(key)
         labels, uid = selector_text(key.name), deployment["metadata"]["uid"]
         # Each is older than its first pod, so whatever the list lacks is not one of ours.
         asked = self.cache.owners_of(key)
@@ -140,7 +157,7 @@ class StatusWriter:
         replicasets = [each async for each in listed if owner_uid(each, "Deployment") == uid]
         own = {each["metadata"]["uid"] for each in replicasets}
         self.cache.controlled(key, asked, own)
-        seen = Seen(deployment=deployment, replicasets=replicasets, problem=cause)
+        seen = Seen(deployment=deployment, replicasets=replicasets, problem=cause, waiting=waiting)
         rollout = rollout_of(seen)
         if rollout is not None and rollout.done:
             return seen  # nothing is asked of its pods
@@ -148,7 +165,7 @@ class StatusWriter:
         async for each in self.kube.list("Pod", key.namespace, labels):
             if owner_uid(each, "ReplicaSet") in own and len(pods) < PODS_READ:
                 pods.append(each)
-        return Seen(deployment=deployment, replicasets=replicasets, pods=pods, problem=cause)
+        return replace(seen, pods=pods)
 
     async def _write(self, key: Key, uid: str, status: Body) -> None:
         slot = max(self._next_slot, time.monotonic())

@@ -12,6 +12,11 @@ OPERATOR_METRICS: dict[str, tuple[str, str]] = {
     "operator_agents_unreachable": ("gauge", "Running pods whose agent has not answered for 15 s."),
     "operator_polls_total": ("counter", "Requests to agents, by result: ok, failed, incompatible, other_pod."),
     "operator_loop_lag_seconds": ("gauge", "How late the last turn of the event loop began."),
+    "operator_template_rollout": (
+        "gauge",
+        "Applications that have not taken over the chart's newest pod template: waiting, rolling, failed, or held by "
+        "their manifest.",
+    ),
     "operator_writes_total": ("counter", "Writes to the API server, by verb and kind."),
     "operator_events_dropped_total": ("counter", "Events that could not be written."),
     "operator_tuning_errors_total": ("counter", "Planning steps that failed because of a bug in the operator."),

@@ -11,6 +11,7 @@ from uwsgi_autopilot.api.sentences import wrong_field
 from uwsgi_autopilot.api.uwsgiapp import API_VERSION, KIND, UwsgiApp
 from uwsgi_autopilot.api.words import written
 from uwsgi_autopilot.errors import SpecError
+from uwsgi_autopilot.resources.labels import TAKE_TEMPLATE
 
 _SCHEMA = schema.json_schema()
 
@@ -18,11 +19,13 @@ _SCHEMA = schema.json_schema()
 @dataclass(frozen=True, slots=True, kw_only=True)
 class App:
     """`spec`: as it is written, with every default filled in. `settings`: the same, parsed, without what has a meaning
-    on a cluster only."""
+    on a cluster only. asked: value of its annotation `labels.TAKE_TEMPLATE`."""
 
     name: str
     namespace: str
     uid: str
+    generation: int
+    asked: str
     spec: Mapping[str, Any]
     settings: UwsgiApp
 
@@ -47,6 +50,8 @@ class App:
             name=metadata["name"],
             namespace=metadata["namespace"],
             uid=metadata["uid"],
+            generation=metadata.get("generation", 0),
+            asked=(metadata.get("annotations") or {}).get(TAKE_TEMPLATE, ""),
             spec=complete["spec"],
             settings=app_of(complete, ignored=()),
         )

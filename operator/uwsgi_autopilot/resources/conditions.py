@@ -24,12 +24,14 @@ NOT_ITS_FAULT = frozenset({"TemplateUnusable", "ApiServerFails", "InternalError"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """Live objects, read after the apply. `problem`: what kept the objects from being written; None: nothing did."""
+    """Live objects, read after the apply. `problem`: what kept the objects from being written; None: nothing did.
+    waiting: why they are not of the chart's newest pod template, as the condition Progressing; None: they are."""
 
     deployment: Body | None
     replicasets: Sequence[Body] = ()
     pods: Sequence[Body] = ()
     problem: Cause | None = None
+    waiting: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +156,7 @@ def _progressing(seen: Seen, rollout: Rollout | None, cause: Cause | None) -> An
     if rollout is None:
         return "True", "Creating", "the objects are being created"
     if rollout.done:
-        return "False", "RolledOut", "no rollout is in progress"
+        return seen.waiting or ("False", "RolledOut", "no rollout is in progress")
     if rollout.overdue:
         return "False", "ProgressDeadlineExceeded", f"stuck: {_how_far(rollout)}"
     if cause is not None:

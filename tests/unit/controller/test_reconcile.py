@@ -9,59 +9,18 @@ from typing import Any
 
 import pytest
 
-from tests.unit.controller.fakes import FakeKube, until
-from tests.unit.controller.making import PROMOTED, SHOP, app_body, pod_body, promoted_map
+from tests.unit.controller.fakes import until
+from tests.unit.controller.making import PROMOTED, SHOP, pod_body, promoted_map
+from tests.unit.controller.scene import Scene
 from tests.unit.controller.world import runner_of
-from tests.unit.resources.making import SETTINGS, SKELETONS, TEMPLATE
 from uwsgi_autopilot.api.desired import parse_desired
-from uwsgi_autopilot.controller.cache import Cache
-from uwsgi_autopilot.controller.children import Children
-from uwsgi_autopilot.controller.counters import Counters
 from uwsgi_autopilot.controller.deepjson import Shallow
-from uwsgi_autopilot.controller.events import Events
 from uwsgi_autopilot.controller.kube import ApiError, Conflict, Unreachable
-from uwsgi_autopilot.controller.reconcile import TRIES_UNTOLD, Chart, Reconciler
-from uwsgi_autopilot.controller.runners import Runners
-from uwsgi_autopilot.controller.statuswriter import StatusWriter
+from uwsgi_autopilot.controller.reconcile import TRIES_UNTOLD
 from uwsgi_autopilot.controller.workqueue import Key
 from uwsgi_autopilot.fleet.state import FleetState
 from uwsgi_autopilot.resources.labels import PROMOTED_KEY
 from uwsgi_autopilot.resources.tuned import TuningStatus
-
-
-class Scene:
-    """An application `shop` that the watch has shown, and the chart's objects. tuning: what the fleet says."""
-
-    def __init__(self, *names: str) -> None:
-        self.kube, self.cache, self.counters = FakeKube(), Cache(), Counters()
-        self.tuning = TuningStatus()
-        meta = {"namespace": "system"}
-        self.kube.put({**TEMPLATE, "kind": "PodTemplate", "metadata": {**meta, "name": "template"}})
-        self.kube.put({"kind": "ConfigMap", "metadata": {**meta, "name": "skeletons"}, "data": dict(SKELETONS)})
-        for name in names or ("shop",):
-            self.kube.put(app_body(name))
-            self.cache.app(app_body(name))
-        self.runners = Runners(self.cache, self.kube, None, Events(self.kube, "operator-1"), self.counters)  # type: ignore[arg-type]
-        self.reconciler = Reconciler(
-            kube=self.kube, cache=self.cache, runners=self.runners,
-            chart=Chart(self.kube, "system", "template", "skeletons"), children=Children(self.kube, self.cache),
-            statuses=StatusWriter(self.kube, self.cache, lambda key: self.tuning), counters=self.counters,
-            settings=SETTINGS,
-        )  # fmt: skip
-
-    async def reconcile(self) -> str:
-        return await self.reconciler.reconcile(SHOP)
-
-    async def refresh(self) -> None:
-        await self.reconciler.refresh(SHOP)
-
-    @property
-    def app(self) -> dict[str, Any]:
-        return self.kube.objects["UwsgiApp", "web", "shop"]
-
-    @property
-    def conditions(self) -> dict[str, tuple[str, str]]:
-        return {each["type"]: (each["status"], each["reason"]) for each in self.app["status"]["conditions"]}
 
 
 def deep_overlay(scene: Scene) -> None:
