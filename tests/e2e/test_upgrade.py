@@ -4,15 +4,19 @@ A release of its own, whose operator looks at its own empty namespace only. It i
 uninstalled by the commands of the pages, but for its name and for the values that keep it to itself.
 """
 
+import copy
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.e2e.place import Place
 from tests.e2e.shell import Shell
 from tests.pages import commands
-from uwsgi_autopilot.api.crd import COLUMNS, NAME, WIDE
+from uwsgi_autopilot.api.crd import COLUMNS, NAME, WIDE, crd
+from uwsgi_autopilot.resources.labels import FIELD_MANAGER
 
 CHART = str(Path(__file__).parents[2] / "chart")
 SPACE = "e2e-upgrade"
@@ -94,6 +98,29 @@ def test_the_api_server_takes_what_the_chart_makes(cluster: Any, release: str, s
     text = cluster.helm("template", "other", CHART, "--namespace", SPACE, "--values", str(scenario), *here)
     made = cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "--filename=-", input=text)
     assert made.count("created (server dry run)") == text.count("\nkind: ")
+
+
+def test_an_older_chart_takes_no_field_away_and_its_operator_serves_all_the_same(
+    cluster: Any, release: str, namespace: Place
+) -> None:
+    """A release of tomorrow has been here: its definition has a field more, and the API server fills its default in."""
+    newer = copy.deepcopy(crd())
+    fields = newer["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    fields["future"] = {"type": "string", "default": "bright"}
+    _define(cluster, newer)
+    try:
+        namespace.make(wait=False, future="dark")
+        cluster.helm("upgrade", release, CHART, *VALUES, "--wait", "--timeout", "2m")
+        namespace.ready()
+        assert namespace.app()["spec"]["future"] == "dark"
+    finally:
+        _define(cluster, crd())
+
+
+def _define(cluster: Any, definition: dict[str, Any]) -> None:
+    """By the name that the chart's Job has, too."""
+    apply = ("apply", "--server-side", "--force-conflicts", f"--field-manager={FIELD_MANAGER}", "--filename=-")
+    cluster.kubectl(*apply, input=json.dumps(definition))
 
 
 def test_uninstalling_leaves_the_definition(cluster: Any, typed: Shell, release: str) -> None:

@@ -227,8 +227,12 @@ class Manifest(Fields):
     status: Any = None
 
 
-def errors_in(data: Any) -> list[tuple[tuple[str | int, ...], str, Any]]:
-    """What pydantic objects to: (path, its name for the error, the value found there)."""
+Error = tuple[tuple[str | int, ...], str, Any]
+"""(path, pydantic's name for the error, the value found there)"""
+
+
+def errors_in(data: Any) -> list[Error]:
+    """What pydantic objects to."""
     try:
         Manifest.model_validate(data)
     except ValidationError as error:

@@ -49,7 +49,7 @@ class Failure:
 @dataclass(slots=True)
 class Reconciler:
     """done: what became of the objects of each application, for its status. unwritten: whose status failed the
-    last time."""
+    last time. told_unknown: paths of fields of a newer definition, which are told once."""
 
     kube: Kube
     cache: Cache
@@ -63,6 +63,7 @@ class Reconciler:
     done: dict[Key, Reconciled] = field(default_factory=dict)
     failures: dict[Key, Failure] = field(default_factory=dict)
     unwritten: set[Key] = field(default_factory=set)
+    told_unknown: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -118,6 +119,7 @@ class Reconciler:
         app = None
         try:
             app = App.from_body(body)
+            self._tell_unknown(key, app)
             made = await self._objects(app)
             runner = self.runners.running.get(key)
             promoted = runner.state.promoted if runner is not None and runner.state is not None else None
@@ -129,6 +131,11 @@ class Reconciler:
         except Exception as error:
             return app, error
         return app, None
+
+    def _tell_unknown(self, key: Key, app: App) -> None:
+        for path in set(app.unknown) - self.told_unknown:
+            log.warning("%s has no effect: a newer version than this operator knows it app=%s", path, key)
+        self.told_unknown.update(app.unknown)
 
     async def _objects(self, app: App) -> Step:
         """What to write: from the chart's PodTemplate, or from an earlier one while the application waits for it."""

@@ -380,3 +380,22 @@ def test_what_is_gone_is_forgotten() -> None:
         assert Key("web", "shop") not in scene.reconciler.done
 
     asyncio.run(story())
+
+
+def test_a_field_of_a_newer_definition_is_no_reason_to_leave_an_application_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """After a rollback the definition stays as it was, and fills its defaults in."""
+
+    async def story() -> None:
+        scene = Scene("shop", "blog")
+        for name in ("shop", "blog"):
+            scene.kube.objects["UwsgiApp", "web", name]["spec"]["future"] = {"mode": "Bright"}
+        assert await scene.reconcile() == "ok"
+        assert await scene.reconciler.reconcile(Key("web", "blog")) == "ok"
+        assert ("Deployment", "web", "shop") in scene.kube.objects
+
+    asyncio.run(story())
+    assert [each.message for each in caplog.records if "no effect" in each.message] == [
+        "spec.future has no effect: a newer version than this operator knows it app=web/shop"
+    ]
