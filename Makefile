@@ -107,12 +107,16 @@ e2e:  ## all of it on a real cluster: needs docker, kind, helm and kubectl (at m
 	$(call need,kubectl,https://kubernetes.io/docs/tasks/tools/)
 	@$(MAKE) --no-print-directory -j2 setup cluster
 	@# Side by side what waits most of the time; then one after the other what is measured under load.
-	$(BIN)/pytest -n 3 --dist loadfile -m "not alone and not storm and not upgrade" tests/chart tests/e2e
+	$(BIN)/pytest -n 3 --dist loadfile -m "not alone and not storm and not upgrade and not kills" tests/chart tests/e2e
 	$(BIN)/pytest -m alone tests/e2e
 
 .PHONY: upgrade
 upgrade: setup  ## after make e2e: from an earlier commit to this one, back and forward again, under load (about 6 minutes)
 	$(BIN)/pytest -m upgrade tests/e2e
+
+.PHONY: kills
+kills: setup  ## after make e2e: SIGKILL for each process in turn, under load; what each costs (about 12 minutes)
+	$(BIN)/pytest -m kills tests/e2e
 
 .PHONY: storm
 storm: setup  ## after make e2e: minutes of random events under load, nothing lost (about 18 minutes; STORM_SEEDS="7 8")

@@ -78,6 +78,9 @@ class Place:
     def kubectl(self, *args: str, input: str | None = None) -> str:
         return self._cluster.kubectl("--namespace", self.name, *args, input=input)
 
+    def on_node(self, node: str, command: str) -> str:
+        return self._cluster.on_node(node, command)
+
     def json(self, *args: str) -> Body:
         data: Body = json.loads(self.kubectl("get", *args, "--output=json"))
         return data

@@ -62,6 +62,11 @@ class Traffic:
         windows = [each.window(seconds) for each in self._running]
         return sum(each.rps for each in windows if each is not None)
 
+    @property
+    def failed(self) -> int:
+        """So far, to the second."""
+        return sum(each.failed for each in self._running)
+
     def nothing_lost(self) -> None:
         assert self.count.answered > 0
         assert self.count.failed == 0, str(self.count)
