@@ -16,8 +16,8 @@ from tests.e2e.release import ROOT, Release
 from tests.e2e.traffic import Traffic
 from uwsgi_autopilot.api.crd import NAME as CRD
 
-# The first that called things as they are called now, and was whole.
-FROM = "d7370f497d6220619da84590e362d3b011b1ca21"
+# The first whole one whose agents and operators speak as today's do (STATE_VERSION 2, no process ids).
+FROM = "e76deba22d154e6db267530b67041971018a8788"
 TAG = "earlier"
 EARLIER = ("operator.image.tag=earlier", "pod.agent.image.tag=earlier")
 

@@ -1,7 +1,13 @@
 """The agent's state, as it is read back: whole, or what of it can be trusted."""
 
-from uwsgi_autopilot.api.agentreader import MAX_MESSAGE, parse_state
-from uwsgi_autopilot.api.agentstate import AgentState, ChangeProgress, Counts, Recycled, Refused
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.unit.controller.making import sample
+from uwsgi_autopilot.api.agentreader import MAX_MESSAGE, parse_samples, parse_state
+from uwsgi_autopilot.api.agentstate import STATE_VERSION, AgentState, ChangeProgress, Counts, Recycled, Refused
 from uwsgi_autopilot.api.desired import Version
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.reasons import RefusalReason
@@ -16,6 +22,28 @@ STATE = AgentState(
     uwsgi="2.0.31",
     counts=Counts(swaps=1, resizes=2, refused=3, restarts=4, failed_starts=5, recycles=6), requests_total=6.0,
 )  # fmt: skip
+
+
+# As an agent wrote it when this version of the state began.
+FIRST = json.loads(Path(__file__).with_name(f"state-{STATE_VERSION}.json").read_text(encoding="utf-8"))
+
+
+def fields_of(data: Any, path: str = "") -> Iterator[str]:
+    for name, value in data.items() if isinstance(data, dict) else ():
+        yield f"{path}{name}"
+        yield from fields_of(value, f"{path}{name}.")
+
+
+def test_the_state_of_the_first_agent_of_this_version_is_understood():
+    assert parse_state(FIRST, uid="u").counts == Counts()
+    assert len(parse_samples(FIRST, after=0)) == 1
+
+
+def test_an_operator_of_that_time_finds_every_field_that_it_asks_for():
+    """A field may be added, or what may be absent; what is taken away needs another STATE_VERSION."""
+    now = {**STATE.to_json(), "samples": [sample()]}
+    assert set(fields_of(FIRST)) - set(fields_of(now)) == set()
+    assert set(FIRST["samples"][0]) - set(sample()) == set()
 
 
 def test_what_is_written_is_what_is_read():
