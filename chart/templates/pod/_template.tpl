@@ -20,6 +20,9 @@ spec:
   # Computed by the operator: the delay of nginx, its read timeout and 15 seconds.
   terminationGracePeriodSeconds: 85
   securityContext: {{- toYaml .Values.pod.securityContext | nindent 4 }}
+  {{- with .Values.pod.imagePullSecrets }}
+  imagePullSecrets: {{- toYaml . | nindent 4 }}
+  {{- end }}
   initContainers:
     # Copies the agent, a single file, to where the application's container finds it. Where the kernel has IPv6 it also
     # writes the lines that make nginx listen there, in a folder that the application does not see.
