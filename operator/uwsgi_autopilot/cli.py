@@ -115,6 +115,7 @@ def _crd_apply(_: argparse.Namespace) -> int:
 
 def _operator(asked: argparse.Namespace) -> int:
     try:
+        from uwsgi_autopilot.controller.logs import LogFormat
         from uwsgi_autopilot.controller.main import run_operator
         from uwsgi_autopilot.controller.options import Options as OperatorOptions
     except ImportError as error:
@@ -129,6 +130,7 @@ def _operator(asked: argparse.Namespace) -> int:
             allow=tuple(asked.allow),
             watch=tuple(asked.watch_namespace),
             port=asked.port,
+            log_format=LogFormat(asked.log_format),
         )
     )
 

@@ -111,6 +111,9 @@ def parser() -> argparse.ArgumentParser:
         help=f"let spec.template ask for it; may be repeated: {', '.join(PRIVILEGES)}",
     )  # fmt: skip
     operator.add_argument("--port", type=_port, default=8080, help="of /healthz, /ready and /metrics (default 8080)")
+    operator.add_argument(
+        "--log-format", choices=("text", "json"), default="text", help="one JSON object a line, or text (default text)"
+    )
     operator.set_defaults(verb="operator")
 
     crd = commands.add_parser("crd", help="the custom resource definition of UwsgiApp")

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from uwsgi_autopilot.controller.logs import LogFormat
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -17,3 +19,4 @@ class Options:
     allow: Sequence[str] = ()
     watch: Sequence[str] = ()
     port: int = 8080
+    log_format: LogFormat = LogFormat.TEXT
