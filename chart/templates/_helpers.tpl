@@ -26,6 +26,12 @@ app.kubernetes.io/component: operator
 {{- .Values.operator.serviceAccount.name | default (include "uwsgi-autopilot.fullname" .) -}}
 {{- end -}}
 
+{{/* Namespaces that the operator watches, as JSON; [] for all of them. */}}
+{{- define "uwsgi-autopilot.watched" -}}
+{{- $own := ternary (list .Release.Namespace) list (eq .Values.scope "Namespaced") -}}
+{{- .Values.operator.watchNamespaces | default $own | toJson -}}
+{{- end -}}
+
 {{/* An image from its values: repository, and digest or tag. */}}
 {{- define "uwsgi-autopilot.image" -}}
 {{- if .digest -}}{{ .repository }}@{{ .digest }}{{- else -}}{{ .repository }}:{{ .tag }}{{- end -}}

@@ -115,6 +115,7 @@ def _crd_apply(_: argparse.Namespace) -> int:
 
 def _operator(asked: argparse.Namespace) -> int:
     try:
+        from uwsgi_autopilot.controller.logs import LogFormat
         from uwsgi_autopilot.controller.main import run_operator
         from uwsgi_autopilot.controller.options import Options as OperatorOptions
     except ImportError as error:
@@ -130,6 +131,7 @@ def _operator(asked: argparse.Namespace) -> int:
             watch=tuple(asked.watch_namespace),
             max_concurrent_rollouts=asked.max_concurrent_rollouts,
             port=asked.port,
+            log_format=LogFormat(asked.log_format),
         )
     )
 

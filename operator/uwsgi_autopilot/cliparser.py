@@ -115,6 +115,9 @@ def parser() -> argparse.ArgumentParser:
         help="applications that take over a change of --template at once (default 5)",
     )  # fmt: skip
     operator.add_argument("--port", type=_port, default=8080, help="of /healthz, /ready and /metrics (default 8080)")
+    operator.add_argument(
+        "--log-format", choices=("text", "json"), default="text", help="one JSON object a line, or text (default text)"
+    )
     operator.set_defaults(verb="operator")
 
     crd = commands.add_parser("crd", help="the custom resource definition of UwsgiApp")

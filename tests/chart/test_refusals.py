@@ -50,6 +50,11 @@ def test_the_schema_refuses(render: Any, values: dict[str, Any], says: list[str]
             id="a first application that nobody looks after",
         ),
         pytest.param(
+            {"scope": "Cluster", "firstApp": {"enabled": True}},
+            ["firstApp.enabled", "scope is Cluster"],
+            id="a first application without an operator",
+        ),
+        pytest.param(
             {"rollout": {"maxUnavailable": "0%", "maxSurge": 0}},
             ["rollout.maxUnavailable", "rollout.maxSurge"],
             id="a rollout that cannot begin",

@@ -20,12 +20,16 @@ spec:
   # Computed by the operator: the delay of nginx, its read timeout and 15 seconds.
   terminationGracePeriodSeconds: 85
   securityContext: {{- toYaml .Values.pod.securityContext | nindent 4 }}
+  {{- with .Values.pod.imagePullSecrets }}
+  imagePullSecrets: {{- toYaml . | nindent 4 }}
+  {{- end }}
   initContainers:
-    # Copies the agent, a single file, to where the application's container finds it.
+    # Copies the agent, a single file, to where the application's container finds it. Where the kernel has IPv6 it also
+    # writes the lines that make nginx listen there, in a folder that the application does not see.
     - name: agent
       image: {{ include "uwsgi-autopilot.image" .Values.pod.agent.image | quote }}
       imagePullPolicy: {{ .Values.pod.agent.image.pullPolicy }}
-      command: [cp, /opt/uwsgi-autopilot/agent.pyz, /agent/agent.pyz]
+      command: [python3, -I, /opt/uwsgi-autopilot/agent.pyz, --install, /agent/agent.pyz, /nginx, "8080", "9118"]
       securityContext:
         allowPrivilegeEscalation: false
         readOnlyRootFilesystem: true
@@ -33,6 +37,7 @@ spec:
       resources: {{- toYaml .Values.pod.agent.resources | nindent 8 }}
       volumeMounts:
         - {name: agent, mountPath: /agent}
+        - {name: nginx-tmp, mountPath: /nginx}
     # Copies static files out of the application's image. Image and command: the operator, which removes this container
     # where spec.nginx.static is empty.
     - name: static

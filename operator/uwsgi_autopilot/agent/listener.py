@@ -8,7 +8,7 @@ import os
 import socket
 from pathlib import Path
 
-from uwsgi_autopilot.api.address import tcp_address
+from uwsgi_autopilot.api.address import EVERY_ADDRESS, tcp_address
 from uwsgi_autopilot.api.agentconfig import AgentConfig
 
 SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
@@ -20,6 +20,16 @@ def usable_backlog(wanted: int) -> int:
         return min(wanted, int(SOMAXCONN.read_text()))
     except (OSError, ValueError):
         return wanted
+
+
+def kernel_has_ipv6() -> bool:
+    """Can a socket listen on every IPv6 address? Whether there is one is another question, and no hindrance."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::", 0))
+    except OSError:
+        return False
+    return True
 
 
 def bind_all(config: AgentConfig) -> list[socket.socket]:
@@ -40,13 +50,19 @@ def bind(
 ) -> socket.socket:
     """Listen on a path, replacing a socket that an earlier process left, or on "host:port". Raises OSError.
 
+    "[::]:port" is every address of both families; of IPv4 alone where the kernel has no other.
+
     mode, owner: of a path; None: as the umask has it, ours.
     """
     tcp = tcp_address(address)
+    if tcp is not None and tcp[0] == "::" and not kernel_has_ipv6():
+        tcp = (EVERY_ADDRESS, tcp[1])
     family = socket.AF_UNIX if tcp is None else socket.AF_INET6 if ":" in tcp[0] else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         if tcp is not None:
+            if tcp[0] == "::":
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             # A restarted container finds its predecessor's connections on the port, in TIME_WAIT.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(tcp)

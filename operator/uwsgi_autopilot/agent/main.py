@@ -19,6 +19,7 @@ from uwsgi_autopilot.agent.follower import Follower
 from uwsgi_autopilot.agent.generations import Generations
 from uwsgi_autopilot.agent.guarding import Guarding
 from uwsgi_autopilot.agent.health import Health, Signs
+from uwsgi_autopilot.agent.install import install
 from uwsgi_autopilot.agent.log import log
 from uwsgi_autopilot.agent.metrics import metrics_page
 from uwsgi_autopilot.agent.observe import SAMPLE_SECONDS, Observer
@@ -224,10 +225,14 @@ class Agent:
 
 def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
-    if len(arguments) != 1:
-        print("usage: agent CONFIG.json", file=sys.stderr)
+    installs = arguments[:1] == ["--install"] and len(arguments) > 3
+    if not installs and len(arguments) != 1:
+        print("usage: agent CONFIG.json, or agent --install TARGET NGINX_FOLDER PORT...", file=sys.stderr)
         return 2
     try:
+        if installs:
+            install(sys.argv[0], arguments[1], arguments[2], [int(port) for port in arguments[3:]])
+            return 0
         return _run(arguments[0])
     finally:
         relay.flush()

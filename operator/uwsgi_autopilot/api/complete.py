@@ -31,6 +31,7 @@ CLUSTER_ONLY = (
     "spec.env[].valueFrom",
     "spec.envFrom",
     "spec.service",
+    "spec.commonMetadata",
     "spec.rollout",
     "spec.template",
 )

@@ -20,6 +20,9 @@ GROUP, VERSION = API_VERSION.split("/")
 NAME = f"{PLURAL}.{GROUP}"
 HEADER = f"# Written by `uwsgi-autopilot crd print > chart/crds/{PLURAL}.yaml`: change api/schema.py or api/rules.py.\n"
 
+# For Argo CD, which applies what lies in crds/ as its own: with the definition every application would go.
+KEPT = "Prune=false,Delete=false"
+
 # (heading, what `kubectl get uapp` shows there, type)
 COLUMNS = (
     ("Ready", ".status.display.ready", "string"),
@@ -47,7 +50,7 @@ def crd() -> Schema:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": NAME},
+        "metadata": {"name": NAME, "annotations": {"argocd.argoproj.io/sync-options": KEPT}},
         "spec": {
             "group": GROUP,
             "scope": "Namespaced",

@@ -114,6 +114,22 @@ RULES: tuple[Rule | Unique, ...] = (
         message="a Service of type {type} has no nodePort: set spec.service.type to NodePort or LoadBalancer",
         reads=("type", "nodePort"),
     ),
+    Rule(
+        path="spec.service",
+        about="externalTrafficPolicy",
+        cel="!has(self.externalTrafficPolicy) || self.type != 'ClusterIP'",
+        holds=lambda value: "externalTrafficPolicy" not in value or value["type"] != "ClusterIP",
+        message="a Service of type {type} has no clients from outside: set spec.service.type to another one",
+        reads=("type", "externalTrafficPolicy"),
+    ),
+    Rule(
+        path="spec.service",
+        about="loadBalancerClass",
+        cel="!has(self.loadBalancerClass) || self.type == 'LoadBalancer'",
+        holds=lambda value: "loadBalancerClass" not in value or value["type"] == "LoadBalancer",
+        message="a Service of type {type} has no load balancer: set spec.service.type to LoadBalancer",
+        reads=("type", "loadBalancerClass"),
+    ),
     looks_like(
         "spec.health.path",
         "/[A-Za-z0-9._~:/?@&+,=%-]*",

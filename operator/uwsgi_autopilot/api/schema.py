@@ -85,9 +85,34 @@ class Service(Fields):
     node_port: int | None = Field(
         None, ge=1, le=MAX_PORT, description="Port on each node; for NodePort and LoadBalancer."
     )
+    labels: dict[str, str] = Field(default_factory=dict, max_length=64, description="Labels of the Service.")
     annotations: dict[str, str] = Field(
         default_factory=dict, max_length=64, description="Annotations of the Service, for example for a load balancer."
     )
+    # As the API server's own Service has them; what is absent is left to it.
+    external_traffic_policy: Literal["Cluster", "Local"] | None = Field(
+        None, description="Local: nodes without a pod refuse, and clients keep their address; not for ClusterIP."
+    )
+    internal_traffic_policy: Literal["Cluster", "Local"] | None = Field(
+        None, description="Local: pods of the cluster reach only those on their own node."
+    )
+    ip_family_policy: Literal["SingleStack", "PreferDualStack", "RequireDualStack"] | None = Field(
+        None, description="Whether the Service has addresses of one family or of both."
+    )
+    ip_families: list[Literal["IPv4", "IPv6"]] = Field(
+        default_factory=list, max_length=2, description="Which families, the first one before the second."
+    )
+    session_affinity: Literal["None", "ClientIP"] | None = Field(
+        None, description="ClientIP: an address is sent to the same pod; then one pod may get most of the load."
+    )
+    load_balancer_class: Name | None = Field(
+        None, description="Which load balancer is meant; for LoadBalancer, and never changed afterwards."
+    )
+
+
+class CommonMetadata(Fields):
+    labels: dict[str, str] = Field(default_factory=dict, max_length=64, description="Labels of each of them.")
+    annotations: dict[str, str] = Field(default_factory=dict, max_length=64, description="Annotations of each of them.")
 
 
 class Health(Fields):
@@ -191,6 +216,10 @@ class Spec(Fields):
     )
     resources: Resources = Field(default_factory=Resources, description="Resources of the application's container.")
     service: Service = Field(default_factory=Service, description="How clients reach the application.")
+    common_metadata: CommonMetadata = Field(
+        default_factory=CommonMetadata,
+        description="Put on Deployment, pods, Service, ServiceAccount and PodDisruptionBudget of the application.",
+    )
     health: Health = Field(default_factory=Health, description="How the application shows that it works.")
     uwsgi: Uwsgi = Field(default_factory=Uwsgi, description="uWSGI's own options.")
     nginx: Nginx = Field(default_factory=Nginx, description="The nginx in front of uWSGI.")

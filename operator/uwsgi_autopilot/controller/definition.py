@@ -1,7 +1,9 @@
 """Bring the cluster's definition of UwsgiApp to this version: what the chart's hook does before an upgrade.
 
 Helm installs what lies in crds/ once and never changes it. Nothing here ever deletes a definition, with which every
-application would go; or a field of one, which the API server would prune from every application at its next write.
+application would go; or a field of one, which the API server would prune from every application at its next write. Nor
+is one made: the hook's rights are on the one that is there. Argo CD runs the hook before its first sync, when there is
+none yet, and applies crds/ itself.
 """
 
 import asyncio
@@ -36,8 +38,8 @@ async def apply_definition(kube: Kube, ours: Schema) -> str:
     try:
         live = await kube.get(KIND, None, NAME)
     except NotFound:
-        live = None
-    if live is not None and (more := sorted(fields_of(live) - fields_of(ours))):
+        return f"{NAME}: not there yet, so there is nothing to bring to this version; the chart's crds/ has it"
+    if more := sorted(fields_of(live) - fields_of(ours)):
         named = ", ".join(more[:MOST_NAMED]) + (f" and {len(more) - MOST_NAMED} more" if len(more) > MOST_NAMED else "")
         return f"{NAME}: left as it is, of a newer version: applications may have {named}, which would be lost"
     applied = await kube.apply(ours)

@@ -107,6 +107,7 @@ class Kube:
         await self._api.close()
 
     async def get(self, kind: str, namespace: str | None, name: str) -> Body:
+        """`namespace` None: of a kind that lies in none."""
         return await self._send("GET", path_of(kind, namespace, name))
 
     async def list(self, kind: str, namespace: str | None, labels: str = "") -> AsyncIterator[Body]:

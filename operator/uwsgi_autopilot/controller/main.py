@@ -12,14 +12,14 @@ import uuid
 from collections.abc import Coroutine
 from typing import Any
 
-from uwsgi_autopilot.controller import counters, deepjson
+from uwsgi_autopilot.controller import counters, deepjson, logs
 from uwsgi_autopilot.controller.kube import ApiError, Kube, NotFound, Unreachable
 from uwsgi_autopilot.controller.leader import Leader
 from uwsgi_autopilot.controller.lease import Lease
+from uwsgi_autopilot.controller.logs import LogFormat
 from uwsgi_autopilot.controller.options import Options
 from uwsgi_autopilot.controller.pages import Pages
-from uwsgi_autopilot.errors import UsageError
-from uwsgi_autopilot.report.secrets import masked
+from uwsgi_autopilot.errors import AutopilotError, UsageError
 
 log = logging.getLogger(__name__)
 
@@ -27,21 +27,21 @@ CRD_SECONDS = 2.0  # between two questions to an API server that does not answer
 END_SECONDS = 10.0  # for the parts to end, before the Lease is given back
 
 
-class MaskedFormatter(logging.Formatter):
-    """The API server's messages repeat values of manifests, and a traceback may show anything that was being read."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return masked(super().format(record))
-
-
 def run_operator(options: Options) -> int:
+    """Returns the exit status. Raises AutopilotError where the log is for a person, who is told in one sentence."""
     deepjson.install()
-    handler = logging.StreamHandler()
-    handler.setFormatter(MaskedFormatter("%(asctime)s %(levelname)s %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    # kopf logs every event and every watch; its warnings still come through.
-    logging.getLogger("kopf").setLevel(logging.WARNING)
-    asyncio.run(Operator(options).run())
+    logs.install(options.log_format)
+    try:
+        asyncio.run(Operator(options).run())
+    except AutopilotError as error:
+        if options.log_format is LogFormat.TEXT:
+            raise
+        log.error("%s", error)
+        return error.exit_code
+    except Exception:
+        # Not left to Python, which would show the traceback as it is.
+        log.exception("the operator ends with an error of its own")
+        return 1
     return 0
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from uwsgi_autopilot.controller.logs import LogFormat
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -19,3 +21,4 @@ class Options:
     watch: Sequence[str] = ()
     max_concurrent_rollouts: int = 5
     port: int = 8080
+    log_format: LogFormat = LogFormat.TEXT

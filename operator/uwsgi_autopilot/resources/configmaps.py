@@ -24,11 +24,12 @@ IN_POD = Layout(
     temporary="/tmp",  # noqa: S108  # an emptyDir of the nginx container alone
     desired="/etc/uwsgi-autopilot/desired/desired",
     promoted="/etc/uwsgi-autopilot/promoted/desired",
-    agent_port=f"0.0.0.0:{AGENT_PORT}",
+    agent_port=f"[::]:{AGENT_PORT}",
     nginx_listen=str(NGINX_PORT),
     nginx_probes=str(PROBES_PORT),
     nginx_port=NGINX_PORT,
     termination_log="/dev/termination-log",
+    more_listens="/tmp",  # noqa: S108  # written by the init container, before nginx
 )
 AGENT_FILE = "/etc/uwsgi-autopilot/config/agent.json"
 HASH_LENGTH = 10

@@ -29,7 +29,7 @@ class Layout:
     """Absolute paths. `run` is shared by nginx and the agent: app.sock, log.sock and draining lie there. `private` is
     the agent's own. `temporary` is nginx's. `agent_port`: where the agent serves its state beside its own unix socket,
     "host:port"; None: nowhere. `nginx_probes`: where nginx answers the kubelet, apart from its clients; None: nowhere.
-    `promoted` None: nobody promotes a shape."""
+    `promoted` None: nobody promotes a shape. `more_listens`: as of NginxSite."""
 
     run: str
     private: str
@@ -41,6 +41,7 @@ class Layout:
     nginx_probes: str | None = None
     nginx_port: int
     termination_log: str | None = None
+    more_listens: str | None = None
 
     @property
     def socket(self) -> str:
@@ -143,4 +144,5 @@ def nginx_site(
         health_host=app.health.host,
         public_agent=public_agent,
         user=user,
+        more_listens=layout.more_listens,
     )

@@ -41,7 +41,8 @@ class NginxSite:
     agent: "unix:/path" or "host:port" of the agent. probes: the address that the kubelet asks, apart from `listen`;
     None: nobody probes. public_agent: serve the agent's pages under /_autopilot/ of `listen`.
     header_buffers: what one request's headers may fill. access_log: what is written where the manifest says nothing.
-    user: for nginx started by root, else None. workers: how many nginx workers."""
+    user: for nginx started by root, else None. workers: how many nginx workers. more_listens: a folder in which
+    listen-PORT.conf may hold more `listen` directives of an address that is a port alone (agent/install.py)."""
 
     listen: tuple[str, ...]
     socket: str
@@ -58,6 +59,7 @@ class NginxSite:
     public_agent: bool = False
     user: str | None = None
     workers: int = 1
+    more_listens: str | None = None
 
 
 def nginx_conf(site: NginxSite) -> str:
@@ -227,9 +229,17 @@ def _toward_uwsgi(site: NginxSite) -> list[str]:
     ]
 
 
+def _listens(site: NginxSite, *addresses: str) -> list[str]:
+    lines = [f"listen {address};" for address in addresses]
+    if site.more_listens is not None:
+        # A pattern: nginx goes on where none matches, and does not where a file is missing.
+        lines += [f"include {quoted(f'{site.more_listens}/listen-{address}[.]conf')};" for address in addresses]
+    return lines
+
+
 def _server(site: NginxSite) -> list[str]:
     return [
-        *(f"listen {address};" for address in site.listen),
+        *_listens(site, *site.listen),
         "# Here and not in each location: a uwsgi_param of the snippet adds to them.",
         *uwsgi_params(),
         *(f"add_header {name} {escaped(value)} always;" for name, value in site.spec.headers),
@@ -247,7 +257,7 @@ def _server(site: NginxSite) -> list[str]:
 def _probes_server(site: NginxSite, listen: str) -> list[str]:
     """No Service leads here. Its clients come and go within seconds, so none may stay."""
     return [
-        f"listen {listen};",
+        *_listens(site, listen),
         "access_log off;",
         "keepalive_timeout 0;",
         "client_header_timeout 5s;",

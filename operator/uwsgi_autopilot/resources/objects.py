@@ -1,18 +1,19 @@
 """The objects that serve one application, from its UwsgiApp, the chart's template and the chart's skeletons: pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import yaml
 
-from uwsgi_autopilot.errors import TemplateError
+from uwsgi_autopilot.errors import SpecError, TemplateError
 from uwsgi_autopilot.resources import labels
 from uwsgi_autopilot.resources.app import App
 from uwsgi_autopilot.resources.configmaps import config_map
 from uwsgi_autopilot.resources.merge import MergeError, merge
 from uwsgi_autopilot.resources.podtemplate import drain_seconds, pod_template, start_seconds, with_config
+from uwsgi_autopilot.resources.protected import reserved
 
 Object = dict[str, Any]
 
@@ -24,6 +25,13 @@ CHILDREN: Mapping[str, str] = {
     "PodDisruptionBudget": "policy/v1",
     "Deployment": "apps/v1",
 }
+
+
+# Fields of spec.service that a Service has by the same name.
+AS_IN_A_SERVICE = (
+    "externalTrafficPolicy", "internalTrafficPolicy", "ipFamilyPolicy", "ipFamilies", "sessionAffinity",
+    "loadBalancerClass",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +60,8 @@ def desired(
         SpecError: the application's own fields cannot be served; (path, sentence) for each.
         TemplateError: the chart's template or a skeleton is not usable; nothing should be changed.
     """
+    if problems := list(_reserved_names(app)):
+        raise SpecError(problems)
     pod = pod_template(app, template=template, agent_image=settings.agent_image, allowed=settings.allowed)
     config = config_map(app, drain_seconds=drain_seconds(pod), start_seconds=start_seconds(pod))
     pod = with_config(pod, config["metadata"]["name"])
@@ -68,7 +78,7 @@ def deployment(app: App, skeletons: Mapping[str, str], pod: Mapping[str, Any], r
     """Without replicas, always: an apply that stops sending the field would set it to 1."""
     spec = {"selector": {"matchLabels": labels.selector_labels(app.name)}, "template": pod}
     made = _object(app, "Deployment") | {"spec": spec}
-    made["metadata"]["annotations"] = {labels.TEMPLATE: revision}
+    made["metadata"]["annotations"] |= {labels.TEMPLATE: revision}
     return merge_skeleton(skeletons, "deployment", made)
 
 
@@ -81,9 +91,11 @@ def service(app: App, skeletons: Mapping[str, str]) -> Object:
         "type": asked["type"],
         "selector": labels.selector_labels(app.name),
         "ports": [{"$patch": "replace"}, port],
+        **{name: asked[name] for name in AS_IN_A_SERVICE if asked.get(name)},
     }
     made = _object(app, "Service") | {"spec": spec}
-    made["metadata"]["annotations"] = asked["annotations"]
+    made["metadata"]["labels"] = made["metadata"]["labels"] | asked["labels"] | labels.object_labels(app.name)
+    made["metadata"]["annotations"] |= asked["annotations"]
     return merge_skeleton(skeletons, "service", made)
 
 
@@ -133,6 +145,16 @@ def _parsed(name: str, text: str) -> Object:
     return skeleton
 
 
+def _reserved_names(app: App) -> Iterator[tuple[str, str]]:
+    for where in ("commonMetadata", "service"):
+        for field in ("labels", "annotations"):
+            yield from reserved(app.spec[where][field], f"spec.{where}.{field}")
+
+
 def _object(app: App, kind: str) -> Object:
+    """With what the manifest wants on each of them, below what is ours."""
+    common = app.spec["commonMetadata"]
     metadata = labels.metadata(app.name, app.namespace, app.uid, app.name)
+    metadata["labels"] = common["labels"] | metadata["labels"]
+    metadata["annotations"] = dict(common["annotations"])
     return {"apiVersion": CHILDREN[kind], "kind": kind, "metadata": metadata}

@@ -89,7 +89,10 @@ def _own_fields(app: App, agent_image: str) -> dict[str, Any]:
     if app.settings.nginx.static:
         static = {"name": "static", **image, "command": copy_command(app.settings, spec["python"]), "args": None}
     return {
-        "metadata": {"labels": labels.object_labels(app.name)},
+        "metadata": {
+            "labels": spec["commonMetadata"]["labels"] | labels.object_labels(app.name),
+            "annotations": spec["commonMetadata"]["annotations"],
+        },
         "spec": {
             "serviceAccountName": app.name,
             "imagePullSecrets": spec["imagePullSecrets"],

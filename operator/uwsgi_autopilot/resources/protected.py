@@ -1,7 +1,7 @@
 """What of a pod belongs to the autopilot: the template must have it, and no overlay may change it."""
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from uwsgi_autopilot.api.words import found
@@ -79,9 +79,15 @@ def _metadata(overlay: Mapping[str, Any]) -> Iterator[Problem]:
                 f"metadata.{field}",
                 "expected labels or annotations: the rest of a pod's metadata is not for a template",
             )
-        for key in metadata[field] or {} if isinstance(metadata[field], dict) else ():
-            if key.startswith((DOMAIN, "$")) or key in (APP, MANAGED_BY):
-                yield f"metadata.{field}[{key}]", "it belongs to the autopilot: choose another name"
+        if isinstance(metadata[field], dict):
+            yield from reserved(metadata[field], f"metadata.{field}")
+
+
+def reserved(names: Iterable[str], where: str) -> Iterator[Problem]:
+    """Of a person's labels or annotations, those that are the autopilot's own."""
+    for key in names:
+        if key.startswith((DOMAIN, "$")) or key in (APP, MANAGED_BY):
+            yield f"{where}[{key}]", "it belongs to the autopilot: choose another name"
 
 
 def _pod_fields(ours: Mapping[str, Any], pod: Mapping[str, Any]) -> Iterator[Problem]:

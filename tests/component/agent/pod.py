@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from uwsgi_autopilot.resources.layout import Layout, agent_config, nginx_site
 from uwsgi_autopilot.resources.nginx import nginx_conf
 
 START = Shape(1, 2)
+AGENT = (sys.executable, "-I", "-m", "uwsgi_autopilot.agent")
 SITE = Path(__file__).parent / "site"
 
 
@@ -93,10 +94,13 @@ def start_pod(
     options: tuple[tuple[str, str | None], ...] = (),
     nginx_spec: NginxSpec | None = None,
     cgroup: Path | None = None,
+    everywhere: bool = False,
+    before: Sequence[str] = (),
     **changes: Any,
 ) -> PodProcesses:
-    """`nginx_spec` replaces `read_timeout_s`. `cgroup`: a directory, the agent's container's. `changes`: fields of the
-    agent's configuration that no manifest gives."""
+    """`everywhere`: on all addresses, as in a pod, after what its init container does. `before`: stands before each
+    command. `nginx_spec` replaces `read_timeout_s`. `cgroup`: a directory, the agent's container's. `changes`: fields
+    of the agent's configuration that no manifest gives."""
     pod = PodProcesses(run, *ports)
     (run / "private").mkdir(mode=0o700)
     layout = Layout(
@@ -104,10 +108,11 @@ def start_pod(
         private=str(run / "private"),
         temporary=str(run),
         desired=str(run / "desired"),
-        agent_port=f"127.0.0.1:{pod.port}",
-        nginx_listen=f"127.0.0.1:{pod.client}",
-        nginx_probes=f"127.0.0.1:{pod.probes}",
+        agent_port=f"[::]:{pod.port}" if everywhere else f"127.0.0.1:{pod.port}",
+        nginx_listen=str(pod.client) if everywhere else f"127.0.0.1:{pod.client}",
+        nginx_probes=str(pod.probes) if everywhere else f"127.0.0.1:{pod.probes}",
         nginx_port=pod.client,
+        more_listens=str(run) if everywhere else None,
     )
     app = UwsgiApp(
         name="pod",
@@ -121,9 +126,13 @@ def start_pod(
     (run / "agent.json").write_text(replace(config, **changes).to_text())
     (run / "nginx.conf").write_text(nginx_conf(nginx_site(app, layout, user="root" if os.geteuid() == 0 else None)))
     search = {"PATH": f"{Path(uwsgi).parent}:/usr/bin:/bin"}
+    if everywhere:
+        copy = [*AGENT, "--install", str(run / "copied"), str(run), str(pod.client), str(pod.probes)]
+        with (run / "install.log").open("wb") as log:
+            subprocess.run([*before, *copy], stderr=log, check=True, timeout=60)
     for name, command in (
-        ("agent", [sys.executable, "-I", "-m", "uwsgi_autopilot.agent", f"{run}/agent.json"]),
-        ("nginx", [nginx, "-p", str(run), "-c", f"{run}/nginx.conf", "-e", "stderr"]),
+        ("agent", [*before, *AGENT, f"{run}/agent.json"]),
+        ("nginx", [*before, nginx, "-p", str(run), "-c", f"{run}/nginx.conf", "-e", "stderr"]),
     ):
         if cgroup is not None and name == "agent":
             command = ["/bin/sh", "-c", f'echo $$ > {cgroup}/cgroup.procs && exec "$@"', "sh", *command]

@@ -63,6 +63,7 @@ def test_the_manifest_in_full_use() -> None:
             "spec.python",
             "spec.replicas",
             "spec.service",
+            "spec.commonMetadata",
         ),
     )
 

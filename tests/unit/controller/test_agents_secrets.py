@@ -13,7 +13,7 @@ from tests.unit.controller.world import Quiet
 from tests.unit.resources.making import status_of
 from uwsgi_autopilot.api.desired import Version
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.controller.main import MaskedFormatter
+from uwsgi_autopilot.controller.logs import MaskedFormatter
 from uwsgi_autopilot.fleet.change import Change, Stage
 from uwsgi_autopilot.report.reasons import RefusalReason
 from uwsgi_autopilot.resources.app import App

@@ -9,6 +9,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio import client
 
+from uwsgi_autopilot.api.crd import crd
+from uwsgi_autopilot.controller.definition import apply_definition
 from uwsgi_autopilot.controller.kube import ApiError, Kube, Unreachable
 from uwsgi_autopilot.controller.statuswriter import lasting
 
@@ -68,6 +70,19 @@ def test_a_misspelt_field_is_a_refusal_that_lasts(call, status, message):
 def test_an_error_of_the_server_is_tried_again():
     error, _ = answer_to(lambda found: found.apply(DEPLOYMENT), 500, '{"message": "failed calling webhook"}')
     assert not lasting(error)
+
+
+def test_where_there_is_no_definition_none_is_made() -> None:
+    """Argo CD runs the chart's hook before it applies crds/, and the hook may not create one."""
+    told, asked = answer_to(lambda found: apply_definition(found, crd()), 404, '{"message": "not found"}')
+    assert "not there yet" in str(told)
+    assert not isinstance(told, Exception)
+    assert asked == {}, "nothing was written"
+
+
+def test_a_definition_that_may_not_be_read_is_an_error() -> None:
+    error, _ = answer_to(lambda found: apply_definition(found, crd()), 403, '{"message": "forbidden"}')
+    assert isinstance(error, ApiError)
 
 
 def test_what_was_only_read_was_not_refused_to_be_written():

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.unit.resources.making import SETTINGS, SKELETONS, TEMPLATE, app, named, objects, pod_of
 from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape, Version, parse_desired
 from uwsgi_autopilot.api.shape import Shape
-from uwsgi_autopilot.errors import TemplateError
+from uwsgi_autopilot.errors import SpecError, TemplateError
 from uwsgi_autopilot.resources.objects import desired
 
 HERE = Path(__file__).parent
@@ -74,6 +74,42 @@ def test_the_service_has_one_port_whatever_the_skeleton_says():
             "nodePort": 30088,
         }
     ]
+
+
+def test_labels_and_annotations_for_all_are_on_each_object_and_on_the_pods():
+    common = {"labels": {"team": "web", "app.kubernetes.io/name": "other"}, "annotations": {"note": "all"}}
+    made = objects(commonMetadata=common, service={"annotations": {"note": "service"}, "labels": {"team": "edge"}})
+    of = {kind: made[kind]["metadata"] for kind in ("Deployment", "Service", "ServiceAccount", "PodDisruptionBudget")}
+    of["pod"] = made["Deployment"]["spec"]["template"]["metadata"]
+    assert {kind: each["labels"]["team"] for kind, each in of.items()} == {
+        **dict.fromkeys(of, "web"),
+        "Service": "edge",
+    }
+    notes = {kind: each["annotations"]["note"] for kind, each in of.items()}
+    assert notes == {**dict.fromkeys(of, "all"), "Service": "service"}
+    assert {each["labels"]["app.kubernetes.io/name"] for each in of.values()} == {"shop"}, "ours stay"
+    assert made["Deployment"]["spec"]["selector"] == objects()["Deployment"]["spec"]["selector"]
+    overlay = {"metadata": {"labels": {"team": "mine"}}}
+    pods = objects(commonMetadata=common, template=overlay)["Deployment"]["spec"]["template"]
+    assert pods["metadata"]["labels"]["team"] == "mine", "spec.template has the last word about pods"
+
+
+@pytest.mark.parametrize("where", ["commonMetadata", "service"])
+@pytest.mark.parametrize("field", ["labels", "annotations"])
+@pytest.mark.parametrize("name", ["uwsgi-autopilot.dev/desired", "app.kubernetes.io/managed-by"])
+def test_what_is_the_autopilots_own_is_refused(where, field, name):
+    with pytest.raises(SpecError, match="it belongs to the autopilot") as caught:
+        objects(**{where: {field: {name: "x"}}})
+    assert f"spec.{where}.{field}[{name}]" in str(caught.value)
+
+
+def test_details_of_the_service_are_the_manifests_and_absent_ones_are_left_to_the_api_server():
+    details = {
+        "externalTrafficPolicy": "Local", "internalTrafficPolicy": "Local", "ipFamilyPolicy": "RequireDualStack",
+        "ipFamilies": ["IPv6", "IPv4"], "sessionAffinity": "ClientIP", "loadBalancerClass": "example.com/internal",
+    }  # fmt: skip
+    assert objects(service={"type": "LoadBalancer", **details})["Service"]["spec"].items() >= details.items()
+    assert set(objects()["Service"]["spec"]) == {"type", "selector", "ports"}
 
 
 def test_annotations_of_the_service_join_those_of_the_chart():
