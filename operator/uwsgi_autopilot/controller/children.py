@@ -118,8 +118,10 @@ class Children:
 
     async def _prune(self, key: Key, app: App, desired: set[Name]) -> None:
         """Delete what we made and nobody needs. A pod's configuration stays while a ReplicaSet refers to it: otherwise
-        no rollback and no replacement of an old pod could start."""
+        no rollback and no replacement of an old pod could start. The Deployment always stays: it is not among what is
+        desired while it is to be left as it is."""
         keep = desired | {("ConfigMap", name) for name in (promoted_name(app.name), tuning_name(app.name))}
+        keep |= {("Deployment", app.name)}
         old = {
             name: seen
             for name, seen in self.cache.children.get(key, {}).items()

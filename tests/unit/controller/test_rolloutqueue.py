@@ -268,3 +268,20 @@ def test_while_helm_upgrades_the_operator_that_still_runs_goes_on() -> None:
         assert app["image"] == "shop:2"
 
     story(tell)
+
+
+def test_a_deployment_that_nobody_can_make_as_it_was_stays_as_it_is() -> None:
+    """An operator from before this queue has made it, and kept no template."""
+
+    async def tell() -> None:
+        cluster = await installed(*NAMES[:3])
+        del cluster.kube.objects["ControllerRevision", "system", "template"]
+        before = {name: cluster.deployment(name) for name in NAMES[:3]}
+        cluster.bad = {"worse"}
+        cluster.upgrade("worse")
+        await cluster.second(100)
+        assert cluster.kube.writes("delete") == []
+        assert cluster.deployment("app-02")["metadata"]["uid"] == before["app-02"]["metadata"]["uid"]
+        assert cluster.made_from("app-02") == "template"
+
+    story(tell)
