@@ -18,7 +18,7 @@ RUN mkdir -p operator/uwsgi_autopilot && touch operator/uwsgi_autopilot/__init__
  && python3 -m venv --without-pip /venv \
  && pip --python /venv/bin/python3 install --no-compile --no-cache-dir --disable-pip-version-check '.[operator]' \
  && pip --python /venv/bin/python3 uninstall --yes uwsgi-autopilot \
- && /venv/bin/python3 -c 'import aiohttp.web, kopf, kubernetes.aio.client, kubernetes.aio.config, pydantic, rich, yaml'
+ && /venv/bin/python3 -c 'import aiohttp.web, kopf, kubernetes.aio.client, kubernetes.aio.config, prometheus_client, pydantic, rich, yaml'
 
 FROM operator-packages AS operator-build
 COPY operator operator

@@ -19,7 +19,7 @@ WARNINGS = frozenset({Kind.REFUSE, Kind.UNDECIDED})
 
 def tell(events: Events, counters: Counters, key: Key, uid: str, entry: Entry) -> None:
     kind = entry.kind.value
-    counters.decision(kind, entry.reason)
+    counters.decision(key, kind, entry.reason)
     log.info(
         "decision action=%s shape=%s->%s reason=%s app=%s: %s",
         kind, entry.from_shape, entry.to_shape, entry.reason, key, entry.message,

@@ -92,11 +92,9 @@ class Leader:
 
     def metrics(self) -> str:
         now = counters.Moment(
-            applications=len(self.cache.apps),
-            pods=sum(len(each.state.pods) for each in self.runners.running.values() if each.state),
+            applications={key: self._application(key) for key in self.cache.apps},
             due=len(self.cache.specs),
             statuses_due=len(self.cache.statuses),
-            unreachable=self.runners.silent(),
             polls=self.poller.polls,
             poll_failures=self.poller.failures,
             incompatible=self.poller.incompatible,
@@ -106,3 +104,21 @@ class Leader:
             events_dropped=self.events.dropped,
         )
         return counters.page(self.counters, now)
+
+    def _reconciled(self, key: Key) -> bool | None:
+        done = self.reconciler.done.get(key)
+        if key in self.reconciler.failures:
+            return False
+        return None if done is None else done.problem is None
+
+    def _application(self, key: Key) -> counters.AppMoment:
+        runner = self.runners.running.get(key)
+        state = runner.state if runner is not None else None
+        promoted = state.promoted.shape if state is not None and state.promoted is not None else None
+        return counters.AppMoment(
+            pods=len(state.pods) if state is not None else 0,
+            unreachable=self.runners.silent(key),
+            reconciled=self._reconciled(key),
+            processes=promoted.processes if promoted is not None else None,
+            threads=promoted.threads if promoted is not None else None,
+        )

@@ -65,10 +65,10 @@ class Runners:
             self._begin(key, seen.uid, seen.spec)
             begun += 1
 
-    def silent(self) -> int:
-        """Running pods whose agent has not answered for a while."""
-        now = self.clock()
-        pods = [pod for runner in self.running.values() if runner.state for pod in runner.state.pods.values()]
+    def silent(self, key: Key) -> int:
+        """Running pods of an application whose agent has not answered for a while."""
+        runner, now = self.running.get(key), self.clock()
+        pods = runner.state.pods.values() if runner is not None and runner.state is not None else ()
         return sum(pod.failed_since is not None and pod.silent(now) for pod in pods)
 
     def _app(self, key: Key, uid: str) -> UwsgiApp | None:

@@ -133,8 +133,8 @@ class World:
             asyncio.run(runner.step())
         except Killed:
             self.begin()
-        for (kind, reason), count in runner.counters.decisions.items():
-            self.told += [kind] * (count - before.get((kind, reason), 0))
+        for what, count in runner.counters.decisions.items():
+            self.told += [what[1]] * (count - before.get(what, 0))
 
 
 class Quiet:
