@@ -13,7 +13,7 @@ from uwsgi_autopilot.api.schema import completed
 from uwsgi_autopilot.api.uwsgiapp import KIND, UwsgiApp
 from uwsgi_autopilot.controller.workqueue import Key
 from uwsgi_autopilot.fleet.pod import PodInfo
-from uwsgi_autopilot.resources.labels import APP, DESIRED
+from uwsgi_autopilot.resources.labels import APP, APPLIED, DESIRED
 
 Body = Mapping[str, Any]
 
@@ -29,9 +29,12 @@ class AppSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSeen:
+    """applied: what the object itself says was last applied to it (children.py)."""
+
     uid: str
     owner: str
     mark: str
+    applied: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +87,7 @@ def child_seen(body: Body) -> ChildSeen:
         uid=body["metadata"]["uid"],
         owner=owner_uid(body),
         mark=fingerprint(body, "metadata.labels", "metadata.annotations", "spec", "data", "immutable"),
+        applied=(body["metadata"].get("annotations") or {}).get(APPLIED, ""),
     )
 
 

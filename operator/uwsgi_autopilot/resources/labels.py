@@ -17,6 +17,8 @@ DESIRED = DOMAIN + "desired"
 """Annotation of a pod: its desired shape (api/desired.py), which the kubelet makes a file of."""
 TEMPLATE = DOMAIN + "template"
 """Annotation of the Deployment: name of the chart's PodTemplate that its pods were made from."""
+APPLIED = DOMAIN + "applied"
+"""Annotation of each object of an application but its two ConfigMaps of shapes: a hash of what was last applied."""
 
 # The one key of ConfigMap NAME-promoted, and so the name of the file in the pod.
 PROMOTED_KEY = "desired"

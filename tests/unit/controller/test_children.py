@@ -82,6 +82,42 @@ def test_what_somebody_changed_is_applied_again() -> None:
     assert scene.kube.objects["Service", "web", "shop"]["spec"] == {"ports": [{"port": 80}]}
 
 
+def test_another_operator_finds_what_was_applied_and_writes_nothing() -> None:
+    scene = Scene()
+    scene.ensure(desired())
+    scene.children = Children(scene.kube, scene.cache)
+    assert scene.ensure(desired()) == []
+    scene.kube.reads.clear()
+    assert scene.ensure(desired()) == []
+    assert scene.kube.reads == [], "nor does it read them again"
+
+
+@pytest.mark.parametrize(
+    ("spec", "image", "applied"),
+    [
+        pytest.param({"ports": [{"port": 81}]}, "shop:1", "Service", id="somebody has changed it"),
+        pytest.param({}, "shop:1", "Service", id="somebody has removed a part of it"),
+        pytest.param({"ports": [{"port": 80, "name": "x"}], "more": 1}, "shop:2", "Deployment", id="a new manifest"),
+    ],
+)
+def test_another_operator_applies_what_is_different(spec: dict, image: str, applied: str) -> None:
+    scene = Scene()
+    scene.ensure(desired())
+    scene.kube.objects["Service", "web", "shop"]["spec"] = spec
+    scene.watch()
+    scene.children = Children(scene.kube, scene.cache)
+    assert scene.ensure(desired(image=image)) == [("apply", applied, "shop")]
+
+
+def test_what_is_no_longer_asked_for_is_taken_away_by_another_operator() -> None:
+    scene = Scene()
+    more = desired()
+    more[1]["spec"]["type"] = "NodePort"
+    scene.ensure(more)
+    scene.children = Children(scene.kube, scene.cache)
+    assert scene.ensure(desired()) == [("apply", "Service", "shop")]
+
+
 def test_what_somebody_deleted_is_made_again() -> None:
     scene = Scene()
     scene.ensure(desired())
