@@ -17,6 +17,8 @@ from uwsgi_autopilot.resources.labels import APP, APPLIED, DESIRED
 
 Body = Mapping[str, Any]
 
+REVISION = "deployment.kubernetes.io/revision"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppSeen:
@@ -81,8 +83,14 @@ def desired_in(texts: Mapping[str, str], name: str) -> DesiredShape | None:
 
 def child_seen(body: Body) -> ChildSeen:
     if body["kind"] == "Deployment":
-        # Scaling it changes nothing that we apply.
-        body = {**body, "spec": {name: value for name, value in body["spec"].items() if name != "replicas"}}
+        # Scaling it changes nothing that we apply, nor does its controller's own annotation, which it gets at once.
+        meta, spec = body["metadata"], body["spec"]
+        known = {name: value for name, value in (meta.get("annotations") or {}).items() if name != REVISION}
+        body = {
+            **body,
+            "metadata": {**meta, "annotations": known},
+            "spec": {name: value for name, value in spec.items() if name != "replicas"},
+        }
     return ChildSeen(
         uid=body["metadata"]["uid"],
         owner=owner_uid(body),

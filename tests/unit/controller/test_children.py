@@ -73,6 +73,15 @@ def test_only_what_differs_is_applied_and_never_the_replicas() -> None:
     assert "Service" not in scene.kube.writes("apply")
 
 
+def test_the_annotation_that_every_new_deployment_gets_is_no_reason_to_apply_it_again() -> None:
+    scene = Scene()
+    scene.ensure(desired())
+    made = scene.kube.objects["Deployment", "web", "shop"]["metadata"]
+    made["annotations"] = {**made["annotations"], "deployment.kubernetes.io/revision": "1"}
+    scene.watch()
+    assert scene.ensure(desired()) == []
+
+
 def test_what_somebody_changed_is_applied_again() -> None:
     scene = Scene()
     scene.ensure(desired())
