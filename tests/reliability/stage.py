@@ -28,17 +28,18 @@ class Stage:
     agents: Agents
     kubelet: Kubelet
     operator: Operator
+    may_end: bool = False
 
     async def until(
         self, what: str, done: Callable[[], bool] | Callable[[], Awaitable[bool]], seconds: float, every: float = 0.2
     ) -> float:
-        """How long it took, while the operator runs. Raises TooLate."""
+        """How long it took. Raises TooLate, also when the operator ends, unless it may end."""
         began = time.monotonic()
         while True:
             found = done()
             if found if isinstance(found, bool) else await found:
                 return time.monotonic() - began
-            if not self.operator.running:
+            if not self.operator.running and not self.may_end:
                 raise TooLate(f"{what}: the operator has ended: {self.operator.words()[-400:]}")
             if time.monotonic() - began > seconds:
                 raise TooLate(f"{what}: not within {seconds:.0f} s")
