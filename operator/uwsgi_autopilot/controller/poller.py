@@ -42,6 +42,10 @@ SILENT_AT_ONCE = 100
 # The first answer brings up to five minutes of samples, later ones a few.
 FIRST_BYTES = 1024 * 1024
 MOST_BYTES = 256 * 1024
+# An idle pod's answer has some 10 KiB. Of longer ones few are read at a time, and the others wait within their own
+# timeout: else a few hundred pods that say as much as they may, and never end, would take all of the memory.
+SHORT_BYTES = 16 * 1024
+LONG_AT_ONCE = 16
 # aiohttp closes a connection that was idle for 15 s, the agent after 30 s.
 KEEPALIVE_SECONDS = 25.0
 
@@ -69,7 +73,8 @@ class Asked:
 
 
 class Poller:
-    """Works between `async with` and its end. `polls`, `failures`, `incompatible`, `wrong_pods`: counters."""
+    """Works between `async with` and its end. `polls`, `failures`, `incompatible`, `wrong_pods`: counters. held: bytes
+    of answers that have not ended yet."""
 
     def __init__(
         self, port: int = AGENT_PORT, *, timeout: float = TIMEOUT_SECONDS, clock: Callable[[], float] = steady_now
@@ -79,18 +84,22 @@ class Poller:
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
         self._silent = asyncio.Semaphore(SILENT_AT_ONCE)
+        self._long = asyncio.Semaphore(LONG_AT_ONCE)
         self._asked: dict[str, Asked] = {}
         self._hot = 0
         self.polls = 0
         self.failures = 0
         self.incompatible = 0
         self.wrong_pods = 0
+        self.held = 0
 
     async def __aenter__(self) -> "Poller":
         """aiohttp's own limit of 100 connections is too small: one stays open for each pod."""
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_SECONDS)
         timeout = aiohttp.ClientTimeout(total=self._timeout)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
+        self._session = aiohttp.ClientSession(
+            connector=connector, timeout=timeout, auto_decompress=False, read_bufsize=SHORT_BYTES
+        )
         return self
 
     async def __aexit__(
@@ -224,11 +233,22 @@ class Poller:
             if answer.status != 200:
                 raise NoState(f"port {self._port} answered with status {answer.status}, expected 200 and a state")
             text = bytearray()
-            async for chunk in answer.content.iter_any():
-                text += chunk
-                if len(text) > most:
-                    raise NoState(f"port {self._port} answered with more than {most} bytes")
+            try:
+                await self._read(answer, text, SHORT_BYTES)
+                if len(text) > SHORT_BYTES:
+                    async with self._long:
+                        await self._read(answer, text, most)
+            finally:
+                self.held -= len(text)
+            if len(text) > most:
+                raise NoState(f"port {self._port} answered with more than {most} bytes")
             return bytes(text)
+
+    async def _read(self, answer: aiohttp.ClientResponse, into: bytearray, most: int) -> None:
+        """To its end, or until there are more than `most` bytes."""
+        while len(into) <= most and (chunk := await answer.content.readany()):
+            self.held += len(chunk)
+            into += chunk
 
 
 def same_but_for_time(one: AgentState | None, other: AgentState | None) -> bool:

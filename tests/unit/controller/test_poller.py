@@ -1,6 +1,7 @@
 """Agents are asked each in its own time, over real sockets on the loopback; whatever one answers concerns it alone."""
 
 import asyncio
+import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,6 +22,7 @@ from uwsgi_autopilot.controller.poller import (
     CALM_SECONDS,
     FIRST_BYTES,
     HOT_SECONDS,
+    LONG_AT_ONCE,
     LONGEST_SECONDS,
     MOST_BYTES,
     MOST_HOT,
@@ -339,6 +341,41 @@ def test_control_characters_and_length_do_not_reach_the_status() -> None:
     assert pod.state.refused is not None
     assert len(pod.state.refused.message) <= 256
     assert "\x1b" not in pod.state.refused.message
+
+
+def test_what_all_of_them_say_at_once_has_a_bound() -> None:
+    """Each stops just before it has said more than it may."""
+    count, highest = 120, 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n" + b"x" * (FIRST_BYTES - 4096))
+            await reader.read()
+        writer.close()
+
+    async def story() -> None:
+        nonlocal highest
+        server = await asyncio.start_server(talk, "0.0.0.0", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with Poller(port, timeout=3.0) as poller:
+            pods = [pod_at(f"127.0.3.{number}") for number in range(1, count + 1)]
+            for pod in pods:
+                poller.follow(pod)
+
+            def all_failed() -> bool:
+                nonlocal highest
+                highest = max(highest, poller.held)
+                return all(each.problem for each in pods)
+
+            await until(all_failed)
+            assert poller.held == 0
+        server.close()
+
+    played(story)
+    assert highest > 0
+    # What the first look at each answer brings is at most what one read of a socket gives.
+    assert highest <= LONG_AT_ONCE * FIRST_BYTES + count * 2**18
 
 
 # --- samples
