@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[2]
-NAME = "uwsgi-autopilot-reliability"
+NAME = os.environ.get("RELIABILITY_CLUSTER", "uwsgi-autopilot-reliability")
 CONTEXT = f"kind-{NAME}"
 NODE = f"{NAME}-control-plane"
 RELEASE = NAMESPACE = "uwsgi-autopilot"

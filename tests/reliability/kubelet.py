@@ -62,6 +62,9 @@ class Kubelet:
             agent = Agent(uid=meta["uid"], app=app, ip=ip, following=following, shape=following.target)
             self.agents.add(agent)
             agent.follow(meta.get("annotations", {}).get(DESIRED))
+            if (body.get("status") or {}).get("phase") == "Running":
+                self.starting.discard(meta["uid"])
+                return  # an earlier run has written it
             with contextlib.suppress(Refused):
                 await self.api.merge("Pod", WEB, meta["name"], {"status": running(body, ip)}, "status")
         self.starting.discard(meta["uid"])
