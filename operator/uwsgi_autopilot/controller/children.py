@@ -70,12 +70,16 @@ class Children:
             return
         body = noted(body, text)
         async with self._gate:
-            after = None
-            if known is None and live is not None and live.owner == app.uid and live.applied == text:
-                after = await self._unchanged(app, body)
+            after = await self._unchanged(app, body) if known is None and self._may_be(live, app, text) else None
             if after is None:
                 after = await self._own(await self._write(app, body, live))
         self.applied[key, name] = (text, child_seen(after))
+
+    def _may_be(self, live: ChildSeen | None, app: App, text: str) -> bool:
+        """May it be as an earlier operator has left it? Until everything was listed, what was not seen may be there."""
+        if live is None:
+            return not self.cache.listed
+        return live.owner == app.uid and live.applied == text
 
     async def _unchanged(self, app: App, body: Body) -> Body | None:
         """The object, if an earlier operator has applied just this to it and nobody has changed anything of it."""

@@ -101,6 +101,14 @@ def test_another_operator_finds_what_was_applied_and_writes_nothing() -> None:
     assert scene.kube.reads == [], "nor does it read them again"
 
 
+def test_another_operator_writes_nothing_either_before_it_has_seen_them() -> None:
+    scene = Scene()
+    scene.ensure(desired())
+    scene.cache.children.clear()
+    scene.children = Children(scene.kube, scene.cache)
+    assert scene.ensure(desired()) == []
+
+
 @pytest.mark.parametrize(
     ("spec", "image", "applied"),
     [
