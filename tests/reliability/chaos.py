@@ -30,10 +30,9 @@ APPLICATIONS = 6
 async def run(only: str) -> list[Figure]:
     installed = await asyncio.to_thread(up)
     async with Proxy(installed).running() as proxy, stage(server=proxy.url) as it:
-        it.may_end = True
         await apps.remove_all(it.api)
         scene = Scene(it, proxy)
-        async with scene.kept_running():
+        async with it.kept_running():
             await scene.begin(APPLICATIONS)
             return [await told(scene, name, story) for name, story in STORIES.items() if only in name]
 

@@ -126,7 +126,7 @@ async def killed_after_each_write(scene: Scene) -> Figure:
     name, restarts = "fresh", scene.restarts
     before = await scene.picture(name)
     written: list[str] = []
-    scene.release_lease = True
+    scene.stage.release_lease = True
 
     def kill(asked: Asked) -> Fault | None:
         if not asked.writes or asked.what == WRITES_LEASES or asked.what == "events":
@@ -149,7 +149,7 @@ async def killed_after_each_write(scene: Scene) -> Figure:
         took = since(began)
     finally:
         scene.proxy.well()
-        scene.release_lease = False
+        scene.stage.release_lease = False
     await scene.ready(name, 120.0)
     await scene.stage.api.delete("UwsgiApp", "web", name)
     await scene.stage.until("its pods are gone", lambda: not scene.agents(name), 60.0)

@@ -1,10 +1,8 @@
 """Chaos: a few applications with pins, an operator that is started again whenever it ends, and what must not change."""
 
 import asyncio
-import contextlib
 import itertools
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 from tests.reliability import apps
@@ -15,8 +13,6 @@ from tests.reliability.stage import Stage
 from uwsgi_autopilot.resources.labels import APP, DESIRED
 
 REPLICAS = 2
-# As a kubelet does at first; later ones it makes wait longer.
-RESTART_SECONDS = 1.0
 # What a decision takes without a fault, on a busy machine.
 USUAL_SECONDS = 30.0
 
@@ -26,38 +22,16 @@ class Wrong(Exception):
 
 
 class Scene:
-    """restarts: how often the operator was started again."""
-
     def __init__(self, stage: Stage, proxy: Proxy) -> None:
         self.stage = stage
         self.proxy = proxy
-        self.restarts = 0
         self.names: list[str] = []
         self._threads = itertools.cycle(range(3, 60))
-        self.release_lease = False
 
-    @contextlib.asynccontextmanager
-    async def kept_running(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._keep())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def _keep(self) -> None:
-        await self.stage.operator.start()
-        while True:
-            process = self.stage.operator.process
-            assert process is not None
-            await process.wait()
-            self.restarts += 1
-            await asyncio.sleep(RESTART_SECONDS)
-            if self.release_lease:
-                await self.stage.api.merge(
-                    "Lease", "uwsgi-autopilot", "uwsgi-autopilot", {"spec": {"holderIdentity": ""}}
-                )
-            await self.stage.operator.start()
+    @property
+    def restarts(self) -> int:
+        """How often the operator was started again."""
+        return self.stage.restarts
 
     async def begin(self, count: int) -> None:
         self.names = [f"shop-{number}" for number in range(count)]

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from tests.reliability.agents import Agents
 from tests.reliability.api import Api
-from tests.reliability.kindcluster import Installed, up
+from tests.reliability.kindcluster import NAMESPACE, RELEASE, Installed, up
 from tests.reliability.kubelet import Kubelet
 from tests.reliability.operatorprocess import Operator
 
+# As a kubelet does at first; later ones it makes wait longer.
+RESTART_SECONDS = 1.0
 FOLDER = Path(".cache/reliability")
 
 
@@ -29,6 +31,30 @@ class Stage:
     kubelet: Kubelet
     operator: Operator
     may_end: bool = False
+    restarts: int = 0
+    release_lease: bool = False
+
+    @contextlib.asynccontextmanager
+    async def kept_running(self) -> AsyncIterator[None]:
+        """The operator, started again whenever it ends, as its pod would be. release_lease: for the next one."""
+        self.may_end = True
+        await self.operator.start()
+        task = asyncio.create_task(self._keep())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _keep(self) -> None:
+        while True:
+            assert self.operator.process is not None
+            await self.operator.process.wait()
+            self.restarts += 1
+            await asyncio.sleep(RESTART_SECONDS)
+            if self.release_lease:
+                await self.api.merge("Lease", NAMESPACE, RELEASE, {"spec": {"holderIdentity": ""}})
+            await self.operator.start()
 
     async def until(
         self, what: str, done: Callable[[], bool] | Callable[[], Awaitable[bool]], seconds: float, every: float = 0.2
