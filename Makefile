@@ -122,6 +122,14 @@ kills: setup  ## after make e2e: SIGKILL for each process in turn, under load; w
 storm: setup  ## after make e2e: minutes of random events under load, nothing lost (about 18 minutes; STORM_SEEDS="7 8")
 	$(BIN)/pytest -m storm tests/e2e
 
+.PHONY: scale
+scale: setup  ## 1,000 applications of three pods in a kind cluster of their own: what the operator needs (about 40 minutes)
+	@$(BIN)/python -m tests.reliability.scale
+
+.PHONY: chaos
+chaos: setup  ## the API server and the agents do what they should not, one fault after the other (about 15 minutes)
+	@$(BIN)/python -m tests.reliability.chaos
+
 .PHONY: clean
 clean:  ## remove what the verbs above made
 	rm -rf .venv .cache build dist bench/results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -4,7 +4,9 @@ The reader trusts nothing, because application code shares the agent's uid. It c
 cuts it to size. Whatever a pod answers affects that pod alone, and can change only its own application's shape.
 """
 
-from dataclasses import astuple, fields
+from dataclasses import fields
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from uwsgi_autopilot.api.agentstate import (
@@ -17,7 +19,7 @@ from uwsgi_autopilot.api.agentstate import (
     Refused,
 )
 from uwsgi_autopilot.api.desired import version_of
-from uwsgi_autopilot.api.sample import Sample
+from uwsgi_autopilot.api.sample import Census, Sample
 from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.report.histogram import LAST
 from uwsgi_autopilot.report.reasons import RefusalReason
@@ -28,9 +30,10 @@ SHORTEST_S = 0.01  # of a sample: rates divide by it
 MAX_MESSAGE = 256
 MAX_LETTERS = 16 * 1024  # of a text: the rest is not looked at
 _NOT_NUMBERS = frozenset({"shape", "settled", "census", "latency", "upstream"})
-_OPTIONAL = frozenset(
-    {"queue_mean", "queue_max", "runqueue_s", "memory_bytes", "memory_limit", "worker_bytes", "master_bytes"}
-)
+_OPTIONAL = ("queue_mean", "queue_max", "runqueue_s", "memory_bytes", "memory_limit", "worker_bytes", "master_bytes")
+_REQUIRED = tuple(each.name for each in fields(Sample) if each.name not in _NOT_NUMBERS.union(_OPTIONAL))
+_required, _optional = attrgetter(*_REQUIRED), attrgetter(*_OPTIONAL)
+_of_census = attrgetter(*(each.name for each in fields(Census)))
 _REASONS = {each.value: each for each in RefusalReason}
 
 
@@ -78,12 +81,15 @@ def parse_state(data: Any, *, uid: str) -> AgentState:
     )
 
 
-def parse_samples(data: Any, *, after: int) -> list[Sample]:
-    """Of the `samples` of a state, those newer than the cursor, oldest first. Raises ValueError."""
+def parse_samples(
+    data: Any, *, after: int, most: int = MAX_SAMPLES, later: float = 0.0, **instead: Any
+) -> list[Sample]:
+    """Of the `samples` of a state, those newer than the cursor, oldest first, of them the newest `most`. later: seconds
+    that are added to the moment of each. instead: as for Sample.from_json. Raises ValueError."""
     if not isinstance(data, dict) or not isinstance(data.get("samples"), list):
         raise ValueError("samples: expected a list")
     try:
-        found = [Sample.from_json(each) for each in data["samples"][-MAX_SAMPLES:]]
+        found = [Sample.from_json(each, at=each["at"] + later, **instead) for each in data["samples"][-most:]]
     except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"samples: {type(error).__name__} {_told(error, 64)}") from None
     for sample in found:
@@ -92,14 +98,16 @@ def parse_samples(data: Any, *, after: int) -> list[Sample]:
 
 
 def _check(sample: Sample) -> None:
-    for each in fields(Sample):
-        value = getattr(sample, each.name)
-        if each.name in _NOT_NUMBERS or (value is None and each.name in _OPTIONAL):
-            continue
-        if not _is_number(value):
-            raise ValueError(f"samples: {each.name}: expected a number, found {_told(value, 32)}")
-    _shape(sample.shape.to_json())
-    if sample.census is not None and not all(map(_is_number, astuple(sample.census))):
+    required, optional = _required(sample), _optional(sample)
+    if not all(map(_is_number, required)) or not all(value is None or _is_number(value) for value in optional):
+        named = (
+            *zip(_REQUIRED, required, strict=True),
+            *((n, v) for n, v in zip(_OPTIONAL, optional, strict=True) if v is not None),
+        )
+        name, value = next((name, value) for name, value in named if not _is_number(value))
+        raise ValueError(f"samples: {name}: expected a number, found {_told(value, 32)}")
+    _within(sample.shape)
+    if sample.census is not None and not all(map(_is_number, _of_census(sample.census))):
         raise ValueError("samples: census: expected numbers")
     if len(sample.latency) > LAST + 1 or not all(0 <= n <= LAST and 0 <= k < 2**31 for n, k in sample.latency):
         raise ValueError(f"samples: latency: expected counts of buckets 0 to {LAST}")
@@ -151,7 +159,11 @@ def _desired_shape(data: Any) -> Shape | None:
 
 
 def _shape(data: Any) -> Shape:
-    shape = Shape.from_json(data)
+    return _within(Shape.from_json(data))
+
+
+def _within(shape: Shape) -> Shape:
+    """Raises ValueError."""
     if max(shape.processes, shape.threads) > MAX_PER_SHAPE:
         raise ValueError(f"a shape: expected at most {MAX_PER_SHAPE} processes and threads, found {shape}")
     return shape
@@ -159,7 +171,7 @@ def _shape(data: Any) -> Shape:
 
 def _is_number(value: Any) -> bool:
     # The comparison refuses nan and infinity, and copes with an int too large for a float.
-    return isinstance(value, int | float) and 0 <= value < 1e15
+    return isinstance(value, (int, float)) and 0 <= value < 1e15  # a union takes 5 times as long
 
 
 def _number(data: dict[str, Any], name: str) -> float:
@@ -188,4 +200,9 @@ def _told(value: Any, longest: int) -> str:
 
     The agent has hidden secrets already, but the pod may have answered in its place.
     """
-    return safe(str(value)[:MAX_LETTERS], longest)
+    text = str(value)[:MAX_LETTERS]
+    return _told_before(text, longest) if len(text) <= MAX_MESSAGE else safe(text, longest)
+
+
+# Most of what an agent says it has said a second before.
+_told_before = lru_cache(maxsize=1024)(safe)

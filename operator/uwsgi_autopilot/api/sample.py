@@ -94,17 +94,24 @@ class Sample:
         return data
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "Sample":
-        """Drops unknown fields, so that an older reader understands a newer agent. Raises on missing ones."""
-        known = {each.name for each in fields(cls)}
-        kept = {name: value for name, value in data.items() if name in known}
+    def from_json(cls, data: dict[str, Any], **instead: Any) -> "Sample":
+        """Drops unknown fields, so that an older reader understands a newer agent. Raises on missing ones.
+
+        instead: values for fields as they are in `data`, in place of what it has. An operator reads 3,000 of these a
+        second: 8 µs each.
+        """
+        kept = {name: value for name, value in data.items() if name in _KNOWN}
+        kept.update(instead)
         kept["shape"] = Shape.from_json(kept["shape"])
-        if kept.get("census") is not None:
-            names = {each.name for each in fields(Census)}
-            kept["census"] = Census(**{name: value for name, value in kept["census"].items() if name in names})
+        census = kept.get("census")
+        if census is not None:
+            kept["census"] = Census(**{name: value for name, value in census.items() if name in _KNOWN_OF_CENSUS})
         for name in ("latency", "upstream"):
-            kept[name] = tuple((int(bucket), int(count)) for bucket, count in kept.get(name, ()))
+            found = kept.get(name)
+            kept[name] = tuple((int(bucket), int(count)) for bucket, count in found) if found else ()
         return cls(**kept)
 
 
 _NAMES = tuple(each.name for each in fields(Sample))
+_KNOWN = frozenset(_NAMES)
+_KNOWN_OF_CENSUS = frozenset(each.name for each in fields(Census))

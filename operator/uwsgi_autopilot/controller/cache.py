@@ -117,7 +117,8 @@ class Cache:
             del self.children[key]
         if name == ("ConfigMap", promoted_name(key.name)):
             self._promoted(key, body, gone)
-        if before != children.get(name):
+        # At a start the application itself is news enough: its objects are read then (children.py).
+        if before != children.get(name) and (self.listed or before is not None):
             self.specs.mark(key, after=0.1)
         if name == ("Deployment", key.name):
             self.rollouts.pop(key, None)

@@ -2,6 +2,10 @@
 
 The first write of each is a POST, so an object of that name that is not ours stays as it is. (An apply on the
 ServiceAccount `default` silently took it over: measured.) Later writes carry the uid of what we made.
+
+Each object says in an annotation what was last applied to it. So an operator that has just started reads an object and
+leaves it alone when that is what it would apply, and all of it is still there: to apply all objects of 500 applications
+again took 112 s.
 """
 
 import asyncio
@@ -18,7 +22,7 @@ from uwsgi_autopilot.controller.seen import ChildSeen, child_seen, owner_uid
 from uwsgi_autopilot.controller.workqueue import Key
 from uwsgi_autopilot.errors import AutopilotError
 from uwsgi_autopilot.resources.app import App
-from uwsgi_autopilot.resources.labels import FIELD_MANAGER, promoted_name, tuning_name
+from uwsgi_autopilot.resources.labels import APPLIED, FIELD_MANAGER, promoted_name, tuning_name
 
 Body = dict[str, Any]
 Name = tuple[str, str]
@@ -64,9 +68,27 @@ class Children:
         known = self.applied.get((key, name))
         if known is not None and live is not None and known == (text, live):
             return
+        body = noted(body, text)
         async with self._gate:
-            after = await self._own(await self._write(app, body, live))
+            after = await self._unchanged(app, body) if known is None and self._may_be(live, app, text) else None
+            if after is None:
+                after = await self._own(await self._write(app, body, live))
         self.applied[key, name] = (text, child_seen(after))
+
+    def _may_be(self, live: ChildSeen | None, app: App, text: str) -> bool:
+        """May it be as an earlier operator has left it? Until everything was listed, what was not seen may be there."""
+        if live is None:
+            return not self.cache.listed
+        return live.owner == app.uid and live.applied == text
+
+    async def _unchanged(self, app: App, body: Body) -> Body | None:
+        """The object, if an earlier operator has applied just this to it and nobody has changed anything of it."""
+        kind, name = name_of(body)
+        try:
+            found = await self.kube.get(kind, app.namespace, name)
+        except NotFound:
+            return None
+        return {**found, "kind": kind} if owner_uid(found) == app.uid and holds(found, body) else None
 
     async def _write(self, app: App, body: Body, live: ChildSeen | None) -> Body:
         if live is None or live.owner != app.uid:
@@ -148,6 +170,24 @@ class Children:
 
 def name_of(body: Body) -> Name:
     return body["kind"], body["metadata"]["name"]
+
+
+def noted(body: Body, text: str) -> Body:
+    """With the annotation that says what was applied."""
+    meta = body["metadata"]
+    return {**body, "metadata": {**meta, "annotations": {**(meta.get("annotations") or {}), APPLIED: text}}}
+
+
+def holds(live: Any, asked: Any) -> bool:
+    """Is all that is asked for there, as it was written? Where the API server writes a value in other words, such as
+    0.5 for 500m, the answer is no, and it is applied once more."""
+    if isinstance(asked, dict):
+        return isinstance(live, dict) and all(
+            value is None or (name in live and holds(live[name], value)) for name, value in asked.items()
+        )
+    if isinstance(asked, list):
+        return isinstance(live, list) and len(live) == len(asked) and all(map(holds, live, asked))
+    return type(live) is type(asked) and bool(live == asked)
 
 
 def hash_of(body: Body) -> str:

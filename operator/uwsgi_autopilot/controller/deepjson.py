@@ -14,6 +14,7 @@ from typing import Any
 # Chosen: a pod with its managedFields, inside a list, has about 20 levels; Python's smallest limit is 1,000 calls.
 MOST_DEEP = 64
 
+_NESTING = frozenset({dict, list})
 # A text that never ends is one token, too: else each quote in it would be tried to the end.
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
 
@@ -38,13 +39,14 @@ def install() -> None:
 
 def is_deep(value: Any) -> bool:
     """Does it have more than MOST_DEEP levels of objects and lists? Level by level, without recursion."""
-    level = [value]
-    for _ in range(MOST_DEEP + 1):
-        level = [each for each in level if isinstance(each, dict | list)]
+    level = [value] if type(value) in _NESTING else []
+    for _ in range(MOST_DEEP):
         if not level:
             return False
-        level = [each for one in level for each in (one.values() if isinstance(one, dict) else one)]
-    return True
+        level = [
+            each for one in level for each in (one.values() if type(one) is dict else one) if type(each) in _NESTING
+        ]
+    return bool(level)
 
 
 def cut(text: str) -> str:

@@ -15,6 +15,20 @@ from uwsgi_autopilot.resources.labels import MANAGED_BY, MANAGER
 from uwsgi_autopilot.resources.objects import CHILDREN
 
 
+class Unremembered(kopf.DiffBaseStorage):
+    """kopf compares each object with how it was last handled, whether a handler asks for that or not: a deep copy of
+    each, as long as all the rest of an event's way. No handler of ours does."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence({})
+
+    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        pass
+
+
 def registry_for(cache: Cache) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry, id="login")(_login)
@@ -30,6 +44,7 @@ def settings() -> kopf.OperatorSettings:
     made.peering.standalone = True
     made.scanning.disabled = True
     made.posting.enabled = False
+    made.persistence.diffbase_storage = Unremembered()
     made.watching.chunk_size = 100
     made.watching.server_timeout = 300
     for kind in ("Pod", *CHILDREN):

@@ -57,7 +57,8 @@ class Relist:
         labels = "" if kind == "UwsgiApp" else f"{MANAGED_BY}={MANAGER}"
         found = set()
         for namespace in self.watch or (None,):
-            async for body in self.kube.list(kind, namespace, labels):
+            # Of 3,000 pods that is 8 MB instead of 40.
+            async for body in self.kube.list(kind, namespace, labels, only_metadata=True):
                 if kind == "UwsgiApp" or _is_ours(body):
                     found.add(body["metadata"]["uid"])
         return found

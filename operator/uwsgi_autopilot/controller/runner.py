@@ -41,6 +41,7 @@ from uwsgi_autopilot.resources.unwritten import cause_of_fault
 log = logging.getLogger(__name__)
 
 STEP_SECONDS = 1.0
+CALM_STEP_SECONDS = 5.0  # nothing is pending, and no pod has a load: news comes at once all the same
 TOGETHER_SECONDS = 0.1  # news of several pods comes together
 VERIFY_SECONDS = 10.0  # by then a watch has long shown our write
 LONGEST_PAUSE_SECONDS = 60.0
@@ -50,19 +51,23 @@ LEARNT_SECONDS = 60.0  # what was learnt is kept no more often; what was decided
 
 @dataclass(slots=True, kw_only=True)
 class Kept:
-    """What was last written to NAME-tuning, and when."""
+    """What was last written to NAME-tuning, and when that was, or was found to be the same still.
+
+    parts: the values that `decided` was last made of: the same ones need no second look.
+    """
 
     decided: str = ""
     learnt: str = ""
     at: float = float("-inf")
+    parts: tuple[object, object, object] = (None, None, None)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Runner:
     """state: None until what is stored was read. trouble: reason and sentence of what keeps it from working; None:
     nothing does. failures: steps that failed in a row. refused: sentences of pods whose annotation the API server does
-    not take. recycled: of each pod, the last Recycled that its agent reported. stored_at: when NAME-promoted was last
-    written."""
+    not take. calm: nothing will happen but what a pod or the API server says. recycled: of each pod, the last Recycled
+    that its agent reported. stored_at: when NAME-promoted was last written."""
 
     key: Key
     uid: str
@@ -76,6 +81,7 @@ class Runner:
     state: FleetState | None = None
     trouble: tuple[str, str] | None = None
     failures: int = 0
+    calm: bool = False
     refused: dict[str, str] = field(default_factory=dict)
     recycled: dict[str, Recycled | None] = field(default_factory=dict)
     stored_at: float = float("-inf")
@@ -102,9 +108,10 @@ class Runner:
             # News is no reason to hurry a retry of what has just failed.
             await asyncio.sleep(min(STEP_SECONDS * 2.0 ** min(self.failures, 10), LONGEST_PAUSE_SECONDS))
             return
+        seconds = CALM_STEP_SECONDS if self.calm else STEP_SECONDS
         # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the news.
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STEP_SECONDS - TOGETHER_SECONDS):
+            async with asyncio.timeout(seconds - TOGETHER_SECONDS):
                 await self.news.wait()
         await asyncio.sleep(TOGETHER_SECONDS)
 
@@ -151,8 +158,11 @@ class Runner:
         self.state, actions = plan(self.state, now)
         for action in actions:
             await self._carry_out(action, now)
+        self.calm = self.state.change is None and not self.state.deliveries
         for pod in self.state.pods.values():
-            self.poller.attend(pod.uid, is_hot(self.state, pod))
+            hot = is_hot(self.state, pod)
+            self.poller.attend(pod.uid, hot)
+            self.calm = self.calm and not hot
         self._tell_recycled(self.state.pods)
         await self._keep(self.state, now)
         return self.state
@@ -166,7 +176,7 @@ class Runner:
             pod = state.pods.get(uid)
             if pod is None or pod.info.ip != info.ip:
                 pod = Pod(info=info)
-                self.poller.follow(pod)
+                self.poller.follow(pod, self.news.set)
             before, pod.info = pod.info, info
             self.poller.changed(uid, before, info)
             pods[uid] = pod
@@ -221,9 +231,16 @@ class Runner:
             self.refused.pop(pod.uid, None)
 
     async def _keep(self, state: FleetState, now: float) -> None:
-        new = Kept(decided=decided(state), learnt=learnt(state), at=now)
+        parts = (state.change, state.history, state.last)
+        same = all(one is other for one, other in zip(parts, self.kept.parts, strict=True))
+        if same and now - self.kept.at < LEARNT_SECONDS:
+            return
+        new = Kept(decided=decided(state), learnt=learnt(state), at=now, parts=parts)
         due = new.learnt != self.kept.learnt and now - self.kept.at >= LEARNT_SECONDS
         if new.decided == self.kept.decided and not due:
+            self.kept.parts = parts
+            if new.learnt == self.kept.learnt and now - self.kept.at >= LEARNT_SECONDS:
+                self.kept.at = now
             return
         try:
             await self.store.save_tuning(self.key, self.uid, state)

@@ -13,10 +13,12 @@ from uwsgi_autopilot.api.schema import completed
 from uwsgi_autopilot.api.uwsgiapp import KIND, UwsgiApp
 from uwsgi_autopilot.controller.workqueue import Key
 from uwsgi_autopilot.fleet.pod import PodInfo
-from uwsgi_autopilot.resources.labels import APP, DESIRED
+from uwsgi_autopilot.resources.labels import APP, APPLIED, DESIRED
 from uwsgi_autopilot.resources.rollouts import Made, made_from
 
 Body = Mapping[str, Any]
+
+REVISION = "deployment.kubernetes.io/revision"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +32,12 @@ class AppSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSeen:
+    """applied: what the object itself says was last applied to it (children.py)."""
+
     uid: str
     owner: str
     mark: str
+    applied: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +92,19 @@ def desired_in(texts: Mapping[str, str], name: str) -> DesiredShape | None:
 
 def child_seen(body: Body) -> ChildSeen:
     if body["kind"] == "Deployment":
-        # Scaling it changes nothing that we apply.
-        body = {**body, "spec": {name: value for name, value in body["spec"].items() if name != "replicas"}}
+        # Scaling it changes nothing that we apply, nor does its controller's own annotation, which it gets at once.
+        meta, spec = body["metadata"], body["spec"]
+        known = {name: value for name, value in (meta.get("annotations") or {}).items() if name != REVISION}
+        body = {
+            **body,
+            "metadata": {**meta, "annotations": known},
+            "spec": {name: value for name, value in spec.items() if name != "replicas"},
+        }
     return ChildSeen(
         uid=body["metadata"]["uid"],
         owner=owner_uid(body),
         mark=fingerprint(body, "metadata.labels", "metadata.annotations", "spec", "data", "immutable"),
+        applied=(body["metadata"].get("annotations") or {}).get(APPLIED, ""),
     )
 
 

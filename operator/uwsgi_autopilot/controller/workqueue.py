@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import heapq
+import math
 import time
 from typing import NamedTuple
 
@@ -17,18 +19,22 @@ class Key(NamedTuple):
 
 
 class Workqueue:
-    """Moments are monotonic seconds."""
+    """Moments are monotonic seconds. The heap may hold moments that are no longer an application's: `_at` tells."""
 
     def __init__(self) -> None:
         self._at: dict[Key, float] = {}
+        self._heap: list[tuple[float, Key]] = []
         self._busy: set[Key] = set()
         self._news = asyncio.Event()
 
     def mark(self, key: Key, after: float = 0.0) -> None:
         """If an application has several moments, the earliest counts."""
         at = time.monotonic() + after
-        self._at[key] = min(self._at.get(key, at), at)
-        self._news.set()
+        if at >= self._at.get(key, math.inf):
+            return
+        self._at[key] = at
+        if key not in self._busy:
+            self._push(key, at)
 
     def __len__(self) -> int:
         """How many are due now."""
@@ -38,18 +44,34 @@ class Workqueue:
     async def take(self) -> Key:
         """The next one whose moment has come; call `done` with it after the work."""
         while True:
-            now = time.monotonic()
-            waiting = {key: at for key, at in self._at.items() if key not in self._busy}
-            key = min(waiting, key=lambda each: waiting[each], default=None)
-            if key is not None and waiting[key] <= now:
+            at = self._first()
+            left = at - time.monotonic()
+            if left <= 0:
+                _, key = heapq.heappop(self._heap)
                 del self._at[key]
                 self._busy.add(key)
                 return key
             self._news.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(None if key is None else waiting[key] - now):
+                async with asyncio.timeout(None if at == math.inf else left):
                     await self._news.wait()
 
     def done(self, key: Key) -> None:
         self._busy.discard(key)
-        self._news.set()
+        if key in self._at:
+            self._push(key, self._at[key])
+
+    def _push(self, key: Key, at: float) -> None:
+        first = self._first()
+        heapq.heappush(self._heap, (at, key))
+        if at < first:
+            self._news.set()
+
+    def _first(self) -> float:
+        """The moment of the next one; infinite where there is none."""
+        while self._heap:
+            at, key = self._heap[0]
+            if self._at.get(key) == at and key not in self._busy:
+                return at
+            heapq.heappop(self._heap)
+        return math.inf

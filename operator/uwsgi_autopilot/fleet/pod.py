@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from uwsgi_autopilot.api.agentreader import parse_samples, parse_state
@@ -12,6 +12,10 @@ from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.api.shape import Shape
 
 KEPT = 130  # samples, one a second: the tuner looks back two minutes
+# Of a pod without a load for as long as that: thousands are idle, and 130 of each would take 300 MiB.
+KEPT_IDLE = 15
+# Requests a second; at most one in the pod at once. The kubelet's probes are no load.
+LEAST_LOAD = 1.0
 RECENT_S = 5.0
 # Window of the latency that is shown to people.
 LATENCY_S = 10.0
@@ -69,9 +73,9 @@ class Pod:
     """Written by whoever polls the agent, read by the plan.
 
     offset: turns the pod's clock into ours, so that samples of several nodes, and from before a restart of the
-    operator, share one time line. cursor: seq of the newest sample. heard_at: when it last answered; failed_since:
-    since when it has not; problem: why not; incompatible: it answers, but with a state that we do not understand. All
-    times are seconds on the fleet's clock (`plan.py`).
+    operator, share one time line. cursor: seq of the newest sample; busy: of the newest with a load. heard_at: when it
+    last answered; failed_since: since when it has not; problem: why not; incompatible: it answers, but with a state
+    that we do not understand. All times are seconds on the fleet's clock (`plan.py`).
     """
 
     info: PodInfo
@@ -84,6 +88,7 @@ class Pod:
     problem: str | None = None
     incompatible: bool = False
     fresh_at: float | None = None
+    busy: int = -1
 
     @property
     def uid(self) -> str:
@@ -104,13 +109,19 @@ class Pod:
             self.forget_samples()
             self._heard(state, now)
             return 0
-        found = parse_samples(data, after=self.cursor)
         offset = now - state.now
-        if self.offset is None or abs(offset - self.offset) > CLOCK_STEP_S:
-            self.offset = offset
+        if self.offset is not None and abs(offset - self.offset) <= CLOCK_STEP_S:
+            offset = self.offset
+        found = parse_samples(data, after=self.cursor, most=KEPT, later=offset, upstream=())
+        self.offset = offset
         for sample in found:
-            self.samples.append(replace(sample, at=sample.at + self.offset, upstream=()))
+            self.samples.append(sample)
             self.cursor = sample.seq
+            if sample.requests > LEAST_LOAD * sample.seconds or sample.inside >= 1.0:
+                self.busy = sample.seq
+        if self.cursor - self.busy > KEPT:
+            while len(self.samples) > KEPT_IDLE:
+                self.samples.popleft()
         self._heard(state, now)
         if found or self.fresh_at is None:
             self.fresh_at = now
@@ -123,7 +134,7 @@ class Pod:
         self.failed_since, self.problem, self.incompatible = None, None, False
 
     def forget_samples(self) -> None:
-        self.cursor, self.offset, self.fresh_at = -1, None, None
+        self.cursor, self.offset, self.fresh_at, self.busy = -1, None, None, -1
         self.samples.clear()
 
     def failed(self, now: float, problem: str, *, incompatible: bool = False) -> None:

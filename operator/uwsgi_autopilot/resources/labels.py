@@ -27,6 +27,8 @@ TAKE_TEMPLATE = DOMAIN + "take-template"
 """Annotation of the UwsgiApp: every new value asks for the chart's newest PodTemplate at once."""
 TAKEN = DOMAIN + "taken"
 """Annotation of the Deployment: the last such value."""
+APPLIED = DOMAIN + "applied"
+"""Annotation of each object of an application but its two ConfigMaps of shapes: a hash of what was last applied."""
 
 # The one key of ConfigMap NAME-promoted, and so the name of the file in the pod.
 PROMOTED_KEY = "desired"

@@ -59,7 +59,7 @@ class FakeKube:
         except KeyError:
             raise NotFound(404, "NotFound", f"{kind} {name} not found") from None
 
-    async def list(self, kind: str, namespace: str | None, labels: str = ""):
+    async def list(self, kind: str, namespace: str | None, labels: str = "", *, only_metadata: bool = False):
         self.reads.append(("list", kind))
         for (found, where, _), body in list(self.objects.items()):
             if found == kind and namespace in (None, where):

@@ -73,6 +73,15 @@ def test_only_what_differs_is_applied_and_never_the_replicas() -> None:
     assert "Service" not in scene.kube.writes("apply")
 
 
+def test_the_annotation_that_every_new_deployment_gets_is_no_reason_to_apply_it_again() -> None:
+    scene = Scene()
+    scene.ensure(desired())
+    made = scene.kube.objects["Deployment", "web", "shop"]["metadata"]
+    made["annotations"] = {**made["annotations"], "deployment.kubernetes.io/revision": "1"}
+    scene.watch()
+    assert scene.ensure(desired()) == []
+
+
 def test_what_somebody_changed_is_applied_again() -> None:
     scene = Scene()
     scene.ensure(desired())
@@ -80,6 +89,50 @@ def test_what_somebody_changed_is_applied_again() -> None:
     scene.watch()
     assert scene.ensure(desired()) == [("apply", "Service", "shop")]
     assert scene.kube.objects["Service", "web", "shop"]["spec"] == {"ports": [{"port": 80}]}
+
+
+def test_another_operator_finds_what_was_applied_and_writes_nothing() -> None:
+    scene = Scene()
+    scene.ensure(desired())
+    scene.children = Children(scene.kube, scene.cache)
+    assert scene.ensure(desired()) == []
+    scene.kube.reads.clear()
+    assert scene.ensure(desired()) == []
+    assert scene.kube.reads == [], "nor does it read them again"
+
+
+def test_another_operator_writes_nothing_either_before_it_has_seen_them() -> None:
+    scene = Scene()
+    scene.ensure(desired())
+    scene.cache.children.clear()
+    scene.children = Children(scene.kube, scene.cache)
+    assert scene.ensure(desired()) == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "image", "applied"),
+    [
+        pytest.param({"ports": [{"port": 81}]}, "shop:1", "Service", id="somebody has changed it"),
+        pytest.param({}, "shop:1", "Service", id="somebody has removed a part of it"),
+        pytest.param({"ports": [{"port": 80, "name": "x"}], "more": 1}, "shop:2", "Deployment", id="a new manifest"),
+    ],
+)
+def test_another_operator_applies_what_is_different(spec: dict, image: str, applied: str) -> None:
+    scene = Scene()
+    scene.ensure(desired())
+    scene.kube.objects["Service", "web", "shop"]["spec"] = spec
+    scene.watch()
+    scene.children = Children(scene.kube, scene.cache)
+    assert scene.ensure(desired(image=image)) == [("apply", applied, "shop")]
+
+
+def test_what_is_no_longer_asked_for_is_taken_away_by_another_operator() -> None:
+    scene = Scene()
+    more = desired()
+    more[1]["spec"]["type"] = "NodePort"
+    scene.ensure(more)
+    scene.children = Children(scene.kube, scene.cache)
+    assert scene.ensure(desired()) == [("apply", "Service", "shop")]
 
 
 def test_what_somebody_deleted_is_made_again() -> None:

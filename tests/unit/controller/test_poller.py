@@ -1,6 +1,7 @@
 """Agents are asked each in its own time, over real sockets on the loopback; whatever one answers concerns it alone."""
 
 import asyncio
+import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,18 +19,23 @@ from uwsgi_autopilot.controller.cache import Cache
 from uwsgi_autopilot.controller.counters import Counters
 from uwsgi_autopilot.controller.events import Events
 from uwsgi_autopilot.controller.poller import (
+    CALM_PER_SECOND,
     CALM_SECONDS,
     FIRST_BYTES,
     HOT_SECONDS,
+    LONG_AT_ONCE,
+    LONGEST_CALM_SECONDS,
     LONGEST_SECONDS,
     MOST_BYTES,
     MOST_HOT,
+    Asked,
     Poller,
     pause_after,
 )
 from uwsgi_autopilot.controller.runners import Runners
+from uwsgi_autopilot.controller.tuningstatus import FRESH_S
 from uwsgi_autopilot.controller.workqueue import Key
-from uwsgi_autopilot.fleet.pod import Pod, PodInfo
+from uwsgi_autopilot.fleet.pod import KEPT, KEPT_IDLE, Pod, PodInfo
 from uwsgi_autopilot.report.histogram import LAST
 from uwsgi_autopilot.report.reasons import RefusalReason
 
@@ -341,6 +347,41 @@ def test_control_characters_and_length_do_not_reach_the_status() -> None:
     assert "\x1b" not in pod.state.refused.message
 
 
+def test_what_all_of_them_say_at_once_has_a_bound() -> None:
+    """Each stops just before it has said more than it may."""
+    count, highest = 120, 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n" + b"x" * (FIRST_BYTES - 4096))
+            await reader.read()
+        writer.close()
+
+    async def story() -> None:
+        nonlocal highest
+        server = await asyncio.start_server(talk, "0.0.0.0", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with Poller(port, timeout=3.0) as poller:
+            pods = [pod_at(f"127.0.3.{number}") for number in range(1, count + 1)]
+            for pod in pods:
+                poller.follow(pod)
+
+            def all_failed() -> bool:
+                nonlocal highest
+                highest = max(highest, poller.held)
+                return all(each.problem for each in pods)
+
+            await until(all_failed)
+            assert poller.held == 0
+        server.close()
+
+    played(story)
+    assert highest > 0
+    # What the first look at each answer brings is at most what one read of a socket gives.
+    assert highest <= LONG_AT_ONCE * FIRST_BYTES + count * 2**18
+
+
 # --- samples
 
 
@@ -350,6 +391,70 @@ def test_samples_come_once_and_on_our_clock() -> None:
     assert pod.take(answer("u", samples=of[:2]), 1000.0) == 2
     assert pod.take(answer("u", now=51.0, samples=of[1:]), 1001.0) == 1
     assert [each.at for each in pod.samples] == [991.0, 992.0, 993.0]
+
+
+def test_a_pod_without_a_load_keeps_a_few_seconds_and_with_one_all_that_the_tuner_looks_at() -> None:
+    pod, seq = pod_at("10.0.0.1", "u"), 0
+
+    def second(**fields: float) -> None:
+        nonlocal seq
+        seq += 1
+        pod.take(answer("u", now=float(seq), samples=[sample(seq=seq, at=float(seq), **fields)]), 1000.0 + seq)
+
+    for _ in range(300):
+        second(requests=1.0)  # a probe
+    assert len(pod.samples) == KEPT_IDLE
+    for _ in range(KEPT):
+        second(requests=50.0)
+    assert len(pod.samples) == KEPT
+    for _ in range(KEPT):
+        second(requests=0.0, queue_mean=3.0)  # all of them wait
+    assert len(pod.samples) == KEPT
+
+
+def test_whoever_follows_a_pod_is_told_of_a_load_and_of_a_change_and_not_of_each_answer() -> None:
+    async def story() -> None:
+        seq, said = 0, {}
+
+        def say(address: str) -> Any:
+            nonlocal seq
+            seq += 1
+            requests = {"requests": 0.0, **said}.pop("requests")
+            more = {name: value for name, value in said.items() if name != "requests"}
+            return answer(address, now=float(seq), samples=[sample(seq=seq, requests=requests)], **more)
+
+        async with agents(say) as made, Poller(made.port) as poller:
+            pod, told = pod_at("127.0.1.1"), []
+            poller.follow(pod, lambda: told.append(seq))
+            poller.forget([pod.uid])  # its turns are taken by hand
+            asked = Asked(pod, lambda: told.append(seq))
+
+            async def turn(**change: Any) -> int:
+                before = len(told)
+                said.update(change)
+                await poller._turn(asked)
+                if asked.timer is not None:
+                    asked.timer.cancel()
+                return len(told) - before
+
+            assert await turn() == 1, "the first answer"
+            assert [await turn() for _ in range(3)] == [0, 0, 0]
+            assert await turn(requests=50.0) == 1
+            assert await turn(requests=0.0) == 0
+            assert await turn(draining=True) == 1
+            assert await turn(version=99) == 1
+            assert await turn(version=99) == 0
+
+    played(story)
+
+
+def test_thousands_are_asked_a_little_less_often_and_stay_fresh() -> None:
+    poller = Poller()
+    assert poller.calm_seconds == CALM_SECONDS
+    poller._asked = dict.fromkeys(map(str, range(3000)))  # type: ignore[arg-type]
+    assert CALM_SECONDS < poller.calm_seconds == 3000 / CALM_PER_SECOND
+    poller._asked = dict.fromkeys(map(str, range(30_000)))  # type: ignore[arg-type]
+    assert poller.calm_seconds == LONGEST_CALM_SECONDS < FRESH_S - 1.0
 
 
 def test_a_container_that_began_anew_is_heard_again() -> None:

@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from tests.simulator import workload
-from tests.unit.controller.making import PROMOTED, SHOP, answer, config_map, pod_body, promoted_map
+from tests.unit.controller.making import PROMOTED, SHOP, answer, app_body, config_map, pod_body, promoted_map, sample
 from tests.unit.controller.world import START, Quiet, World
 from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape, Version, parse_desired
 from uwsgi_autopilot.api.shape import Shape
@@ -186,6 +186,24 @@ def test_nothing_is_written_while_nothing_happens() -> None:
     scene.kube.reads.clear()
     scene.step(200)
     assert scene.kube.log == scene.kube.reads == []
+
+
+def test_it_is_calm_while_nothing_is_pending_and_no_pod_has_a_load_that_a_decision_may_come_of() -> None:
+    scene = Quiet(promoted_map(PROMOTED))
+    idle = answer("shop-0", shape=Shape(4, 16), accepted=PROMOTED.version)
+    scene.answers["shop-0"] = idle
+    assert not scene.runner.calm, "nothing is known of it"
+    scene.step(3)
+    assert scene.runner.calm
+    many = [sample(seq=seq, at=float(seq), requests=500.0, queue_mean=9.0) for seq in range(1, 4)]
+    scene.answers["shop-0"] = {**idle, "samples": many}
+    scene.step()
+    assert not scene.runner.calm
+    scene.answers["shop-0"] = idle
+    scene.cache.app(app_body(generation=2, pin=PIN))
+    scene.runner.app = scene.cache.apps[SHOP].spec
+    scene.step()
+    assert not scene.runner.calm, "a pod is being given the pin"
 
 
 def test_a_status_is_asked_for_once_a_minute_while_nothing_happens() -> None:

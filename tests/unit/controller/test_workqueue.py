@@ -44,3 +44,20 @@ def test_what_is_being_worked_on_is_given_to_nobody_else_and_comes_again_afterwa
         assert await next_one == SHOP
 
     asyncio.run(story())
+
+
+def test_they_come_in_the_order_of_their_moments_and_an_earlier_one_wakes_whoever_waits() -> None:
+    async def story() -> list[str]:
+        queue = Workqueue()
+        names = [f"app-{number}" for number in range(50)]
+        for number, name in enumerate(names):
+            queue.mark(Key("web", name), after=0.001 * (50 - number))
+        queue.mark(OTHER, after=300.0)
+        taken = [(await queue.take()).name for _ in names]
+        waiting = asyncio.create_task(queue.take())
+        await asyncio.sleep(0)
+        queue.mark(SHOP)
+        assert await waiting == SHOP
+        return taken
+
+    assert asyncio.run(story()) == [f"app-{number}" for number in reversed(range(50))]

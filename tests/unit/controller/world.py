@@ -34,7 +34,7 @@ class NoPoller:
     def __init__(self) -> None:
         self.hot: dict[str, bool] = {}
 
-    def follow(self, pod: Pod) -> None:
+    def follow(self, pod: Pod, told: object) -> None:
         self.hot[pod.uid] = False
 
     def forget(self, uids: Any) -> None:
