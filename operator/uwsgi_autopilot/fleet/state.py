@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from uwsgi_autopilot.api.agentstate import Refused
 from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape, Version
@@ -41,13 +42,21 @@ class Delivery:
     warned: bool = False
 
 
+class Stretch(NamedTuple):
+    """Seconds on the fleet's clock. last: when it was so last."""
+
+    began: float
+    last: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetState:
     """app: the manifest. promoted: what every pod should have and new pods start with. stored: its version where new
     pods read it. last: the greatest version that was issued, or that any pod has reported.
 
     pods: those that run, by uid; whoever polls them writes the Pod objects. coming: those that do not run yet. ready:
-    how many pods were ready at the last plan; left_at: when that number last fell. deliveries: what is being given to
+    how many pods were ready at the last plan; left_at: when that number last fell. stretches: for how long pods have
+    come and gone (guards.py). deliveries: what is being given to
     which pod. reference: uid of the pod whose samples stand for the application. judged: uid and seq of the newest
     sample that the tuner has seen. word: the tuner's latest; hold: what keeps it from being asked, or None. told:
     entries that are recorded but not yet passed on. urgent_at: when a trial last began that was urgent.
@@ -64,6 +73,7 @@ class FleetState:
     coming: tuple[PodInfo, ...] = ()
     ready: int = 0
     left_at: float = float("-inf")
+    stretches: Mapping[Reason, Stretch] = field(default_factory=dict)
     deliveries: Mapping[str, Delivery] = field(default_factory=dict)
     reference: str | None = None
     judged: tuple[str, int] | None = None

@@ -41,6 +41,7 @@ class SimFleet:
         self.coming: tuple[PodInfo, ...] = ()
         self.app = UwsgiApp(name="shop", module="wsgi:app", tuning=tuning or TuningSpec(start=start))
         self.state = FleetState.begin(self.app)
+        # Pods that start later begin with it.
         self.stored: DesiredShape | None = None
         for number in range(pods):
             self.add(f"pod-{number}", clients=clients, seed=seed + number + 1, ready_at=EPOCH)
@@ -77,7 +78,8 @@ class SimFleet:
         )
 
     def add(self, uid: str, *, clients: int, seed: int = 9, ready_at: float | None = None) -> None:
-        machine = Machine(self.load, self.start, clients=clients, seed=seed, backend=self.backend)
+        start = self.stored.shape if self.stored is not None else self.start
+        machine = Machine(self.load, start, clients=clients, seed=seed, backend=self.backend)
         self.agents[uid] = SimAgent(machine, uid=uid, observer=Observer(machine, noise=self.noise))
         ready_at = EPOCH + self.now if ready_at is None else ready_at
         self.infos[uid] = PodInfo(uid=uid, name=uid, ip="10.0.0.1", revision="a", ready_at=ready_at)
