@@ -8,6 +8,7 @@ from typing import Any
 import kopf
 
 from uwsgi_autopilot.controller import counters, handlers
+from uwsgi_autopilot.controller.autoscalers import Autoscalers
 from uwsgi_autopilot.controller.cache import Cache
 from uwsgi_autopilot.controller.children import Children
 from uwsgi_autopilot.controller.events import Events
@@ -37,6 +38,7 @@ class Leader:
         self.poller = Poller()
         self.events = Events(kube, instance)
         self.relist = Relist(kube, self.cache, options.watch)
+        self.autoscalers = Autoscalers(kube, self.cache, options.watch)
         self.runners = Runners(self.cache, kube, self.poller, self.events, self.counters)
         settings = Settings(agent_image=options.agent_image, allowed=frozenset(options.allow))
         self.reconciler = Reconciler(
@@ -56,7 +58,10 @@ class Leader:
             standalone=True,
             stop_flag=asyncio.Event(),
         )
-        return [watches, self.reconciler.run(), self.runners.run(), self.events.run(), self.relist.run()]
+        return [
+            watches, self.autoscalers.run(), self.reconciler.run(), self.runners.run(), self.events.run(),
+            self.relist.run(),
+        ]  # fmt: skip
 
     def _tuning(self, key: Key) -> TuningStatus:
         runner = self.runners.running.get(key)

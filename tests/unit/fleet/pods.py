@@ -16,7 +16,7 @@ from uwsgi_autopilot.fleet.actions import Record, StorePromoted, WarnLate, Write
 from uwsgi_autopilot.fleet.change import Change as Pending
 from uwsgi_autopilot.fleet.plan import plan
 from uwsgi_autopilot.fleet.pod import Pod, PodInfo
-from uwsgi_autopilot.fleet.state import FleetState
+from uwsgi_autopilot.fleet.state import Autoscaler, FleetState
 from uwsgi_autopilot.tuner.memory import Memory
 
 EPOCH = 1_800_000_000.0
@@ -39,6 +39,7 @@ class SimFleet:
         self.agents: dict[str, SimAgent] = {}
         self.infos: dict[str, PodInfo] = {}
         self.coming: tuple[PodInfo, ...] = ()
+        self.autoscaler: Autoscaler | None = None
         self.app = UwsgiApp(name="shop", module="wsgi:app", tuning=tuning or TuningSpec(start=start))
         self.state = FleetState.begin(self.app)
         # Pods that start later begin with it.
@@ -114,7 +115,7 @@ class SimFleet:
             pod.info = info
             if not agent.silent:
                 pod.take(agent.answer(self.now, pod.cursor), now)
-        self.state = replace(self.state, app=self.app, pods=pods, coming=self.coming)
+        self.state = replace(self.state, app=self.app, pods=pods, coming=self.coming, autoscaler=self.autoscaler)
         self.state, actions = plan(self.state, now)
         for action in actions:
             if self.writes == self.crash_after:
