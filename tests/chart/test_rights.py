@@ -12,6 +12,7 @@ EXPECTED = {
     ("uwsgi-autopilot.dev", "uwsgiapps/finalizers"): {"update"},
     ("", "pods"): {"get", "list", "watch", "patch"},
     ("apps", "replicasets"): {"get", "list", "watch"},
+    ("autoscaling", "horizontalpodautoscalers"): {"list"},
     ("apps", "deployments"): {"get", "list", "watch", "create", "patch", "delete"},
     ("apps", "deployments/scale"): {"patch"},
     ("", "services"): {"get", "list", "watch", "create", "patch", "delete"},

@@ -82,7 +82,7 @@ class SimAgent(Agent):
                 before=before,
             )  # fmt: skip
         elif target != before and not self.ignores(target):
-            self.machine.changes.ask(target, self.swap_s)
+            self.machine.changes.ask(target, self.swap_s, in_place=self.following.accepted.in_place)
         self.samples.append(self.observer.second())
 
     def serving(self) -> tuple[Shape, bool]:

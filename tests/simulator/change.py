@@ -16,6 +16,7 @@ FIFO_S = (0.3, 1.0)
 # (agent/uwsgiresize.py).
 LOOK_S = 0.02
 SHRINK_S = 1.5
+IN_PLACE_S = 60.0  # where no second generation may run
 
 
 class Import(Task):
@@ -47,10 +48,12 @@ class Changes:
         self.swaps = self.resizes = 0
         self._target = pod.shape
         self._swap_s = 0.0
+        self._in_place = False
 
-    def ask(self, shape: Shape, swap_s: float) -> None:
-        """In place where the threads stay, else by a swap that takes `swap_s`, or as long as the import."""
-        self._target, self._swap_s = shape, swap_s
+    def ask(self, shape: Shape, swap_s: float, *, in_place: bool = False) -> None:
+        """In place where the threads stay, else by a swap that takes `swap_s`, or as long as the import. in_place: no
+        swap where they stay."""
+        self._target, self._swap_s, self._in_place = shape, swap_s, in_place
         if not self.in_progress:
             self._begin()
 
@@ -123,7 +126,7 @@ class Changes:
         pod = self.pod
         serving = pod.serving
         serving.more(max(0, shape.processes - len(serving.processes)))
-        self._shrink(shape, pod.clock.now + SHRINK_S)
+        self._shrink(shape, pod.clock.now + (IN_PLACE_S if self._in_place else SHRINK_S))
 
     def _shrink(self, shape: Shape, until: float) -> None:
         pod = self.pod
@@ -136,7 +139,7 @@ class Changes:
             self._done()
         elif pod.clock.now < until:
             pod.clock.after(LOOK_S, lambda: self._shrink(shape, until))
-        elif self._target == shape:
+        elif self._target == shape and not self._in_place:
             self._swap(shape)
         else:
             self._done()

@@ -17,6 +17,10 @@
 - apiGroups: [apps]
   resources: [replicasets]
   verbs: [get, list, watch]
+# By how many pods maxConnections is divided: as many as an autoscaler may make.
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [list]
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [get, list, watch, create, patch, delete]

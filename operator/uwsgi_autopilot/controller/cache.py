@@ -3,7 +3,7 @@
 A hint, never the truth: whoever acts on it reads the object again, or names its uid in the write.
 """
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 
 from uwsgi_autopilot.api.desired import DesiredShape
@@ -25,6 +25,7 @@ from uwsgi_autopilot.controller.seen import (
 )
 from uwsgi_autopilot.controller.workqueue import Key, Workqueue
 from uwsgi_autopilot.fleet.pod import PodInfo
+from uwsgi_autopilot.fleet.state import Autoscaler
 from uwsgi_autopilot.resources.labels import PROMOTED_KEY, promoted_name
 
 
@@ -35,8 +36,9 @@ class Cache:
 
     pods: by uid, those whose ReplicaSet is named like one of the application's (`made_for`); strange: uids of such
     ReplicaSets that its Deployment does not control. rollouts: how far each application's Deployment is. promoted: what
-    NAME-promoted holds, with the uid of its owner. listed: everything that exists was seen once. on_news: called with
-    each application of which something was seen.
+    NAME-promoted holds, with the uid of its owner. autoscalers: of applications, and of what else bears a name
+    (autoscalers.py). listed: everything that exists was seen once. on_news: called with each application of which
+    something was seen.
     """
 
     specs: Workqueue = field(default_factory=Workqueue)
@@ -48,6 +50,7 @@ class Cache:
     children: dict[Key, dict[tuple[str, str], ChildSeen]] = field(default_factory=dict)
     rollouts: dict[Key, RolloutSeen] = field(default_factory=dict)
     promoted: dict[Key, tuple[str, DesiredShape]] = field(default_factory=dict)
+    autoscalers: Mapping[Key, Autoscaler] = field(default_factory=dict)
     listed: bool = False
     on_news: Callable[[Key], None] = lambda key: None
 

@@ -44,6 +44,7 @@ KINDS: Mapping[str, str] = {
     "PodTemplate": "v1",
     "ReplicaSet": "apps/v1",
     "ControllerRevision": "apps/v1",
+    "HorizontalPodAutoscaler": "autoscaling/v2",
     "Event": "events.k8s.io/v1",
     "CustomResourceDefinition": "apiextensions.k8s.io/v1",
     "Lease": "coordination.k8s.io/v1",

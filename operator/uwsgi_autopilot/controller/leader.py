@@ -8,6 +8,7 @@ from typing import Any
 import kopf
 
 from uwsgi_autopilot.controller import counters, handlers
+from uwsgi_autopilot.controller.autoscalers import Autoscalers
 from uwsgi_autopilot.controller.cache import Cache
 from uwsgi_autopilot.controller.chart import Chart
 from uwsgi_autopilot.controller.children import Children
@@ -40,6 +41,7 @@ class Leader:
         self.poller = Poller()
         self.events = Events(kube, instance)
         self.relist = Relist(kube, self.cache, options.watch)
+        self.autoscalers = Autoscalers(kube, self.cache, options.watch)
         self.runners = Runners(self.cache, kube, self.poller, self.events, self.counters)
         settings = Settings(agent_image=options.agent_image, allowed=frozenset(options.allow))
         chart = Chart(kube, options.namespace, options.template, options.skeletons)
@@ -64,13 +66,9 @@ class Leader:
             stop_flag=asyncio.Event(),
         )
         return [
-            watches,
-            self.reconciler.run(),
-            self.runners.run(),
-            self.events.run(),
-            self.relist.run(),
-            self.queue.run(),
-        ]
+            watches, self.autoscalers.run(), self.reconciler.run(), self.runners.run(), self.events.run(),
+            self.relist.run(), self.queue.run(),
+        ]  # fmt: skip
 
     def _tuning(self, key: Key) -> TuningStatus:
         runner = self.runners.running.get(key)

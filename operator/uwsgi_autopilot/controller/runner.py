@@ -186,7 +186,8 @@ class Runner:
         stored = state.stored
         if now - self.stored_at >= VERIFY_SECONDS and not self._still_stored(state):
             stored = UNVERSIONED
-        return replace(state, app=self.app, pods=pods, coming=coming, stored=stored)
+        scaler = self.cache.autoscalers.get(self.key)
+        return replace(state, app=self.app, pods=pods, coming=coming, autoscaler=scaler, stored=stored)
 
     def _still_stored(self, state: FleetState) -> bool:
         """Is NAME-promoted as we wrote it, as far as the watch shows? Somebody else may have changed or removed it."""

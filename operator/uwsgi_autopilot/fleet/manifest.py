@@ -30,11 +30,26 @@ def follow(state: FleetState, now: float) -> FleetState:
         return promote(state, now, tuning.pin, Reason.PINNED, f"spec.tuning.pin is {tuning.pin}")
     inside = state.inside(state.shape)
     if inside != state.shape:
-        message = f"{state.shape} is outside the manifest's bounds"
-        return promote(state, now, inside, Reason.BOUNDS_REACHED, message)
+        return promote(state, now, inside, Reason.BOUNDS_REACHED, _outside(state))
     if state.change is None and (serving := _given_up_by_all(state)) is not None:
         return promote(state, now, serving, Reason.REFUSED, f"no pod could change to {state.shape}")
-    return state
+    return _with_limits(state)
+
+
+def _with_limits(state: FleetState) -> FleetState:
+    """What was in the way of a better shape may be gone: the search that ended there goes on."""
+    limits, memory = state.limits, state.memory
+    if state.allowed not in (None, limits) and memory.settled and memory.limit is not None:
+        memory = replace(memory, settled=False)
+    return replace(state, allowed=limits, memory=memory)
+
+
+def _outside(state: FleetState) -> str:
+    """Why the promoted shape cannot stay."""
+    shape, limits = state.shape, state.limits
+    if state.app.tuning.inside(shape) != shape:
+        return f"{shape} is outside the manifest's bounds"
+    return f"{shape} may open {limits.connections(shape)} connections; {limits.shared}"
 
 
 def promote(state: FleetState, now: float, shape: Shape, reason: Reason, message: str) -> FleetState:

@@ -6,7 +6,7 @@
 from dataclasses import replace
 
 from uwsgi_autopilot.api.desired import MAX_NUMBER, Version
-from uwsgi_autopilot.fleet import delivery, manifest, pending, search
+from uwsgi_autopilot.fleet import delivery, guards, manifest, pending, search
 from uwsgi_autopilot.fleet.actions import Action, Record, StorePromoted
 from uwsgi_autopilot.fleet.state import FleetState
 
@@ -26,7 +26,7 @@ def plan(state: FleetState, now: float) -> tuple[FleetState, list[Action]]:
 
 
 def observe(state: FleetState, now: float) -> FleetState:
-    """Count the ready pods, and go on above every version that any pod has seen."""
+    """Count the ready pods, see since when they come and go, and go on above every version that any pod has seen."""
     ready = sum(pod.info.ready and not pod.info.leaving for pod in state.pods.values())
     # A pod that claims the greatest number there is must not use up the numbers.
     known = [pod.known for pod in state.pods.values() if max(pod.known) < MAX_NUMBER // 2]
@@ -34,4 +34,5 @@ def observe(state: FleetState, now: float) -> FleetState:
     if highest > state.last:
         # Somebody else issues shapes, or did: a person, or an earlier operator.
         state = replace(state, last=Version(highest.epoch + 1, 0))
-    return replace(state, ready=ready, left_at=now if ready < state.ready else state.left_at)
+    state = replace(state, ready=ready, left_at=now if ready < state.ready else state.left_at)
+    return replace(state, stretches=guards.stretches(state, now))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from uwsgi_autopilot.api.agentstate import Refused
 from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape, Version
@@ -41,16 +42,33 @@ class Delivery:
     warned: bool = False
 
 
+class Stretch(NamedTuple):
+    """Seconds on the fleet's clock. last: when it was so last."""
+
+    began: float
+    last: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Autoscaler:
+    """The HorizontalPodAutoscaler of that name may make `most` pods."""
+
+    name: str
+    most: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetState:
     """app: the manifest. promoted: what every pod should have and new pods start with. stored: its version where new
     pods read it. last: the greatest version that was issued, or that any pod has reported.
 
-    pods: those that run, by uid; whoever polls them writes the Pod objects. coming: those that do not run yet. ready:
-    how many pods were ready at the last plan; left_at: when that number last fell. deliveries: what is being given to
-    which pod. reference: uid of the pod whose samples stand for the application. judged: uid and seq of the newest
-    sample that the tuner has seen. word: the tuner's latest; hold: what keeps it from being asked, or None. told:
-    entries that are recorded but not yet passed on. urgent_at: when a trial last began that was urgent.
+    pods: those that run, by uid; whoever polls them writes the Pod objects. coming: those that do not run yet.
+    autoscaler: who moves their number, None: nobody that is known of. ready: how many pods were ready at the last
+    plan; left_at: when that number last fell. stretches: for how long pods have come and gone (guards.py).
+    deliveries: what is being given to which pod. reference: uid of the pod whose samples stand for the application.
+    judged: uid and seq of the newest sample that the tuner has seen. allowed: the limits at the last plan. word:
+    the tuner's latest; hold: what keeps it from being asked, or None. told: entries that are recorded but not yet
+    passed on. urgent_at: when a trial last began that was urgent.
     """
 
     app: UwsgiApp
@@ -62,11 +80,14 @@ class FleetState:
     history: tuple[Entry, ...] = ()
     pods: Mapping[str, Pod] = field(default_factory=dict)
     coming: tuple[PodInfo, ...] = ()
+    autoscaler: Autoscaler | None = None
     ready: int = 0
     left_at: float = float("-inf")
+    stretches: Mapping[Reason, Stretch] = field(default_factory=dict)
     deliveries: Mapping[str, Delivery] = field(default_factory=dict)
     reference: str | None = None
     judged: tuple[str, int] | None = None
+    allowed: Limits | None = None
     word: Word | None = None
     hold: Word | None = None
     told: tuple[Entry, ...] = ()
@@ -88,9 +109,15 @@ class FleetState:
 
     @property
     def limits(self) -> Limits:
-        """Of one pod. Those that will run in a moment count too: there must be room for their connections."""
+        """Of one pod. Those that will run in a moment count too: there must be room for their connections. So do all
+        that an autoscaler may make: a shape that shrank as they came would do so in the spike that called for them."""
         cores = max((pod.samples[-1].cores for pod in self.pods.values() if pod.samples), default=None)
-        return Limits.of(self.app, len(self.pods) + sum(not each.leaving for each in self.coming), cores)
+        pods = len(self.pods) + sum(not each.leaving for each in self.coming)
+        scaler = self.autoscaler
+        if scaler is None or scaler.most <= pods:
+            return Limits.of(self.app, pods, cores)
+        why = f", the most that HorizontalPodAutoscaler {scaler.name} may make"
+        return Limits.of(self.app, scaler.most, cores, why=why)
 
     def inside(self, shape: Shape) -> Shape:
         """`shape` moved into the manifest's bounds and under its number of connections."""
@@ -115,4 +142,5 @@ class FleetState:
         return replace(
             FleetState(app=self.app, promoted=self.promoted, last=self.last, stored=self.stored),
             history=self.history, pods=self.pods, coming=self.coming, deliveries=self.deliveries,
+            autoscaler=self.autoscaler,
         )  # fmt: skip

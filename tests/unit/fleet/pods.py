@@ -16,7 +16,7 @@ from uwsgi_autopilot.fleet.actions import Record, StorePromoted, WarnLate, Write
 from uwsgi_autopilot.fleet.change import Change as Pending
 from uwsgi_autopilot.fleet.plan import plan
 from uwsgi_autopilot.fleet.pod import Pod, PodInfo
-from uwsgi_autopilot.fleet.state import FleetState
+from uwsgi_autopilot.fleet.state import Autoscaler, FleetState
 from uwsgi_autopilot.tuner.memory import Memory
 
 EPOCH = 1_800_000_000.0
@@ -39,8 +39,10 @@ class SimFleet:
         self.agents: dict[str, SimAgent] = {}
         self.infos: dict[str, PodInfo] = {}
         self.coming: tuple[PodInfo, ...] = ()
+        self.autoscaler: Autoscaler | None = None
         self.app = UwsgiApp(name="shop", module="wsgi:app", tuning=tuning or TuningSpec(start=start))
         self.state = FleetState.begin(self.app)
+        # Pods that start later begin with it.
         self.stored: DesiredShape | None = None
         for number in range(pods):
             self.add(f"pod-{number}", clients=clients, seed=seed + number + 1, ready_at=EPOCH)
@@ -77,7 +79,8 @@ class SimFleet:
         )
 
     def add(self, uid: str, *, clients: int, seed: int = 9, ready_at: float | None = None) -> None:
-        machine = Machine(self.load, self.start, clients=clients, seed=seed, backend=self.backend)
+        start = self.stored.shape if self.stored is not None else self.start
+        machine = Machine(self.load, start, clients=clients, seed=seed, backend=self.backend)
         self.agents[uid] = SimAgent(machine, uid=uid, observer=Observer(machine, noise=self.noise))
         ready_at = EPOCH + self.now if ready_at is None else ready_at
         self.infos[uid] = PodInfo(uid=uid, name=uid, ip="10.0.0.1", revision="a", ready_at=ready_at)
@@ -112,7 +115,7 @@ class SimFleet:
             pod.info = info
             if not agent.silent:
                 pod.take(agent.answer(self.now, pod.cursor), now)
-        self.state = replace(self.state, app=self.app, pods=pods, coming=self.coming)
+        self.state = replace(self.state, app=self.app, pods=pods, coming=self.coming, autoscaler=self.autoscaler)
         self.state, actions = plan(self.state, now)
         for action in actions:
             if self.writes == self.crash_after:

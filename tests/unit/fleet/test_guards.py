@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.fleet.making import NOW, OTHER, START, SWAPPING, a_fleet, a_pod, an_app
+from tests.unit.fleet.making import NOW, OTHER, PROMOTED, START, SWAPPING, a_fleet, a_pod, an_app
 from uwsgi_autopilot.api.uwsgiapp import Mode
-from uwsgi_autopilot.fleet.guards import REPLICAS_CHANGED_S, STUCK_S, first_objection
+from uwsgi_autopilot.fleet.change import Change, Stage
+from uwsgi_autopilot.fleet.guards import CALM_S, MUTED_S, REPLICAS_CHANGED_S, STUCK_S, first_objection, stretches
 from uwsgi_autopilot.fleet.pod import PodInfo
+from uwsgi_autopilot.fleet.state import Stretch
 from uwsgi_autopilot.report.reasons import Reason
 
 OLD = a_pod("old", revision="a")
@@ -93,3 +95,57 @@ def test_a_pod_that_is_changing_to_the_promoted_shape_is_waited_for_in_words():
     found = first_objection(a_fleet(a_pod("a", target=OTHER, change=SWAPPING), a_pod("b")), NOW)
     assert found is not None
     assert found.message == "1 of 2 pods are changing to 2x4"
+
+
+# --- pods that come and go are waited for, but not for ever
+
+TRIED = Change(stage=Stage.TRYING, shape=OTHER, before=START, version=PROMOTED.version, issued_at=NOW, pod="b")
+WAITED = {reason: Stretch(NOW - MUTED_S, NOW) for reason in (Reason.POD_NOT_READY, Reason.REPLICAS_CHANGED)}
+JOINED, COMING, LEAVING = {"ready_at": NOW - 5}, {"ready": False, "ready_at": None}, {"leaving": True}
+
+
+def two_and(third, **fields):
+    return a_fleet(OLD, a_pod("b", revision="a"), a_pod("c", revision="a", **third), **fields)
+
+
+@pytest.mark.parametrize(
+    ("third", "fields", "expected"),
+    [
+        pytest.param(JOINED, {}, Reason.REPLICAS_CHANGED, id="the first that joined"),
+        pytest.param(JOINED, {"stretches": WAITED}, None, id="the last of many that joined"),
+        pytest.param(COMING, {"stretches": WAITED}, None, id="another one is not ready yet"),
+        pytest.param(LEAVING, {"stretches": WAITED}, None, id="another one is leaving"),
+        pytest.param({}, {"stretches": WAITED, "left_at": NOW}, None, id="another one has left"),
+        pytest.param(
+            JOINED,
+            {"stretches": {Reason.POD_NOT_READY: WAITED[Reason.POD_NOT_READY]}},
+            Reason.REPLICAS_CHANGED,
+            id="it took minutes to become ready, and is the first that joins",
+        ),
+        pytest.param(
+            COMING,
+            {"stretches": WAITED, "change": replace(TRIED, pod="c")},
+            Reason.POD_NOT_READY,
+            id="it is the pod that tries a shape",
+        ),
+        pytest.param(COMING, {"stretches": WAITED, "change": TRIED}, None, id="it is not the pod that tries a shape"),
+    ],
+)
+def test_pods_that_come_and_go(third, fields, expected):
+    assert objection(two_and(third, **fields)) is expected
+
+
+def test_that_most_pods_do_not_serve_is_no_matter_of_an_autoscaler():
+    failing = a_fleet(OLD, *(a_pod(uid, revision="a", **COMING) for uid in "bc"), stretches=WAITED)
+    assert objection(failing) is Reason.POD_NOT_READY
+
+
+def test_what_goes_on_with_a_short_calm_between_is_one_stretch():
+    first = stretches(two_and(JOINED), NOW)
+    assert first == {Reason.REPLICAS_CHANGED: Stretch(NOW, NOW)}
+    calm = two_and({}, stretches=first)
+    assert stretches(calm, NOW + CALM_S - 1) == first
+    assert stretches(calm, NOW + CALM_S) == {}
+    again = NOW + CALM_S - 1
+    moved = two_and({"ready_at": again}, stretches=first)
+    assert stretches(moved, again) == {Reason.REPLICAS_CHANGED: Stretch(NOW, again)}

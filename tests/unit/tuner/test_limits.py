@@ -56,6 +56,33 @@ def test_why_not(limits, shape, reason, words):
     assert limits.fits(shape, LOAD) is (reason is None)
 
 
+@pytest.mark.parametrize(
+    ("tuning", "cores", "shape", "refused"),
+    [
+        pytest.param({}, 2.0, Shape(4, 64), False, id="256 slots"),
+        pytest.param({}, 2.0, Shape(5, 52), True, id="260, and nobody has said how many there may be"),
+        pytest.param({}, 8.0, Shape(8, 64), False, id="64 for each of eight cores"),
+        pytest.param({}, 8.0, Shape(9, 64), True, id="more than that"),
+        pytest.param({"processes": ProcessBounds(max=16)}, 2.0, Shape(5, 52), False, id="a person named a maximum"),
+        pytest.param({"max_connections": 2000}, 2.0, Shape(5, 52), False, id="a person named the connections"),
+    ],
+)
+def test_slots_where_nobody_has_said_how_many(tuning, cores, shape, refused):
+    limits = Limits.of(UwsgiApp(name="shop", module="wsgi:app", tuning=TuningSpec(**tuning)), cores=cores)
+    refusal = limits.why_not(shape, LOAD)
+    assert (refusal is not None) is refused
+    if refusal is not None:
+        assert refusal.reason is Reason.BOUNDS_REACHED
+        assert f"has {shape.slots} slots; where neither maxConnections nor processes.max is set" in refusal.message
+
+
+def test_a_person_may_start_with_more_and_nobody_adds_to_it():
+    limits = Limits.of(UwsgiApp(name="shop", module="wsgi:app"), cores=2.0)
+    many = replace(LOAD, shape=Shape(16, 64))
+    assert limits.fits(Shape(16, 32), many)
+    assert not limits.fits(Shape(5, 52), LOAD)
+
+
 def test_the_samples_limit_counts_where_the_manifest_has_none():
     tight = load_of(seconds(5, memory_limit=200 * MIB))
     assert WIDE.why_not(Shape(4, 13), tight).reason is Reason.MEMORY_LIMIT
