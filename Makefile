@@ -3,6 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 CLUSTER := uwsgi-autopilot
+FUZZ_SEED ?= $(shell date +%s)
+FUZZ_EXAMPLES ?= 10000
 NGINX_IMAGE := nginxinc/nginx-unprivileged:1.28-bookworm
 
 # $(call need,program,where it comes from)
@@ -57,6 +59,11 @@ component: setup  ## real uWSGI and nginx, no cluster
 .PHONY: thorough
 thorough: setup  ## more seeds, loads and shapes of what the tests above claim (about 5 minutes)
 	$(BIN)/pytest -n 2 -m thorough tests/unit tests/component
+
+.PHONY: fuzz
+fuzz: setup  ## wrong inputs by the thousand; FUZZ_SEED=7 makes them again, FUZZ_EXAMPLES=100 fewer (about 25 minutes)
+	@echo "make fuzz: FUZZ_SEED=$(FUZZ_SEED) FUZZ_EXAMPLES=$(FUZZ_EXAMPLES)"
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/pytest -n 2 -v -m fuzz --hypothesis-seed=$(FUZZ_SEED) --timeout=1800 tests/unit/fuzz tests/component/test_fuzz_nginx.py
 
 .PHONY: chromium
 chromium:  ## as root: Chromium for the test of Locust's page, where there is no browser (from apt)

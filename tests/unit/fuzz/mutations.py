@@ -5,7 +5,11 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
+
+# For what takes milliseconds: files, sockets, /proc.
+A_TENTH = settings(max_examples=max(20, settings().max_examples // 10))
 
 Path = tuple[str | int, ...]
 DELETED = object()

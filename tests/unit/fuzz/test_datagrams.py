@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.fuzz.mutations import mutated
+from tests.unit.fuzz.mutations import A_TENTH, mutated
 from uwsgi_autopilot.agent.signals.accesslog import AccessLog, parse_line
 from uwsgi_autopilot.agent.signals.collector import Running, Window
 
@@ -59,6 +59,7 @@ def log(tmp_path_factory):
         yield collector, sender
 
 
+@A_TENTH
 @given(lines=st.lists(LINES.map(lambda line: line[:500]), max_size=40))
 def test_no_datagram_costs_the_others_anything(log, lines):
     """One that cannot be read would end the thread, or take a second of latencies with it."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.agent.making import config
-from tests.unit.fuzz.mutations import ANYTHING, changes, mutated, to_json, with_change
+from tests.unit.fuzz.mutations import A_TENTH, ANYTHING, changes, mutated, to_json, with_change
 from uwsgi_autopilot.agent.follower import Follower
 from uwsgi_autopilot.api.agentstate import AgentState
 from uwsgi_autopilot.api.desired import DesiredShape, InvalidDesiredShape, Version, parse_desired
@@ -48,6 +48,7 @@ def put(path: Path, text: bytes) -> None:
     path.with_suffix(".new").replace(path)
 
 
+@A_TENTH
 @given(promoted=TEXTS, first=TEXTS, then=st.lists(TEXTS, max_size=3))
 def test_whatever_lies_there_the_agent_follows_what_it_can_serve(folder, promoted, first, then):
     settings = config(folder, start=Shape(2, 4), max_processes=8, max_threads=16)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.fuzz.mutations import mutated
+from tests.unit.fuzz.mutations import A_TENTH, mutated
 from uwsgi_autopilot.agent import serve
 from uwsgi_autopilot.agent.httptext import parse_request
 
@@ -62,6 +62,7 @@ def answers_to(path: str, pieces: list[bytes]) -> bytes:
         return found
 
 
+@A_TENTH
 @given(pieces=st.lists(BYTES, min_size=1, max_size=4))
 def test_whatever_is_sent_no_page_fails_and_the_next_probe_is_answered(server, pieces):
     found = answers_to(server, pieces)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.agent.making import FakeInstance, FakeServer, config
+from tests.unit.fuzz.mutations import A_TENTH
 from uwsgi_autopilot.agent.follower import Follower
 from uwsgi_autopilot.agent.generations import Generations
 from uwsgi_autopilot.agent.observe import Observer
@@ -54,6 +55,7 @@ def watched(tmp_path_factory):
 SECONDS = st.lists(st.tuples(st.integers(0, 50), st.booleans()), min_size=1, max_size=12)
 
 
+@A_TENTH
 @given(seconds=SECONDS)
 def test_every_request_is_in_one_sample_and_no_sample_says_none_for_unknown(watched, seconds):
     observer, generations = watched
@@ -86,6 +88,7 @@ def test_every_request_is_in_one_sample_and_no_sample_says_none_for_unknown(watc
     assert spanned == pytest.approx(answered_at - begin)
 
 
+@A_TENTH
 @given(seconds=SECONDS)
 def test_a_time_without_answers_is_in_no_window_of_the_tuner(watched, seconds):
     observer, generations = watched

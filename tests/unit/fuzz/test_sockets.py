@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.fuzz.mutations import mutated
+from tests.unit.fuzz.mutations import A_TENTH, mutated
 from uwsgi_autopilot.kernel.netlink import HEADER, NLMSG_DONE, NLMSG_ERROR, SocketDiagnosticsLink, attributes, messages
 from uwsgi_autopilot.kernel.sockdiag import UNIX_ATTRIBUTES_AT, UnixSocketLoad, _count, _identity_of_name
 from uwsgi_autopilot.kernel.tcpdiag import TcpDiagnostics
@@ -102,6 +102,7 @@ def test_a_dump_without_its_end_is_none(datagrams, end):
     assert dumped(datagrams if end is None else [*datagrams, end]) is None
 
 
+@A_TENTH
 @given(st.lists(st.binary(max_size=200) | mutated(DUMP).map(lambda data: data[:2000]), max_size=4), st.booleans())
 def test_whatever_comes_the_link_answers(datagrams, ends):
     found = dumped([*datagrams, done()] if ends else datagrams)

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.fuzz.mutations import DELETED, at, changes, mutated, to_json, with_change
+from tests.unit.fuzz.mutations import A_TENTH, DELETED, at, changes, mutated, to_json, with_change
 from uwsgi_autopilot.agent.statsreader import StatsReader
 from uwsgi_autopilot.uwsgi.stats import Stats, StatsError, parse_stats
 
@@ -135,6 +135,7 @@ def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[byte
     master.close()
 
 
+@A_TENTH
 @given(
     raw=mutated(RAW) | st.binary(max_size=100) | changes(ANSWER).map(lambda each: to_json(with_change(ANSWER, *each)))
 )
