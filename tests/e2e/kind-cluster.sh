@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make the kind cluster NAME of kind-config.yaml, or see to it that the one that is there answers.
+# Make the kind cluster NAME of kind-config.yaml, or of the file CONFIG, or see to it that the one that is there answers.
 #
 # After a restart of docker the nodes may have got each other's addresses (kubernetes-sigs/kind#2045): kubelet and
 # etcd then look for an API server where none is, and such a cluster never comes back. It holds nothing but what
@@ -7,9 +7,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 name=$1
+config=${2:-kind-config.yaml}
 
 create() {
-    kind create cluster --name "$name" --config kind-config.yaml --wait 2m
+    kind create cluster --name "$name" --config "$config" --wait 2m
 }
 
 answers() {
