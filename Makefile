@@ -6,6 +6,7 @@ CLUSTER := uwsgi-autopilot
 FUZZ_SEED ?= $(shell date +%s)
 FUZZ_EXAMPLES ?= 10000
 NGINX_IMAGE := nginxinc/nginx-unprivileged:1.28-bookworm
+HASHED := --quiet --constraint constraints.txt --generate-hashes --no-emit-index-url --python-version 3.11 --no-header --no-annotate
 
 # $(call need,program,where it comes from)
 need = @command -v $(1) >/dev/null || { echo "make $@: $(1) is missing; install it from $(2)"; exit 1; }
@@ -61,9 +62,10 @@ thorough: setup  ## more seeds, loads and shapes of what the tests above claim (
 	$(BIN)/pytest -n 2 -m thorough tests/unit tests/component
 
 .PHONY: fuzz
-fuzz: setup  ## wrong inputs by the thousand; FUZZ_SEED=7 makes them again, FUZZ_EXAMPLES=100 fewer (about 25 minutes)
+fuzz: setup  ## wrong inputs by the thousand; FUZZ_SEED=7 makes them again, FUZZ_EXAMPLES=100 fewer (about 30 minutes)
 	@echo "make fuzz: FUZZ_SEED=$(FUZZ_SEED) FUZZ_EXAMPLES=$(FUZZ_EXAMPLES)"
-	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/pytest -n 2 -v -m fuzz --hypothesis-seed=$(FUZZ_SEED) --timeout=1800 tests/unit/fuzz tests/component/test_fuzz_nginx.py
+	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/pytest -n 3 -v -m fuzz --hypothesis-seed=$(FUZZ_SEED) --timeout=2400 \
+		tests/reliability/test_sequences.py tests/unit/fuzz tests/component/test_fuzz_nginx.py
 
 .PHONY: chromium
 chromium:  ## as root: Chromium for the test of Locust's page, where there is no browser (from apt)
@@ -120,6 +122,17 @@ e2e:  ## all of it on a real cluster: needs docker, kind, helm and kubectl (at m
 .PHONY: storm
 storm: setup  ## after make e2e: minutes of random events under load, nothing lost (about 18 minutes; STORM_SEEDS="7 8")
 	$(BIN)/pytest -m storm tests/e2e
+
+.PHONY: requirements
+requirements: setup  ## after a change of constraints.txt: what the operator's image installs, with hashes
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+	@$(BIN)/uv pip compile $(HASHED) --extra operator --output-file requirements/operator.txt pyproject.toml
+	@echo hatchling | $(BIN)/uv pip compile $(HASHED) --output-file requirements/build.txt -
+
+.PHONY: release
+release: setup  ## all files of a release into dist/: make release VERSION=0.1.0 REGISTRY=registry.example.com/team
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[release]'
+	@$(BIN)/python -m release $(VERSION) --registry '$(REGISTRY)' $(if $(PYTHON_IMAGE),--python-image $(PYTHON_IMAGE))
 
 .PHONY: clean
 clean:  ## remove what the verbs above made
