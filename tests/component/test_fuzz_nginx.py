@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 
 from tests.unit.fuzz.manifests import body, specs
 from tests.unit.resources.making import SETTINGS, SKELETONS, TEMPLATE
@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.component, pytest.mark.fuzz]
 # `nginx -t` takes 20 ms, and more where others use the machine.
 A_TENTH = settings(
     max_examples=max(1, settings().max_examples // 10),
+    phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 

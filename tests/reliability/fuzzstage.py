@@ -102,7 +102,7 @@ class Fuzzed:
 def problem_of(app: Body, name: str) -> tuple[str, str] | None:
     """(reason, message) why its objects are not what it asks for; None: they are."""
     for each in app["status"]["conditions"]:
-        if each["reason"] in REFUSED or each["reason"] in BROKEN:
+        if each["type"] == "Ready" and (each["reason"] in REFUSED or each["reason"] in BROKEN):
             return each["reason"], each["message"].replace(name, "NAME")
     return None
 

@@ -87,4 +87,5 @@ def test_the_long_form_of_make_cluster_is_what_make_does() -> None:
         (ROOT / "Makefile").read_text(encoding="utf-8").replace(" --quiet", "").replace("$(CLUSTER)", "uwsgi-autopilot")
     )
     script = (ROOT / "tests/e2e/kind-cluster.sh").read_text(encoding="utf-8").replace(' --name "$name"', "")
+    script = script.replace('"$config"', "kind-config.yaml")
     assert [each for each in block.commands if each not in made + script] == []
