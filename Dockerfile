@@ -8,26 +8,34 @@ ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS operator-packages
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md LICENSE ./
-# Also for what builds our package.
-ENV PIP_CONSTRAINT=/src/constraints.txt
-# What is needed, with an empty package in place of ours: a changed line of code neither fetches nor ships it again.
+COPY requirements requirements
+# What is needed, each by its hash; ours comes later, so that a changed line of code neither fetches nor ships it again.
 # Without pip in it: nothing is installed into a running image. The last line compiles what the operator imports; the
 # Kubernetes client has 60 MB of bytecode that nobody loads.
-RUN mkdir -p operator/uwsgi_autopilot && touch operator/uwsgi_autopilot/__init__.py \
- && python3 -m venv --without-pip /venv \
- && pip --python /venv/bin/python3 install --no-compile --no-cache-dir --disable-pip-version-check '.[operator]' \
- && pip --python /venv/bin/python3 uninstall --yes uwsgi-autopilot \
+RUN python3 -m venv --without-pip /venv \
+ && pip --python /venv/bin/python3 install --no-compile --no-cache-dir --disable-pip-version-check --no-deps \
+      --require-hashes --requirement requirements/operator.txt \
+ && pip install --no-compile --no-cache-dir --disable-pip-version-check --no-deps --root-user-action=ignore \
+      --require-hashes --requirement requirements/build.txt \
  && /venv/bin/python3 -c 'import aiohttp.web, kopf, kubernetes.aio.client, kubernetes.aio.config, prometheus_client, pydantic, rich, yaml'
 
 FROM operator-packages AS operator-build
+COPY pyproject.toml README.md LICENSE ./
 COPY operator operator
-RUN pip --python /venv/bin/python3 install --no-cache-dir --disable-pip-version-check --no-deps --target /ours . \
+ARG SOURCE_DATE_EPOCH
+# By the hatchling that was installed above: nothing is fetched here.
+RUN pip wheel --disable-pip-version-check --no-deps --no-build-isolation --no-index --wheel-dir /wheel . \
+ && pip --python /venv/bin/python3 install --no-cache-dir --disable-pip-version-check --no-deps --no-index \
+      --target /ours /wheel/*.whl \
  && mkdir -p /opt/uwsgi-autopilot \
  && PYTHONPATH=/ours /venv/bin/python3 -m uwsgi_autopilot.bundle /opt/uwsgi-autopilot/agent.pyz \
  && chmod 0644 /opt/uwsgi-autopilot/agent.pyz
 
-FROM ${PYTHON_IMAGE} AS operator
+# Debian without the right to become root: nothing in these images has a reason to.
+FROM ${PYTHON_IMAGE} AS base
+RUN find / -xdev -type f -perm /6000 -exec chmod a-s {} +
+
+FROM base AS operator
 COPY --from=operator-packages /venv /venv
 COPY --from=operator-build /ours /ours
 # What the init container `agent` of each pod copies: one file, standard library only, for the application's own Python.
@@ -50,7 +58,7 @@ RUN python3 -m venv --without-pip /venv \
  && pip --python /venv/bin/python3 install --no-cache-dir --disable-pip-version-check \
       --constraint constraints.txt --requirement requirements.txt
 
-FROM ${PYTHON_IMAGE} AS app
+FROM base AS app
 COPY --from=app-build /venv /venv
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
 RUN groupadd --gid 10001 app && useradd --uid 10001 --gid app --no-create-home --shell /usr/sbin/nologin app

@@ -3,7 +3,10 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 CLUSTER := uwsgi-autopilot
+FUZZ_SEED ?= $(shell date +%s)
+FUZZ_EXAMPLES ?= 10000
 NGINX_IMAGE := nginxinc/nginx-unprivileged:1.28-bookworm
+HASHED := --quiet --constraint constraints.txt --generate-hashes --no-emit-index-url --python-version 3.11 --no-header --no-annotate
 
 # $(call need,program,where it comes from)
 need = @command -v $(1) >/dev/null || { echo "make $@: $(1) is missing; install it from $(2)"; exit 1; }
@@ -57,6 +60,12 @@ component: setup  ## real uWSGI and nginx, no cluster
 .PHONY: thorough
 thorough: setup  ## more seeds, loads and shapes of what the tests above claim (about 5 minutes)
 	$(BIN)/pytest -n 2 -m thorough tests/unit tests/component
+
+.PHONY: fuzz
+fuzz: setup  ## wrong inputs by the thousand; FUZZ_SEED=7 makes them again, FUZZ_EXAMPLES=100 fewer (about 30 minutes)
+	@echo "make fuzz: FUZZ_SEED=$(FUZZ_SEED) FUZZ_EXAMPLES=$(FUZZ_EXAMPLES)"
+	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/pytest -n 3 -v -m fuzz --hypothesis-seed=$(FUZZ_SEED) --timeout=2400 \
+		tests/reliability/test_sequences.py tests/unit/fuzz tests/component/test_fuzz_nginx.py
 
 .PHONY: chromium
 chromium:  ## as root: Chromium for the test of Locust's page, where there is no browser (from apt)
@@ -129,6 +138,17 @@ scale: setup  ## 1,000 applications of three pods in a kind cluster of their own
 .PHONY: chaos
 chaos: setup  ## the API server and the agents do what they should not, one fault after the other (about 15 minutes)
 	@$(BIN)/python -m tests.reliability.chaos
+
+.PHONY: requirements
+requirements: setup  ## after a change of constraints.txt: what the operator's image installs, with hashes
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+	@$(BIN)/uv pip compile $(HASHED) --extra operator --output-file requirements/operator.txt pyproject.toml
+	@echo hatchling | $(BIN)/uv pip compile $(HASHED) --output-file requirements/build.txt -
+
+.PHONY: release
+release: setup  ## all files of a release into dist/: make release VERSION=0.1.0 REGISTRY=registry.example.com/team
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[release]'
+	@$(BIN)/python -m release $(VERSION) --registry '$(REGISTRY)' $(if $(PYTHON_IMAGE),--python-image $(PYTHON_IMAGE))
 
 .PHONY: clean
 clean:  ## remove what the verbs above made

@@ -82,7 +82,8 @@ class Drain:
     def _senders_left(self) -> bool:
         if self.config.nginx_port is not None and tcp_listener_exists(self.config.nginx_port):
             return True
-        return bool(self.observer.socket.in_service) or bool(self.observer.socket.queue)
+        socket = self.observer.socket
+        return socket.in_service is None or socket.in_service > 0 or bool(socket.queue)
 
     def _why_stop(self, now: float) -> str | None:
         if self._quiet_since is not None and now - self._quiet_since >= QUIET_SECONDS:

@@ -37,6 +37,8 @@ from uwsgi_autopilot.report.text import cut, readable
 TICK_SECONDS = 0.1
 # While something changes, the server is asked this often: uWSGI's master acts on events at once, else once a second.
 CHANGING_SECONDS = 0.02
+# How long a Sample waits for the server's answer, beyond its second: then the reader has given up on it.
+LATE_SECONDS = 0.5
 END_SECONDS = 5.0
 # To finish every request, and no more than that when they come again: a second `docker stop` repeats SIGTERM, as does
 # the kernel when the parent dies (kernel/spawn.py). An image's STOPSIGNAL may be SIGQUIT, as nginx's.
@@ -105,7 +107,7 @@ class Agent:
                     return self._cannot_serve(self.generations.first_failure)
             self._parts["parking"].run(now, self.keeper.step, now)
             self._parts["reaping"].run(now, self._reap)
-            if now >= self._next_sample:
+            if now >= self._next_sample + (0.0 if self.observer.answered(self.generations) else LATE_SECONDS):
                 self._parts["observing"].run(now, self._sample, now)
                 if self.drain is None:
                     self._parts["guarding"].run(now, self.guarding.step, now)

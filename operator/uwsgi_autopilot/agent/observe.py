@@ -60,6 +60,11 @@ class Observer:
         """Age of the oldest request that was in service lately."""
         return max(self._oldest, default=0.0)
 
+    def answered(self, generations: Generations) -> bool:
+        """The server has told what happened since the last Sample."""
+        serving = generations.serving
+        return serving is not None and serving.instance.answered_since(self._last_at)
+
     def tick(self, generations: Generations, now: float) -> None:
         running = Running(serving=generations.serving, all=generations.all())
         if not self._asked and now - self._last_at >= SAMPLE_SECONDS - AHEAD_SECONDS:
@@ -70,13 +75,19 @@ class Observer:
             self._parts[collector].run(now, collector.look, running)
 
     def sample(self, generations: Generations, now: float, *, own: int = 0) -> Sample | None:
-        """The Sample for the time since the last call; None before the first generation serves.
+        """The Sample for the time since the last one; None before the first generation serves.
 
-        own: the agent's own questions begun in that time: each becomes a request but is nobody's load.
+        Also None while the server does not answer: no answer is not the same as no requests. The next Sample spans the
+        time without one, and its sums include all that happened in it.
+
+        own: the agent's own questions begun since the last call: each becomes a request but is nobody's load.
         """
         self.finished.own += own
         seconds, serving, shape = now - self._last_at, generations.serving, generations.shape
         if serving is None or shape is None or seconds <= 0:
+            return None
+        if not self.answered(generations):
+            self._asked = False
             return None
         self._last_at, self._asked = now, False
         running = Running(serving=serving, all=generations.all())
@@ -84,7 +95,8 @@ class Observer:
         window = Window(now=now, seconds=seconds, running=running, fields=found)
         for collector, backoff in self._parts.items():
             backoff.run(now, collector.fill, window)
-        settled = generations.idle and now - generations.last_change_at >= SAMPLE_SECONDS and shape == self._last_shape
+        still = now - generations.last_change_at >= max(SAMPLE_SECONDS, seconds)
+        settled = generations.idle and still and shape == self._last_shape
         self._last_shape = shape
         # Also of the second in which they returned, most of which had fewer workers.
         parked, self._last_parked = max(self._last_parked, serving.parked_count), serving.parked_count

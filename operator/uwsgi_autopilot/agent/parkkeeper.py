@@ -22,6 +22,7 @@ class ParkKeeper:
         self._slow: float | None = None  # seconds that a return took, which was too long
         self._generation: int | None = None
         self._sample: Sample | None = None
+        self._blind = False  # there was no Sample in the last second
         self._room = True
         self._said = False  # that some are put away
         self._why = ""
@@ -33,7 +34,7 @@ class ParkKeeper:
 
     def saw(self, sample: Sample | None) -> None:
         """Once a second."""
-        self._sample, self._room = sample, self._has_room()
+        self._sample, self._blind, self._room = sample or self._sample, sample is None, self._has_room()
 
     def step(self, now: float) -> None:
         """At each tick."""
@@ -66,7 +67,7 @@ class ParkKeeper:
                 busy=max(sample.busy, socket.in_service or 0),
                 queue=socket.queue,
                 cpu=sample.cpu_s / sample.seconds,
-                still=self.generations.wants_nothing and not self.follower.following.trial,
+                still=self.generations.wants_nothing and not self.follower.following.trial and not self._blind,
                 room=self._room,
             )
         )

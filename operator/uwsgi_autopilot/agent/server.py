@@ -84,6 +84,10 @@ class Instance(Protocol):
     def workers(self) -> Sequence[WorkerStats]:
         """As last reported; empty before the first answer."""
 
+    def answered_since(self, moment: float) -> bool:
+        """Whether `workers` are from an answer that was asked for after `moment`. If not, they say nothing about what
+        happened since: neither that requests finished nor that none did."""
+
     def alive(self) -> bool: ...
     def ending(self) -> str:
         """Once `alive` is False: "ended with status 1" and the like."""

@@ -97,6 +97,9 @@ class UwsgiInstance:
             self._workers = tuple(_stats_of(worker) for worker in latest.stats.workers) if latest else ()
         return self._workers
 
+    def answered_since(self, moment: float) -> bool:
+        return self.reader.since(moment) is not None
+
     def alive(self) -> bool:
         return self._process.poll() is None
 

@@ -28,6 +28,8 @@ Body = dict[str, Any]
 Name = tuple[str, str]
 
 AT_ONCE = 8
+# Chosen: the deployment controller writes twice within the first tenth of a second of a Deployment.
+OWN_TRIES = 5
 
 
 class NameTaken(AutopilotError):
@@ -72,7 +74,7 @@ class Children:
         async with self._gate:
             after = await self._unchanged(app, body) if known is None and self._may_be(live, app, text) else None
             if after is None:
-                after = await self._own(await self._write(app, body, live))
+                after = await self._written(app, body, live)
         self.applied[key, name] = (text, child_seen(after))
 
     def _may_be(self, live: ChildSeen | None, app: App, text: str) -> bool:
@@ -90,15 +92,27 @@ class Children:
             return None
         return {**found, "kind": kind} if owner_uid(found) == app.uid and holds(found, body) else None
 
-    async def _write(self, app: App, body: Body, live: ChildSeen | None) -> Body:
+    async def _written(self, app: App, body: Body, live: ChildSeen | None) -> Body:
+        created, after = await self._write(app, body, live)
+        owned, after = await self._own(after)
+        if owned or created:
+            return after
+        # What this apply no longer lists belonged to the POST until now, so it is still there.
+        return await self._apply(app, body, after["metadata"]["uid"])
+
+    async def _write(self, app: App, body: Body, live: ChildSeen | None) -> tuple[bool, Body]:
+        """Whether it was made, and as what."""
         if live is None or live.owner != app.uid:
             try:
-                return await self.kube.create(_first(body, app))
+                return True, await self.kube.create(_first(body, app))
             except Conflict:
                 found = await self._ours(app, body)
                 uid = found["metadata"]["uid"]
         else:
             uid = live.uid
+        return False, await self._apply(app, body, uid)
+
+    async def _apply(self, app: App, body: Body, uid: str) -> Body:
         metadata = {**body["metadata"], "uid": uid}
         try:
             return await self.kube.apply({**body, "metadata": metadata})
@@ -108,19 +122,29 @@ class Children:
             self.cache.specs.mark(Key(app.namespace, app.name), after=1.0)
             raise
 
-    async def _own(self, body: Body) -> Body:
-        meta = body["metadata"]
-        entries = migrated(meta.get("managedFields", []), FIELD_MANAGER)
-        if entries is None:
-            return body
-        change = {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"], "managedFields": entries}
-        try:
-            return {
-                "kind": body["kind"],
-                **await self.kube.merge(body["kind"], meta["namespace"], meta["name"], {"metadata": change}),
-            }
-        except Conflict:
-            return body  # somebody was faster: the next write takes care of it
+    async def _own(self, body: Body) -> tuple[bool, Body]:
+        """Whether the fields belonged to our applies already, and the object in which they do.
+
+        Raises Conflict when others keep being faster, as a controller can be that has just seen the object appear: then
+        all of it is tried again. Left for the next write it would be too late, because an apply with fewer fields only
+        removes what it owns.
+        """
+        kind, owned = body["kind"], True
+        for turn in range(OWN_TRIES):
+            meta = body["metadata"]
+            entries = migrated(meta.get("managedFields", []), FIELD_MANAGER)
+            if entries is None:
+                break
+            owned = False
+            change = {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"], "managedFields": entries}
+            try:
+                body = await self.kube.merge(kind, meta["namespace"], meta["name"], {"metadata": change})
+                break
+            except Conflict:
+                if turn == OWN_TRIES - 1:
+                    raise
+                body = await self.kube.get(kind, meta["namespace"], meta["name"])
+        return owned, {"kind": kind, **body}
 
     async def _ours(self, app: App, body: Body) -> Body:
         kind, name = name_of(body)

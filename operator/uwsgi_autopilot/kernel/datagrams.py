@@ -17,6 +17,8 @@ DATAGRAM_BYTES = 512
 
 # The second is ERESTARTSYS, the kernel's own: recvmmsg keeps the error behind a batch for the next call as it is.
 _INTERRUPTED = (errno.EINTR, 512)
+# The length of what has not arrived: a datagram may be empty, and those behind it must not wait for a full batch.
+_NOTHING = 0xFFFFFFFF
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -63,6 +65,7 @@ class Datagrams:
         for index, (message, vector) in enumerate(zip(self._messages, self._vectors, strict=True)):
             vector.base, vector.size = self._begin + index * DATAGRAM_BYTES, DATAGRAM_BYTES
             message.head.vectors, message.head.vector_count = ctypes.pointer(vector), 1
+            message.length = _NOTHING
 
     def receive(self) -> list[bytes]:
         """Wait until a batch is full; of it what `take` has not given yet. Fewer, or none, after a signal.
@@ -78,7 +81,7 @@ class Datagrams:
         with self._lock:
             found = [self._at(index) for index in range(self._taken, count)]
             for message in self._messages:
-                message.length = 0
+                message.length = _NOTHING
             self._taken = 0
         return found
 
@@ -86,7 +89,7 @@ class Datagrams:
         """What has arrived of the batch since the last call. Waits for nothing."""
         with self._lock:
             begin = self._taken
-            while self._taken < BATCH and self._messages[self._taken].length:
+            while self._taken < BATCH and self._messages[self._taken].length != _NOTHING:
                 self._taken += 1
             return [self._at(index) for index in range(begin, self._taken)]
 

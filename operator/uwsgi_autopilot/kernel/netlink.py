@@ -16,6 +16,7 @@ NLMSG_DONE = 3
 
 HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
 ATTRIBUTE = struct.Struct("=HH")  # nlattr: length with this head, kind
+_DONE = struct.Struct("=IHHIIi")  # NLMSG_DONE: the header, and an error
 _LENGTH = struct.Struct("=I")
 _PATIENCE = struct.pack("ll", 0, 500_000)  # struct timeval
 _RECEIVE_BYTES = 65536  # the kernel fills at most 32 KiB of messages at a time
@@ -40,7 +41,10 @@ class SocketDiagnosticsLink:
         self._socket.close()
 
     def dump(self, request: bytes) -> bytes | None:
-        """All messages of one dump, back to back; None on any error, with a fresh socket for the next call."""
+        """All messages of one dump, back to back; None on any error, with a fresh socket for the next call.
+
+        A dump that the kernel ended early is an error: what is missing in it would read as no load.
+        """
         self._sequence = (self._sequence + 1) & 0xFFFFFFFF
         header = HEADER.pack(
             HEADER.size + len(request), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, self._sequence, 0
@@ -56,7 +60,10 @@ class SocketDiagnosticsLink:
                 if kind == NLMSG_ERROR:
                     return None
                 if kind == NLMSG_DONE:
-                    return b"".join(parts)
+                    return None if _error_of(part) else b"".join(parts)
+                if _ends_with_done(part, self._sequence):
+                    parts.append(part[: -_DONE.size])
+                    return None if _error_of(part[-_DONE.size :]) else b"".join(parts)
                 parts.append(part)
         except (OSError, struct.error):
             self._reopen()
@@ -71,12 +78,25 @@ class SocketDiagnosticsLink:
         self._socket = fresh
 
 
+def _ends_with_done(part: bytes, sequence: int) -> bool:
+    """The kernel may put the end of a dump behind the last messages, where there is room (rtnetlink's dumps, today)."""
+    if len(part) < _DONE.size:
+        return False
+    length, kind, _, of, _, _ = _DONE.unpack_from(part, len(part) - _DONE.size)
+    return bool((length, kind, of) == (_DONE.size, NLMSG_DONE, sequence))
+
+
+def _error_of(done: bytes) -> int:
+    """Negative: the dump ended early, with this errno."""
+    return int(_DONE.unpack_from(done)[5]) if len(done) >= _DONE.size else 0
+
+
 def messages(data: bytes) -> Iterator[tuple[int, int]]:
-    """(start, end) of each netlink message in a dump, headers included."""
+    """(start, end) of each whole netlink message in a dump, headers included."""
     at = 0
     while at + HEADER.size <= len(data):
         (length,) = _LENGTH.unpack_from(data, at)
-        if length < HEADER.size:
+        if length < HEADER.size or at + length > len(data):
             return
         yield at, at + length
         at += (length + 3) & ~3

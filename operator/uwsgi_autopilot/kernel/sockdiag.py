@@ -36,6 +36,7 @@ _STATE_AT = HEADER.size + 2
 UNIX_INODE_AT = HEADER.size + 4
 UNIX_ATTRIBUTES_AT = _VFS_AT = HEADER.size + _UNIX_MESSAGE.size
 _RQLEN_AT = _VFS_AT + ATTRIBUTE.size + _PAIR.size
+_RQLEN_END = _RQLEN_AT + ATTRIBUTE.size + _PAIR.size
 _INET_PORT_AT = HEADER.size + 4  # inet_diag_msg: idiag_sport, big endian
 _INET_INODE_AT = HEADER.size + 68  # idiag_inode, 32 bits
 
@@ -126,11 +127,13 @@ def _count(data: bytes, identity: bytes) -> UnixSocketLoad | None:
     at = data.find(attribute)
     while at >= 0:
         start = at - _VFS_AT
-        state = data[start + _STATE_AT]
+        state = data[start + _STATE_AT] if start >= 0 else None
         if state == TCP_ESTABLISHED:
             in_service += 1
-        elif state == TCP_LISTEN and ATTRIBUTE.unpack_from(data, start + _RQLEN_AT)[1] == UNIX_DIAG_RQLEN:
-            queue, _ = _PAIR.unpack_from(data, start + _RQLEN_AT + ATTRIBUTE.size)
+        elif state == TCP_LISTEN and start + _RQLEN_END <= len(data):
+            size, kind = ATTRIBUTE.unpack_from(data, start + _RQLEN_AT)
+            if (size, kind) == (_RQLEN_END - _RQLEN_AT, UNIX_DIAG_RQLEN):
+                queue, _ = _PAIR.unpack_from(data, start + _RQLEN_AT + ATTRIBUTE.size)
         at = data.find(attribute, at + len(attribute))
     if queue is None:
         return None
@@ -216,8 +219,9 @@ def _tcp_listener_inodes(port: int) -> list[int] | None:
                 return _proc_net_tcp_inodes(port)
             inodes += [
                 int.from_bytes(data[start + _INET_INODE_AT : start + _INET_INODE_AT + 4], sys.byteorder)
-                for start, _ in messages(data)
-                if data[start + _INET_PORT_AT : start + _INET_PORT_AT + 2] == wanted
+                for start, end in messages(data)
+                if start + _INET_INODE_AT + 4 <= end
+                and data[start + _INET_PORT_AT : start + _INET_PORT_AT + 2] == wanted
             ]
     finally:
         link.close()

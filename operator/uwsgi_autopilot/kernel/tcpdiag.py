@@ -37,8 +37,8 @@ class TcpDiagnostics:
             data = self._link.dump(request + wanted + bytes(_ID_BYTES - len(wanted)))
             if data is None:
                 return None
-            for start, _ in messages(data):
-                if data[start + _PORT_AT : start + _PORT_AT + 2] != wanted:
+            for start, end in messages(data):
+                if start + _QUEUE_AT + 4 > end or data[start + _PORT_AT : start + _PORT_AT + 2] != wanted:
                     continue
                 if data[start + _STATE_AT] == TCP_LISTEN:
                     waiting = int.from_bytes(data[start + _QUEUE_AT : start + _QUEUE_AT + 4], sys.byteorder)

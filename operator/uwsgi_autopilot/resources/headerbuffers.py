@@ -18,6 +18,9 @@ _RESERVE = 8 * 1024
 # Three cookies of the greatest size that browsers keep (4 KB each), and what else an answer has. Chosen.
 _ANSWER = 16 * 1024
 _PAGE = 4 * 1024
+# nginx does not start with large buffers below its connection_pool_size, 512 bytes. uWSGI with less than this serves
+# hardly a request; what does not fit is then a 502.
+_LEAST = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,7 @@ def header_buffers(header_size: int, buffer_size: int) -> HeaderBuffers:
     Content-Type in CONTENT_TYPE and HTTP_CONTENT_TYPE. Each has at most `size` bytes, and both together are a part of
     the whole. So with W bytes in all W + 2 size must fit, or 2 W, if that is less.
     """
-    room = max(1024, min(buffer_size, MOST))
+    room = max(_LEAST, min(buffer_size, MOST))
     room -= min(_RESERVE, room // 8)
     # One large buffer at least, and beside it a first one for the other headers.
     size = min(header_size, room // 2 * 3 // 4)

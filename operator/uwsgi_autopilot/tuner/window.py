@@ -25,9 +25,16 @@ def window(samples: Sequence[Sample], *, since: float = -math.inf) -> list[Sampl
     run: list[Sample] = []
     for sample in reversed(samples):
         newer = run[-1] if run else None
-        broken = not sample.settled or (
-            newer is not None
-            and (sample.shape != newer.shape or sample.generation != newer.generation or newer.at - sample.at > GAP_S)
+        # A sample that spans as much is a time in which nobody could look; it says nothing about now.
+        broken = (
+            not sample.settled
+            or sample.seconds > GAP_S
+            or (
+                newer is not None
+                and (
+                    sample.shape != newer.shape or sample.generation != newer.generation or newer.at - sample.at > GAP_S
+                )
+            )
         )
         # With workers put away, it says nothing about the whole shape.
         if broken or sample.parked:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 _MAX_BYTES = 64 * 1024 * 1024
+# uWSGI's counters have 64 bits.
+_MOST = 2**64
 
 
 class StatsError(ValueError):
@@ -123,42 +125,60 @@ def parse_stats(raw: bytes) -> Stats:
             raise StatsError(
                 f"expected the stats JSON of uWSGI, found {len(raw)} bytes that are not ({reason})"
             ) from None
-    if not isinstance(data, dict) or not isinstance(data.get("workers"), list):
-        raise StatsError("expected the stats JSON of uWSGI with a list of workers, found something else")
-    try:
-        return Stats(
-            pid=int(data["pid"]),
-            version=str(data.get("version", "")),
-            workers=tuple(_worker(each) for each in data["workers"]),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise StatsError(f"expected the stats JSON of uWSGI, found one whose fields differ ({error!r})") from None
+    if not isinstance(data, dict):
+        raise StatsError("expected the stats JSON of uWSGI, found JSON that is no object")
+    version = data.get("version", "")
+    return Stats(
+        pid=_whole(data, "pid"),
+        version=version if isinstance(version, str) else "",
+        workers=tuple(_worker(each) for each in _objects(data, "workers")),
+    )
 
 
 def _loads(text: str) -> Any:
     return json.loads(text, strict=False)
 
 
+def _whole(data: dict[str, Any], name: str) -> int:
+    """A counter, as uWSGI prints them. Anything else is no answer: taken for 0, it would read as no load."""
+    value = data.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _MOST:
+        # The value stays unsaid: in a damaged answer it could be a piece of a request.
+        raise StatsError(f"expected the stats JSON of uWSGI, found one whose {name} is no whole number from 0 to 2^64")
+    return value
+
+
+def _objects(data: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """At least one: a master has workers and each of them cores, whether they run or not."""
+    value = data.get(name)
+    if not isinstance(value, list) or not value or not all(isinstance(each, dict) for each in value):
+        raise StatsError(f"expected the stats JSON of uWSGI, found one without a list of {name}")
+    return value
+
+
 def _worker(data: dict[str, Any]) -> Worker:
-    cores: list[dict[str, Any]] = data.get("cores") or []
-    pid = int(data["pid"])
-    status = str(data["status"])
+    cores = _objects(data, "cores")
+    pid = _whole(data, "pid")
+    status = data.get("status")
+    if not isinstance(status, str):
+        raise StatsError("expected the stats JSON of uWSGI, found one with a worker whose status is no text")
     starts = []
     in_service = 0
     if pid > 0:
         for core in cores:
-            if core["in_request"]:
+            if _whole(core, "in_request"):
                 in_service += 1
-                # 0 between accept() and the first byte of the request.
-                if start := (core.get("req_info") or {}).get("request_start"):
-                    starts.append(int(start))
+                info = core.get("req_info")
+                # 0 between accept() and the first byte of the request; absent while nothing is known of it.
+                if isinstance(info, dict) and "request_start" in info and (start := _whole(info, "request_start")):
+                    starts.append(start)
     return Worker(
-        id=int(data["id"]),
+        id=_whole(data, "id"),
         pid=pid,
-        accepting=bool(data.get("accepting")) and pid > 0 and status != "cheap",
+        accepting=_whole(data, "accepting") > 0 and pid > 0 and status != "cheap",
         status=status,
-        requests=sum(int(core["requests"]) for core in cores) if cores else int(data["requests"]),
-        running_time_us=int(data["running_time"]),
+        requests=sum(_whole(core, "requests") for core in cores),
+        running_time_us=_whole(data, "running_time"),
         in_service=in_service,
         oldest_request_start=min(starts, default=None),
         threads=len(cores),

@@ -33,7 +33,7 @@ class FakeResizing:
 
 @dataclass
 class FakeInstance:
-    """running, accepting: it does. live: how many workers; None: as many as it was started with."""
+    """running, accepting, answers: it does. live: how many workers; None: as many as it was started with."""
 
     number: int
     started_with: Shape
@@ -49,6 +49,7 @@ class FakeInstance:
     in_service: int = 0
     waited_for: int = 0
     wrote: bool = False
+    answers: bool = True
 
     @property
     def pid(self):
@@ -64,6 +65,9 @@ class FakeInstance:
             )
             for slot in range(1, self.ceiling + 1)
         ]  # fmt: skip
+
+    def answered_since(self, moment):
+        return self.answers
 
     def alive(self):
         return self.running

@@ -23,7 +23,16 @@ SEVERE = LINE.replace(b"<190>", b"<187>")
             id="a second try answered",
         ),
         pytest.param(b"<190>Nov 27 16:24:48 autopilot: 200", None, id="no time"),
+        pytest.param(
+            b"<190>Nov 27 16:24:48 autopilot: 200 0.021 0.001 : 0.020",
+            (b"200", 0.021, 0.020),
+            id="an internal redirect",
+        ),
         pytest.param(b"<190>Nov 27 16:24:48 nginx: 200 0.1 0.1", None, id="of somebody else"),
+        pytest.param(
+            b"<190>Nov 27 16:24:48 autopilot: 200 nan nan", None, id="no number, though Python takes it for one"
+        ),
+        pytest.param(b"<190>Nov 27 16:24:48 autopilot: 200 1e999 -", None, id="a time without end"),
     ],
 )
 def test_lines(line, expected):

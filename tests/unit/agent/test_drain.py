@@ -95,6 +95,15 @@ def test_without_errors_it_serves_lets_uwsgi_finish_and_ends(stopping):
     assert stopping.run(1)
 
 
+def test_requests_that_cannot_be_seen_are_not_none(stopping):
+    """It goes on until the deadline is near: 60 of the 80 s."""
+    stopping.socket.in_service = stopping.socket.queue = None
+    assert not stopping.run(55)
+    assert "retire" not in stopping.instance.told
+    assert not stopping.run(10)
+    assert stopping.instance.told[-1] == "retire"
+
+
 @pytest.mark.parametrize("fault", ["changing", "observing"])
 def test_a_part_that_fails_does_not_keep_uwsgi_from_being_told_to_finish(stopping, fault):
     stopping.instance.faults = frozenset({"alive"} if fault == "changing" else ())

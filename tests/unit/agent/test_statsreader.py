@@ -5,7 +5,9 @@ import socket
 
 from uwsgi_autopilot.agent.statsreader import StatsReader
 
-ANSWER = json.dumps({"pid": 7, "version": "2.0.31", "workers": []}).encode()
+CORE = {"requests": 0, "in_request": 0, "req_info": {}}
+WORKER = {"id": 1, "pid": 8, "accepting": 1, "status": "idle", "running_time": 0, "cores": [CORE]}
+ANSWER = json.dumps({"pid": 7, "version": "2.0.31", "workers": [WORKER]}).encode()
 
 
 def test_asking_and_looking_do_not_wait_for_the_answer(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.controller.fakes import FakeKube
 from uwsgi_autopilot.controller.cache import Cache
 from uwsgi_autopilot.controller.children import Children, NameTaken
-from uwsgi_autopilot.controller.kube import ApiError
+from uwsgi_autopilot.controller.kube import ApiError, Conflict
 from uwsgi_autopilot.controller.relist import Relist
 from uwsgi_autopilot.resources import labels
 
@@ -80,6 +80,80 @@ def test_the_annotation_that_every_new_deployment_gets_is_no_reason_to_apply_it_
     made["annotations"] = {**made["annotations"], "deployment.kubernetes.io/revision": "1"}
     scene.watch()
     assert scene.ensure(desired()) == []
+
+
+class Busy(FakeKube):
+    """A controller writes each object as soon as it appears, and again `times` more; fields have managers as far as
+    these tests need them: a POST's are an "Update" of ours, and an apply removes what belongs to an "Apply" alone."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+        self.left: dict[str, int] = {}
+
+    async def create(self, body: dict) -> dict:
+        made = await super().create(body)
+        entry = {"manager": labels.FIELD_MANAGER, "operation": "Update", "fieldsV1": fields_of(body["spec"])}
+        self.live(body)["metadata"]["managedFields"] = [entry] if body["kind"] == "Deployment" else []
+        self.left[body["kind"]] = self.times
+        return {**made, "metadata": copy.deepcopy(self.live(body)["metadata"])}
+
+    async def merge(self, kind: str, namespace: str, name: str, body: dict, *, subresource: str = "") -> dict:
+        if self.left.get(kind):
+            self.left[kind] -= 1
+            self.put(self.objects[kind, namespace, name])
+        return await super().merge(kind, namespace, name, body, subresource=subresource)
+
+    async def apply(self, body: dict, *, subresource: str = "", dry_run: bool = False) -> dict:
+        live = self.live(body)
+        updated = [each for each in live["metadata"]["managedFields"] if each["operation"] == "Update"]
+        posted = {name for each in updated for name in each["fieldsV1"]["f:spec"]}
+        stays = {name: value for name, value in live["spec"].items() if f"f:{name}" in posted}
+        return await super().apply({**body, "spec": {**stays, **body["spec"]}})
+
+    def live(self, body: dict) -> dict:
+        return self.objects[body["kind"], body["metadata"]["namespace"], body["metadata"]["name"]]
+
+
+def fields_of(spec: dict) -> dict:
+    return {"f:spec": {f"f:{name}": {} for name in spec}}
+
+
+@pytest.mark.parametrize("times", [0, 1, 3])
+def test_a_field_that_only_the_first_manifest_had_goes_however_busy_the_object_is(times) -> None:
+    scene = Scene()
+    scene.kube = scene.children.kube = Busy(times)
+    first, then = desired()[2:], desired()[2:]
+    first[0]["spec"]["paused"] = True
+    scene.ensure(first)
+    scene.ensure(then)
+    assert "paused" not in scene.kube.objects["Deployment", "web", "shop"]["spec"]
+
+
+def test_a_field_of_the_first_manifest_goes_although_its_operator_ended_just_after_the_post() -> None:
+    scene = Scene()
+    scene.kube = scene.children.kube = Busy(0)
+    first = desired()[2:]
+    first[0]["spec"]["paused"] = True
+    asyncio.run(scene.kube.create(first[0]))
+    scene.watch()
+    scene.ensure(desired()[2:])
+    assert "paused" not in scene.kube.objects["Deployment", "web", "shop"]["spec"]
+
+
+def test_an_object_that_is_never_left_alone_is_tried_again_later() -> None:
+    scene = Scene()
+    scene.kube = scene.children.kube = Busy(99)
+    with pytest.raises(Conflict):
+        scene.ensure(desired()[2:])
+    scene.kube.times = scene.kube.left["Deployment"] = 0
+    scene.watch()
+    scene.ensure(desired()[2:])
+    entries = scene.kube.objects["Deployment", "web", "shop"]["metadata"]["managedFields"]
+    assert {each["operation"]: set(each["fieldsV1"]["f:spec"]) for each in entries} == {
+        "Apply": {"f:template"},
+        "Update": {"f:replicas"},
+    }
 
 
 def test_what_somebody_changed_is_applied_again() -> None:

@@ -90,6 +90,12 @@ def test_what_is_longer_is_cut(reading: Reading) -> None:
     assert reading.taken(1) == [b"x" * DATAGRAM_BYTES]
 
 
+def test_an_empty_one_keeps_nobody_waiting(reading: Reading) -> None:
+    for line in (b"line 0", b"", b"line 1"):
+        reading.sender.send(line)
+    assert reading.taken(3) == [b"line 0", b"", b"line 1"]
+
+
 def test_none_is_lost_or_comes_twice_while_both_ask(reading: Reading) -> None:
     total = 40 * BATCH
     taken: list[bytes] = []

@@ -13,6 +13,7 @@ Two traps:
 
 import array
 import os
+import re
 import socket
 import struct
 import threading
@@ -31,6 +32,13 @@ SO_ATTACH_FILTER = 26
 # Where the status begins: after the priority, the time (15 bytes), a space, and `autopilot: `.
 STATUS_AT = 32
 ALL = 1.0
+# Any process of the pod may write to the socket. So each word is what nginx writes, or the line is nobody's: `nan`,
+# `-1` and `1e999` are numbers to Python. After several tries the last one answered; `-`: nobody was asked.
+_SECONDS = rb"\d{1,9}\.\d{3}"
+_LINE = re.compile(
+    rb"autopilot: (?P<status>\d{3}) (?P<request>" + _SECONDS + rb")"
+    rb"(?: (?:(?:" + _SECONDS + rb"|-)(?:, | : ))*(?:(?P<upstream>" + _SECONDS + rb")|-))?\Z"
+)
 
 
 class AccessLog(Collector):
@@ -123,18 +131,11 @@ def parse_line(line: bytes) -> tuple[bytes, float, float | None] | None:
 
     With a retry nginx writes `0.001, 0.020` for the upstream: the last one answered.
     """
-    _, found, text = line.rpartition(b"autopilot: ")
-    if not found:
+    found = _LINE.search(line)
+    if found is None:
         return None
-    words = text.replace(b",", b" ").split()
-    try:
-        request_s = float(words[1])
-    except (IndexError, ValueError):
-        return None
-    try:
-        return words[0], request_s, float(words[-1]) if len(words) > 2 else None
-    except ValueError:
-        return words[0], request_s, None
+    upstream = found["upstream"]
+    return found["status"], float(found["request"]), None if upstream is None else float(upstream)
 
 
 def attach(receiver: socket.socket, program: bytes) -> None:

@@ -33,11 +33,12 @@ class SocketLoad(Collector):
     def look(self, running: Running) -> None:
         load = self._load()
         if load is None:
+            # Not what it was at the look before: that may have been nothing.
+            self.queue = self.in_service = None
             return
-        self.in_service = load.in_service
+        self.in_service, self.queue = load.in_service, load.queue
         self._busies.append(load.in_service)
         if load.queue is not None:
-            self.queue = load.queue
             self._queues.append(load.queue)
 
     def collect(self, window: Window) -> dict[str, Any]:
@@ -57,9 +58,10 @@ class SocketLoad(Collector):
         return found
 
     def _load(self) -> UnixSocketLoad | None:
+        """None unless all of them can be seen: a part of the requests is not how many there are."""
         loads = [self._path(address) if tcp is None else self._port(tcp[1]) for address, tcp in self.addresses]
         seen = [each for each in loads if each is not None]
-        if not seen:
+        if len(seen) < len(loads):
             return None
         queues = [each.queue for each in seen if each.queue is not None]
         return UnixSocketLoad(
