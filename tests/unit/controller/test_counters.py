@@ -15,7 +15,7 @@ SERVED = AppMoment(pods=3, unreachable=1, reconciled=True, processes=2, threads=
 NEW = AppMoment(pods=0, unreachable=0, reconciled=None, processes=None, threads=None)
 NOW = Moment(
     applications={SHOP: SERVED, BLOG: NEW}, due=1, statuses_due=2, polls=10, poll_failures=1, incompatible=2,
-    wrong_pods=3, writes={("apply", "Deployment"): 4}, events_dropped=0,
+    wrong_pods=3, rollouts={"waiting": 3, "held": 1}, writes={("apply", "Deployment"): 4}, events_dropped=0,
 )  # fmt: skip
 
 
