@@ -1,9 +1,11 @@
 """What the operator counts, and its page. The names are in report/operatormetrics.py."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from uwsgi_autopilot.controller.workqueue import Key
 from uwsgi_autopilot.report.metrics import Page
 from uwsgi_autopilot.report.operatormetrics import OPERATOR_METRICS
 
@@ -43,6 +45,7 @@ class Moment:
     wrong_pods: int
     writes: dict[tuple[str, str], int]
     events_dropped: int
+    saturations: Mapping[Key, float]
 
 
 def page(counters: Counters, now: Moment) -> str:
@@ -70,6 +73,8 @@ def page(counters: Counters, now: Moment) -> str:
         out.value("operator_writes_total", count, {"verb": verb, "kind": kind})
     out.value("operator_events_dropped_total", now.events_dropped)
     out.value("operator_tuning_errors_total", counters.tuning_errors)
+    for key, value in sorted(now.saturations.items()):
+        out.value("saturation", value, {"namespace": key.namespace, "app": key.name})
     _own(out)
     return out.text()
 

@@ -91,5 +91,6 @@ class Leader:
             wrong_pods=self.poller.wrong_pods,
             writes=dict(self.kube.writes),
             events_dropped=self.events.dropped,
+            saturations=self.runners.saturations(),
         )
         return counters.page(self.counters, now)

@@ -33,6 +33,7 @@ from uwsgi_autopilot.fleet.actions import Action, Record, StorePromoted, WarnLat
 from uwsgi_autopilot.fleet.attention import is_hot
 from uwsgi_autopilot.fleet.plan import plan
 from uwsgi_autopilot.fleet.pod import Pod, Pods
+from uwsgi_autopilot.fleet.saturation import Gauge
 from uwsgi_autopilot.fleet.state import FleetState
 from uwsgi_autopilot.resources.labels import DESIRED
 from uwsgi_autopilot.resources.tuned import TuningStatus
@@ -80,6 +81,7 @@ class Runner:
     recycled: dict[str, Recycled | None] = field(default_factory=dict)
     stored_at: float = float("-inf")
     kept: Kept = field(default_factory=Kept)
+    gauge: Gauge = field(default_factory=Gauge)
     told: Told = field(default_factory=Told)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     store: Store = field(init=False)
@@ -155,6 +157,7 @@ class Runner:
             self.poller.attend(pod.uid, is_hot(self.state, pod))
         self._tell_recycled(self.state.pods)
         await self._keep(self.state, now)
+        self.gauge.look(self.state, now)
         return self.state
 
     def _seen(self, state: FleetState, now: float) -> FleetState:
