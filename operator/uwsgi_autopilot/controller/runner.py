@@ -32,7 +32,7 @@ from uwsgi_autopilot.fleet import delivery
 from uwsgi_autopilot.fleet.actions import Action, Record, StorePromoted, WarnLate, WriteDesired
 from uwsgi_autopilot.fleet.attention import is_hot
 from uwsgi_autopilot.fleet.plan import plan
-from uwsgi_autopilot.fleet.pod import Pod, Pods
+from uwsgi_autopilot.fleet.pod import Pod, Pods, as_told
 from uwsgi_autopilot.fleet.saturation import Gauge
 from uwsgi_autopilot.fleet.state import FleetState
 from uwsgi_autopilot.resources.labels import DESIRED
@@ -180,7 +180,7 @@ class Runner:
         if now - self.stored_at >= VERIFY_SECONDS and not self._still_stored(state):
             stored = UNVERSIONED
         scaler = self.cache.autoscalers.get(self.key)
-        return replace(state, app=self.app, pods=pods, coming=coming, autoscaler=scaler, stored=stored)
+        return replace(state, app=as_told(self.app, pods), pods=pods, coming=coming, autoscaler=scaler, stored=stored)
 
     def _still_stored(self, state: FleetState) -> bool:
         """Is NAME-promoted as we wrote it, as far as the watch shows? Somebody else may have changed or removed it."""

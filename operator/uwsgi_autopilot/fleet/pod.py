@@ -10,6 +10,7 @@ from uwsgi_autopilot.api.agentstate import AgentState
 from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape, Version
 from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.api.uwsgiapp import ResourceLimits, UwsgiApp
 
 KEPT = 130  # samples, one a second: the tuner looks back two minutes
 RECENT_S = 5.0
@@ -169,6 +170,17 @@ class Pod:
 
 
 Pods = Mapping[str, Pod]  # by uid
+
+
+def as_told(app: UwsgiApp, pods: Pods) -> UwsgiApp:
+    """The application with the limits that its pods have, once an agent has read them from its cgroup; the tuner asks
+    the samples then. The manifest's are those of the Deployment, and somebody may have given a pod others: a
+    VerticalPodAutoscaler at its admission or in place, a LimitRange."""
+    newest = [pod.samples[-1] for pod in pods.values() if pod.samples]
+    if not newest:
+        return app
+    unlimited = all(each.memory_limit is None for each in newest)
+    return replace(app, limits=ResourceLimits(cpu=None, memory=app.limits.memory if unlimited else None))
 
 
 def figures_of(samples: Iterable[Sample]) -> Figures | None:

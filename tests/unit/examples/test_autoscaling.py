@@ -104,3 +104,12 @@ def test_both_want_the_same(name: str):
     spec = read(name)["spec"]
     assert (spec.get("minReplicas") or spec["minReplicaCount"]) == 2
     assert (spec.get("maxReplicas") or spec["maxReplicaCount"]) == 10
+
+
+def test_a_vertical_autoscaler_names_the_application_and_containers_that_it_has():
+    spec = read("vpa.yaml")["spec"]
+    assert spec["targetRef"] == read("hpa.yaml")["spec"]["scaleTargetRef"]
+    containers = {each["containerName"] for each in spec["resourcePolicy"]["containerPolicies"]}
+    golden = yaml.safe_load_all((ROOT / "tests/chart/golden/default.yaml").read_text(encoding="utf-8"))
+    (template,) = (each["template"] for each in golden if each and each["kind"] == "PodTemplate")
+    assert containers <= {each["name"] for each in template["spec"]["containers"]}
