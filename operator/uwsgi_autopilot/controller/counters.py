@@ -73,6 +73,7 @@ class Moment:
     rollouts: Mapping[str, int]
     writes: Mapping[tuple[str, str], int]
     events_dropped: int
+    saturations: Mapping[Key, float]
 
 
 Row = tuple[Mapping[str, str], float | None]
@@ -82,7 +83,8 @@ def page(counters: Counters, now: Moment) -> str:
     """Of the operator that leads. What is counted of an application goes with it."""
     for gone in {key for key, _, _ in counters.decisions} - now.applications.keys():
         counters.decisions = {what: count for what, count in counters.decisions.items() if what[0] != gone}
-    return _text([*_of_all(counters, now), *_of_each(counters, now.applications), *_own(leads=True)])
+    families = [*_of_all(counters, now), *_of_each(counters, now.applications), _saturation(now.saturations)]
+    return _text([*families, *_own(leads=True)])
 
 
 def page_of_follower() -> str:
@@ -109,7 +111,7 @@ def _of_all(counters: Counters, now: Moment) -> Iterator[Metric]:
 
 
 def _of_each(counters: Counters, apps: Mapping[Key, AppMoment]) -> Iterator[Metric]:
-    named = [({"namespace": key.namespace, "application": key.name}, each) for key, each in sorted(apps.items())]
+    named = [({"namespace": key.namespace, "app": key.name}, each) for key, each in sorted(apps.items())]
     yield _family("operator_application_pods", [(labels, each.pods) for labels, each in named])
     yield _family("operator_application_agents_unreachable", [(labels, each.unreachable) for labels, each in named])
     yield _family("operator_application_reconciled", [(labels, each.reconciled) for labels, each in named])
@@ -118,10 +120,15 @@ def _of_each(counters: Counters, apps: Mapping[Key, AppMoment]) -> Iterator[Metr
     yield _family(
         "operator_decisions_total",
         [
-            ({"namespace": key.namespace, "application": key.name, "kind": kind, "reason": reason}, count)
+            ({"namespace": key.namespace, "app": key.name, "kind": kind, "reason": reason}, count)
             for (key, kind, reason), count in sorted(counters.decisions.items())
         ],
     )
+
+
+def _saturation(known: Mapping[Key, float]) -> Metric:
+    labels = [({"namespace": key.namespace, "app": key.name}, value) for key, value in sorted(known.items())]
+    return _family("saturation", labels)
 
 
 def _own(*, leads: bool) -> Iterator[Metric]:

@@ -100,6 +100,7 @@ class Leader:
             rollouts=self.queue.counts(),
             writes=dict(self.kube.writes),
             events_dropped=self.events.dropped,
+            saturations=self.runners.saturations(),
         )
         return counters.page(self.counters, now)
 

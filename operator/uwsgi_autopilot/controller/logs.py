@@ -1,7 +1,7 @@
 """What the operator's log lines look like: text for a person, or one JSON object a line for what collects logs.
 
     {"ts": "2026-01-31T12:00:00.123Z", "level": "warning", "logger": "uwsgi_autopilot.controller.runner",
-     "message": "tuned again app=team/shop", "namespace": "team", "application": "shop"}
+     "message": "tuned again app=team/shop", "namespace": "team", "app": "shop"}
 
 `traceback` is there with an error that has one. Passwords, tokens and keys are hidden in both forms: the API server's
 messages repeat values of manifests, and a traceback may show anything that was being read.
@@ -47,11 +47,11 @@ def _about(record: logging.LogRecord) -> dict[str, str]:
     if isinstance(record.args, tuple):
         for each in record.args:
             if isinstance(each, Key):
-                return {"namespace": each.namespace, "application": each.name}
+                return {"namespace": each.namespace, "app": each.name}
     reference = getattr(record, "k8s_ref", None)
     if not isinstance(reference, dict):
         return {}
-    named = {"application" if reference.get("kind") == KIND else "object": reference.get("name")}
+    named = {"app" if reference.get("kind") == KIND else "object": reference.get("name")}
     told = {"namespace": reference.get("namespace"), **named}
     return {name: str(value) for name, value in told.items() if value}
 

@@ -32,7 +32,8 @@ from uwsgi_autopilot.fleet import delivery
 from uwsgi_autopilot.fleet.actions import Action, Record, StorePromoted, WarnLate, WriteDesired
 from uwsgi_autopilot.fleet.attention import is_hot
 from uwsgi_autopilot.fleet.plan import plan
-from uwsgi_autopilot.fleet.pod import Pod, Pods
+from uwsgi_autopilot.fleet.pod import Pod, Pods, as_told
+from uwsgi_autopilot.fleet.saturation import Gauge
 from uwsgi_autopilot.fleet.state import FleetState
 from uwsgi_autopilot.resources.labels import DESIRED
 from uwsgi_autopilot.resources.tuned import TuningStatus
@@ -86,6 +87,7 @@ class Runner:
     recycled: dict[str, Recycled | None] = field(default_factory=dict)
     stored_at: float = float("-inf")
     kept: Kept = field(default_factory=Kept)
+    gauge: Gauge = field(default_factory=Gauge)
     told: Told = field(default_factory=Told)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     store: Store = field(init=False)
@@ -165,6 +167,7 @@ class Runner:
             self.calm = self.calm and not hot
         self._tell_recycled(self.state.pods)
         await self._keep(self.state, now)
+        self.gauge.look(self.state, now)
         return self.state
 
     def _seen(self, state: FleetState, now: float) -> FleetState:
@@ -187,7 +190,7 @@ class Runner:
         if now - self.stored_at >= VERIFY_SECONDS and not self._still_stored(state):
             stored = UNVERSIONED
         scaler = self.cache.autoscalers.get(self.key)
-        return replace(state, app=self.app, pods=pods, coming=coming, autoscaler=scaler, stored=stored)
+        return replace(state, app=as_told(self.app, pods), pods=pods, coming=coming, autoscaler=scaler, stored=stored)
 
     def _still_stored(self, state: FleetState) -> bool:
         """Is NAME-promoted as we wrote it, as far as the watch shows? Somebody else may have changed or removed it."""

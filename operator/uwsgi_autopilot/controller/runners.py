@@ -71,6 +71,12 @@ class Runners:
         pods = runner.state.pods.values() if runner is not None and runner.state is not None else ()
         return sum(pod.failed_since is not None and pod.silent(now) for pod in pods)
 
+    def saturations(self) -> dict[Key, float]:
+        """Of the applications of which it is known."""
+        now = self.clock()
+        found = {key: runner.gauge.read(now) for key, runner in self.running.items()}
+        return {key: value for key, value in found.items() if value is not None}
+
     def _app(self, key: Key, uid: str) -> UwsgiApp | None:
         seen = self.cache.apps.get(key)
         return seen.spec if seen is not None and seen.uid == uid else None

@@ -10,6 +10,7 @@ from uwsgi_autopilot.api.agentstate import AgentState
 from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape, Version
 from uwsgi_autopilot.api.sample import Sample
 from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.api.uwsgiapp import ResourceLimits, UwsgiApp
 
 KEPT = 130  # samples, one a second: the tuner looks back two minutes
 # Of a pod without a load for as long as that: thousands are idle, and 130 of each would take 300 MiB.
@@ -180,6 +181,17 @@ class Pod:
 
 
 Pods = Mapping[str, Pod]  # by uid
+
+
+def as_told(app: UwsgiApp, pods: Pods) -> UwsgiApp:
+    """The application with the limits that its pods have, once an agent has read them from its cgroup; the tuner asks
+    the samples then. The manifest's are those of the Deployment, and somebody may have given a pod others: a
+    VerticalPodAutoscaler at its admission or in place, a LimitRange."""
+    newest = [pod.samples[-1] for pod in pods.values() if pod.samples]
+    if not newest:
+        return app
+    unlimited = all(each.memory_limit is None for each in newest)
+    return replace(app, limits=ResourceLimits(cpu=None, memory=app.limits.memory if unlimited else None))
 
 
 def figures_of(samples: Iterable[Sample]) -> Figures | None:

@@ -24,6 +24,7 @@ OPERATOR_METRICS: dict[str, tuple[str, str]] = {
     "operator_writes_total": ("counter", "Writes to the API server, by verb and kind."),
     "operator_events_dropped_total": ("counter", "Events that could not be written."),
     "operator_tuning_errors_total": ("counter", "Planning steps that failed because of a bug in the operator."),
+    "saturation": ("gauge", "Demand of an application's pods, as a share of what the best shape of them serves."),
     "operator_cpu_seconds_total": ("counter", "CPU time of the operator."),
     "operator_memory_bytes": ("gauge", "Resident memory of the operator."),
 }

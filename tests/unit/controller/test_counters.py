@@ -15,7 +15,7 @@ SERVED = AppMoment(pods=3, unreachable=1, reconciled=True, processes=2, threads=
 NEW = AppMoment(pods=0, unreachable=0, reconciled=None, processes=None, threads=None)
 NOW = Moment(
     applications={SHOP: SERVED, BLOG: NEW}, due=1, statuses_due=2, polls=10, poll_failures=1, incompatible=2,
-    wrong_pods=3, rollouts={"waiting": 3, "held": 1}, writes={("apply", "Deployment"): 4}, events_dropped=0,
+    wrong_pods=3, saturations={SHOP: 0.75}, rollouts={"waiting": 3, "held": 1}, writes={("apply", "Deployment"): 4}, events_dropped=0,
 )  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def test_times_of_reconciles_are_a_histogram_by_result() -> None:
 
 def test_each_application_has_its_own_series_and_what_is_not_known_has_none() -> None:
     samples = read(page(counted(), NOW))
-    shop = {"namespace": "team", "application": "shop"}
+    shop = {"namespace": "team", "app": "shop"}
     assert (shop, 3.0) in samples["operator_application_pods"]
     for name, value in (("agents_unreachable", 1), ("reconciled", 1), ("processes", 2), ("threads", 32)):
         assert dict(read_one(samples, f"operator_application_{name}")) == {("team", "shop"): value} | (
@@ -74,13 +74,13 @@ def test_each_application_has_its_own_series_and_what_is_not_known_has_none() ->
 
 
 def read_one(samples: dict[str, Any], name: str) -> list[tuple[tuple[str, str], float]]:
-    return [((labels["namespace"], labels["application"]), value) for labels, value in samples[name]]
+    return [((labels["namespace"], labels["app"]), value) for labels, value in samples[name]]
 
 
 def test_an_application_that_is_gone_takes_its_series_along() -> None:
     counters = counted()
     samples = read(page(counters, replace(NOW, applications={BLOG: NEW})))
-    assert [labels for rows in samples.values() for labels, _ in rows if labels.get("application") == "shop"] == []
+    assert [labels for rows in samples.values() for labels, _ in rows if labels.get("app") == "shop"] == []
     assert counters.decisions == {}, "nor is it kept"
 
 

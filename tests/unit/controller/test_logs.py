@@ -50,10 +50,10 @@ def test_a_line_about_an_application_names_it(lines: Lines) -> None:
     assert line.pop("ts").endswith("Z")
     assert line == {
         "level": "warning", "logger": "uwsgi_autopilot.test", "message": "recycled app=team/shop: pod shop-0",
-        "namespace": "team", "application": "shop",
+        "namespace": "team", "app": "shop",
     }  # fmt: skip
     log.warning("tuned again app=%s", SHOP)
-    assert lines.last["application"] == "shop", "alone among the values"
+    assert lines.last["app"] == "shop", "alone among the values"
 
 
 def test_a_line_about_none_names_none(lines: Lines) -> None:
@@ -73,7 +73,7 @@ def test_a_traceback_is_in_the_object_and_shows_no_secret(lines: Lines) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "told"),
-    [("UwsgiApp", {"application": "shop", "namespace": "team"}), ("Pod", {"object": "shop", "namespace": "team"})],
+    [("UwsgiApp", {"app": "shop", "namespace": "team"}), ("Pod", {"object": "shop", "namespace": "team"})],
 )
 def test_kopfs_own_lines_name_what_they_are_about(lines: Lines, kind: str, told: dict[str, str]) -> None:
     body = kopf.Body({"kind": kind, "metadata": {"name": "shop", "namespace": "team", "uid": "u"}})  # type: ignore[typeddict-item]

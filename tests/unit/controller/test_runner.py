@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -10,8 +11,10 @@ from tests.unit.controller.making import PROMOTED, SHOP, answer, app_body, confi
 from tests.unit.controller.world import START, Quiet, World
 from uwsgi_autopilot.api.desired import UNVERSIONED, DesiredShape, Version, parse_desired
 from uwsgi_autopilot.api.shape import Shape
+from uwsgi_autopilot.api.uwsgiapp import ResourceLimits
 from uwsgi_autopilot.controller import told
 from uwsgi_autopilot.controller.kube import ApiError, Conflict, Unreachable
+from uwsgi_autopilot.report.reasons import Reason
 
 IO = workload.IO
 PIN = {"processes": 3, "threads": 5}
@@ -324,3 +327,34 @@ def test_pods_that_do_not_run_yet_are_seen(body: dict, held: bool) -> None:
     assert list(state.pods) == ["shop-0"]
     assert len(state.coming) == 1
     assert (state.hold is not None and state.hold.reason.value == "RolloutInProgress") is held
+
+
+# --- a pod that is not what the Deployment says: a VerticalPodAutoscaler, a LimitRange
+
+
+def test_what_a_pod_may_use_its_agent_says_and_not_the_manifest() -> None:
+    """The manifest's half a core and 64 MiB, of which a VerticalPodAutoscaler has made two cores and 1 GiB."""
+    world = World(IO, pods=1, clients=64)
+    for agent in world.agents.values():
+        agent.observer.memory_limit = 2**30
+    seen = world.cache.apps[SHOP]
+    assert seen.spec is not None
+    limits = ResourceLimits(cpu=0.5, memory=64 << 20)
+    world.cache.apps[SHOP] = replace(seen, spec=replace(seen.spec, limits=limits))
+    world.begin()
+    world.run(1)
+    assert world.state.app.limits == limits, "no agent has answered yet"
+    world.until("promote")
+    assert (world.state.limits.cores, world.state.limits.memory_limit) == (None, None)
+    assert world.stored.shape.slots >= 40, "64 MiB would have had room for none of that"
+
+
+def test_where_the_cgroup_shows_no_limit_the_manifest_counts() -> None:
+    world = World(IO, pods=1, clients=64)
+    seen = world.cache.apps[SHOP]
+    assert seen.spec is not None
+    world.cache.apps[SHOP] = replace(seen, spec=replace(seen.spec, limits=ResourceLimits(memory=64 << 20)))
+    world.begin()
+    world.run(30)
+    assert world.state.limits.memory_limit == 64 << 20
+    assert world.state.memory.said is Reason.MEMORY_LIMIT, world.told
