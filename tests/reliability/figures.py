@@ -41,7 +41,11 @@ def table(figures: list[Figure]) -> str:
 
 def machine() -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{os.cpu_count()} cores, {memory:.0f} GiB, shared by the cluster, the agents and the operator"
+    waiting = os.getloadavg()[2]
+    return (
+        f"{os.cpu_count()} cores, {memory:.0f} GiB, shared by the cluster, the agents and the operator"
+        f" (load average of the last 15 minutes: {waiting:.0f})"
+    )
 
 
 def remember(section: str, name: str, figure: Figure) -> None:
