@@ -39,5 +39,12 @@ async def remove_all(api: Api) -> None:
         await asyncio.sleep(1.0)
 
 
+async def remove_others(api: Api, names: Iterable[str]) -> None:
+    kept = set(names)
+    for each in (await api.list(KIND, WEB))[0]:
+        if each["metadata"]["name"] not in kept:
+            await api.delete(KIND, WEB, each["metadata"]["name"], propagationPolicy="Background")
+
+
 async def edit(api: Api, name: str, **tuning: object) -> None:
     await api.merge(KIND, WEB, name, {"spec": {"tuning": tuning}})

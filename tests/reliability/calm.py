@@ -15,7 +15,7 @@ MOST_MIB = 150.0
 MOST_CORES = 0.2
 STATUS_WRITES = 20
 # Until what a restart has asked for is done, such as the look at each status.
-SETTLE_SECONDS = 75.0
+SETTLE_SECONDS = 45.0
 ETCD = "curl -s http://127.0.0.1:2381/metrics | grep -E '^etcd_mvcc_db_total_size_in_(use_in_)?bytes '"
 
 

@@ -1,12 +1,15 @@
 """What was claimed and what was measured, as a table: on the terminal, and in docs/reliability.md."""
 
+import json
 import os
 import re
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 
 from tests.reliability.kindcluster import ROOT
 
+FOLDER = ROOT / ".cache/reliability"
 PAGE = ROOT / "docs/reliability.md"
 
 
@@ -38,7 +41,24 @@ def table(figures: list[Figure]) -> str:
 
 def machine() -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{os.cpu_count()} cores, {memory:.0f} GiB, shared by the cluster, the agents and the operator"
+    waiting = os.getloadavg()[2]
+    return (
+        f"{os.cpu_count()} cores, {memory:.0f} GiB, shared by the cluster, the agents and the operator"
+        f" (load average of the last 15 minutes: {waiting:.0f})"
+    )
+
+
+def remember(section: str, name: str, figure: Figure) -> None:
+    """So that a run of some of them completes the table of an earlier one."""
+    file = FOLDER / f"{section}.json"
+    known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    file.write_text(json.dumps({**known, name: asdict(figure)}, indent=1), encoding="utf-8")
+
+
+def remembered(section: str, names: Iterable[str]) -> list[Figure]:
+    """In the order of these."""
+    known = json.loads((FOLDER / f"{section}.json").read_text(encoding="utf-8"))
+    return [Figure(**known[name]) for name in names if name in known]
 
 
 def write(section: str, figures: list[Figure], remark: str) -> None:

@@ -59,6 +59,9 @@ class Kubelet:
         async with self._gate:
             ip = (body.get("status") or {}).get("podIP") or self._address()
             following = await self._following(app)
+            if meta["uid"] not in self.pods:
+                self.starting.discard(meta["uid"])
+                return  # it was deleted meanwhile
             agent = Agent(uid=meta["uid"], app=app, ip=ip, following=following, shape=following.target)
             self.agents.add(agent)
             agent.follow(meta.get("annotations", {}).get(DESIRED))

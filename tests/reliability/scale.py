@@ -30,6 +30,7 @@ def names(count: int) -> list[str]:
 
 async def build(count: int) -> None:
     async with stage() as it, it.kept_running():
+        await apps.remove_others(it.api, names(count))
         telling = asyncio.create_task(progress(it, count * PODS_EACH))
         await apps.create(it.api, names(count), replicas=PODS_EACH)
         await it.until("all pods run", lambda: it.kubelet.started >= count * PODS_EACH, BUILD_SECONDS, every=2.0)
@@ -53,11 +54,14 @@ async def measure(minutes: float) -> tuple[list[Figure], str]:
         await it.until("the kubelet knows all pods", lambda: all_known(it), 600, every=1.0)
         there = sorted({each.app for each in it.agents.by_uid.values()})
         tell(f"{len(there)} applications with {it.kubelet.started} pods")
+        remark = f"{len(there)} applications with {it.kubelet.started} pods, {minutes:g} quiet minutes."
         figures = await taken_over(it, len(there))
-        figures += await quiet_minutes(it, minutes)
-        figures += await hot_applications(it, there)
-        figures += await silent_pods(it, there)
-        return figures, f"{len(there)} applications with {it.kubelet.started} pods, {minutes:g} quiet minutes."
+        # Written after each part: a run that is cut short leaves what it has found.
+        report("scale", figures, remark)
+        for part in (quiet_minutes(it, minutes), hot_applications(it, there), silent_pods(it, there)):
+            figures += await part
+            report("scale", figures, remark)
+        return figures, remark
 
 
 async def all_known(it: Stage) -> bool:

@@ -50,13 +50,14 @@ class Counters:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppMoment:
     """One application. reconciled: are its objects what its manifest asks for? None: not looked at yet. processes,
-    threads: the promoted shape's; None: no shape was promoted."""
+    threads: the promoted shape's; None: no shape was promoted. saturation: of its pods; None: not known."""
 
     pods: int
     unreachable: int
     reconciled: bool | None
     processes: int | None
     threads: int | None
+    saturation: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,6 @@ class Moment:
     rollouts: Mapping[str, int]
     writes: Mapping[tuple[str, str], int]
     events_dropped: int
-    saturations: Mapping[Key, float]
 
 
 Row = tuple[Mapping[str, str], float | None]
@@ -83,8 +83,7 @@ def page(counters: Counters, now: Moment) -> str:
     """Of the operator that leads. What is counted of an application goes with it."""
     for gone in {key for key, _, _ in counters.decisions} - now.applications.keys():
         counters.decisions = {what: count for what, count in counters.decisions.items() if what[0] != gone}
-    families = [*_of_all(counters, now), *_of_each(counters, now.applications), _saturation(now.saturations)]
-    return _text([*families, *_own(leads=True)])
+    return _text([*_of_all(counters, now), *_of_each(counters, now.applications), *_own(leads=True)])
 
 
 def page_of_follower() -> str:
@@ -117,6 +116,7 @@ def _of_each(counters: Counters, apps: Mapping[Key, AppMoment]) -> Iterator[Metr
     yield _family("operator_application_reconciled", [(labels, each.reconciled) for labels, each in named])
     yield _family("operator_application_processes", [(labels, each.processes) for labels, each in named])
     yield _family("operator_application_threads", [(labels, each.threads) for labels, each in named])
+    yield _family("saturation", [(labels, each.saturation) for labels, each in named])
     yield _family(
         "operator_decisions_total",
         [
@@ -124,11 +124,6 @@ def _of_each(counters: Counters, apps: Mapping[Key, AppMoment]) -> Iterator[Metr
             for (key, kind, reason), count in sorted(counters.decisions.items())
         ],
     )
-
-
-def _saturation(known: Mapping[Key, float]) -> Metric:
-    labels = [({"namespace": key.namespace, "app": key.name}, value) for key, value in sorted(known.items())]
-    return _family("saturation", labels)
 
 
 def _own(*, leads: bool) -> Iterator[Metric]:

@@ -130,7 +130,7 @@ class Kube:
             query = {"limit": str(CHUNK), "labelSelector": labels, "continue": onward}
             asked = {name: value for name, value in query.items() if value}
             page = await self._send("GET", path_of(kind, namespace), query=asked, accept=accept)
-            for item in page.get("items", ()):
+            for item in page.get("items") or ():  # null where there are none, of their metadata alone
                 yield {**item, "kind": kind}
             onward = page.get("metadata", {}).get("continue", "")
             if not onward:

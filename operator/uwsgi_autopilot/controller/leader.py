@@ -100,7 +100,6 @@ class Leader:
             rollouts=self.queue.counts(),
             writes=dict(self.kube.writes),
             events_dropped=self.events.dropped,
-            saturations=self.runners.saturations(),
         )
         return counters.page(self.counters, now)
 
@@ -120,4 +119,5 @@ class Leader:
             reconciled=self._reconciled(key),
             processes=promoted.processes if promoted is not None else None,
             threads=promoted.threads if promoted is not None else None,
+            saturation=self.runners.saturation(key),
         )

@@ -71,11 +71,10 @@ class Runners:
         pods = runner.state.pods.values() if runner is not None and runner.state is not None else ()
         return sum(pod.failed_since is not None and pod.silent(now) for pod in pods)
 
-    def saturations(self) -> dict[Key, float]:
-        """Of the applications of which it is known."""
-        now = self.clock()
-        found = {key: runner.gauge.read(now) for key, runner in self.running.items()}
-        return {key: value for key, value in found.items() if value is not None}
+    def saturation(self, key: Key) -> float | None:
+        """None: not known."""
+        runner = self.running.get(key)
+        return runner.gauge.read(self.clock()) if runner is not None else None
 
     def _app(self, key: Key, uid: str) -> UwsgiApp | None:
         seen = self.cache.apps.get(key)

@@ -102,12 +102,13 @@ def due(state: FleetState, now: float) -> list[Action]:
     """The writes whose turn it is, and the pods to warn about.
 
     A change of threads replaces the generation, which needs CPU and memory for two, so at most half of the pods do that
-    at a time. A pod that is late does not block the others.
+    at a time. A pod that is late does not block the others, nor does one that is silent those that answer.
     """
     actions: list[Action] = []
-    turns = max(1, len(state.pods) // 2) - sum(_swapping(state, pod, now) for pod in state.pods.values())
+    swapping = {uid for uid, pod in state.pods.items() if _swapping(state, pod, now)}
+    silent = {uid for uid, pod in state.pods.items() if pod.silent(now)}
     first = state.change.pod if state.change is not None else None
-    for uid in sorted(state.deliveries, key=lambda each: each != first):
+    for uid in sorted(state.deliveries, key=lambda each: (each != first, each in silent)):
         pod, delivery = state.pods[uid], state.deliveries[uid]
         if late(delivery, now) and not delivery.warned:
             actions.append(WarnLate(uid=uid, desired=delivery.desired))
@@ -115,9 +116,11 @@ def due(state: FleetState, now: float) -> list[Action]:
         if not again or delivery.refused_at is not None or pod.info.leaving or pod.known >= delivery.desired.version:
             continue
         swap = delivery.at is None and (pod.shape is None or pod.shape.threads != delivery.desired.shape.threads)
-        if swap and turns <= 0:
+        in_the_way = swapping if uid in silent else swapping - silent
+        if swap and len(in_the_way) >= max(1, len(state.pods) // 2):
             continue
-        turns -= swap
+        if swap:
+            swapping.add(uid)
         actions.append(WriteDesired(uid=uid, desired=delivery.desired))
     return actions
 

@@ -11,11 +11,11 @@ from uwsgi_autopilot.report.metrics import PREFIX
 from uwsgi_autopilot.report.operatormetrics import OPERATOR_METRICS
 
 SHOP, BLOG = Key("team", "shop"), Key("other", "blog")
-SERVED = AppMoment(pods=3, unreachable=1, reconciled=True, processes=2, threads=32)
-NEW = AppMoment(pods=0, unreachable=0, reconciled=None, processes=None, threads=None)
+SERVED = AppMoment(pods=3, unreachable=1, reconciled=True, processes=2, threads=32, saturation=0.75)
+NEW = AppMoment(pods=0, unreachable=0, reconciled=None, processes=None, threads=None, saturation=None)
 NOW = Moment(
     applications={SHOP: SERVED, BLOG: NEW}, due=1, statuses_due=2, polls=10, poll_failures=1, incompatible=2,
-    wrong_pods=3, saturations={SHOP: 0.75}, rollouts={"waiting": 3, "held": 1}, writes={("apply", "Deployment"): 4}, events_dropped=0,
+    wrong_pods=3, rollouts={"waiting": 3, "held": 1}, writes={("apply", "Deployment"): 4}, events_dropped=0,
 )  # fmt: skip
 
 

@@ -100,3 +100,13 @@ def test_a_refusal_that_is_no_json_is_repeated():
     error, _ = answer_to(lambda found: found.get("UwsgiApp", "web", "x"), 403, "not you")
     assert isinstance(error, ApiError)
     assert str(error) == "not you"
+
+
+@pytest.mark.parametrize("items", ["null", "[]"])
+def test_a_list_of_nothing(items):
+    """Asked for their metadata alone, the API server (1.34) answers null."""
+
+    async def listed(found: Kube) -> list[dict]:
+        return [each async for each in found.list("Pod", None, only_metadata=True)]
+
+    assert answer_to(listed, 200, f'{{"metadata": {{}}, "items": {items}}}')[0] == []

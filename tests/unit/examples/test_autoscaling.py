@@ -10,7 +10,7 @@ from kubernetes.aio import client
 
 from uwsgi_autopilot.api.crd import crd
 from uwsgi_autopilot.controller.autoscalers import targets_of
-from uwsgi_autopilot.controller.counters import Counters, Moment, page
+from uwsgi_autopilot.controller.counters import AppMoment, Counters, Moment, page
 from uwsgi_autopilot.controller.workqueue import Key
 from uwsgi_autopilot.fleet.state import Autoscaler
 
@@ -68,18 +68,22 @@ def test_what_it_scales_is_what_the_definition_says_and_what_the_operator_looks_
     assert targets_of([body]) == {Key("default", "shop"): Autoscaler(name="shop", most=10)}
 
 
+BUSY = AppMoment(pods=2, unreachable=0, reconciled=True, processes=2, threads=16, saturation=0.75)
+
+
 def lines_of(*apps: Key) -> list[str]:
     moment = Moment(
-        applications={}, due=0, statuses_due=0, polls=0, poll_failures=0, incompatible=0, wrong_pods=0, rollouts={},
-        writes={}, events_dropped=0, saturations=dict.fromkeys(apps, 0.75),
+        applications=dict.fromkeys(apps, BUSY), due=0, statuses_due=0, polls=0, poll_failures=0, incompatible=0, wrong_pods=0, rollouts={},
+        writes={}, events_dropped=0,
     )  # fmt: skip
     return [each for each in page(Counters(), moment).splitlines() if each.startswith(METRIC)]
 
 
 def test_the_metric_has_the_labels_that_the_manifests_select():
     (line,) = lines_of(Key("default", "shop"))
-    assert line == f'{METRIC}{{namespace="default",app="shop"}} 0.75'
-    assert f"max({line.split(' ')[0]})" == read("keda.yaml")["spec"]["triggers"][0]["metadata"]["query"]
+    assert line == f'{METRIC}{{app="shop",namespace="default"}} 0.75'
+    query = read("keda.yaml")["spec"]["triggers"][0]["metadata"]["query"]
+    assert query == f'max({METRIC}{{namespace="default",app="shop"}})'
     metric = read("hpa.yaml")["spec"]["metrics"][0]["external"]["metric"]
     assert metric == {"name": METRIC, "selector": {"matchLabels": {"app": "shop"}}}
     (rule,) = read("prometheus-adapter.yaml")["rules"]["external"]

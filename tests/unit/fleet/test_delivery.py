@@ -22,6 +22,7 @@ from uwsgi_autopilot.api.uwsgiapp import Mode
 from uwsgi_autopilot.fleet import delivery
 from uwsgi_autopilot.fleet.actions import WarnLate, WriteDesired
 from uwsgi_autopilot.fleet.delivery import LATE_SECONDS, RETRY_SECONDS, REWRITE_SECONDS
+from uwsgi_autopilot.fleet.pod import SILENT_S
 
 NEW = DesiredShape(version=Version(2, 9), shape=OTHER)
 
@@ -119,6 +120,35 @@ def test_one_pod_that_never_reports_keeps_nobody_waiting():
     assert [pod.uid for pod in delivery.late_pods(state, NOW + LATE_SECONDS + 1)] == ["a"]
     again = delivery.due(delivery.update(state, NOW + LATE_SECONDS + 30), NOW + LATE_SECONDS + 30)
     assert not any(isinstance(each, WarnLate) and each.uid == "a" for each in again)
+
+
+def test_a_pod_that_falls_silent_with_its_turn_keeps_those_that_answer_waiting_no_longer_than_it_takes_to_notice():
+    hung, other = a_pod("a"), a_pod("b")
+    state, found = writes(a_fleet(hung, other, promoted=NEW))
+    assert set(found) == {"a"}
+    other.heard_at = NOW + SILENT_S
+    state, found = writes(state, NOW + SILENT_S)
+    assert set(found) == {"a"}, "it may be changing"
+    other.heard_at = NOW + SILENT_S + 1
+    _, found = writes(state, NOW + SILENT_S + 1)
+    assert "b" in found
+
+
+def test_a_pod_that_is_silent_is_given_its_shape_after_those_that_answer():
+    hung, other = a_pod("a"), a_pod("b")
+    hung.heard_at = NOW - SILENT_S - 1
+    _, found = writes(a_fleet(hung, other, promoted=NEW))
+    assert set(found) == {"b"}
+
+
+def test_when_none_of_them_can_be_heard_they_are_given_it_half_at_a_time():
+    """They may all be changing."""
+    pods = [a_pod(name) for name in "abcd"]
+    for pod in pods:
+        pod.heard_at = NOW - SILENT_S - 1
+    state, found = writes(a_fleet(*pods, promoted=NEW))
+    assert set(found) == {"a", "b"}
+    assert set(writes(state, NOW + LATE_SECONDS - 1)[1]) == {"a", "b"}
 
 
 def test_a_write_that_the_watch_does_not_show_is_made_again():
