@@ -73,8 +73,8 @@ BUSY = AppMoment(pods=2, unreachable=0, reconciled=True, processes=2, threads=16
 
 def lines_of(*apps: Key) -> list[str]:
     moment = Moment(
-        applications=dict.fromkeys(apps, BUSY), due=0, statuses_due=0, polls=0, poll_failures=0, incompatible=0, wrong_pods=0, rollouts={},
-        writes={}, events_dropped=0,
+        applications=dict.fromkeys(apps, BUSY), due=0, statuses_due=0, polls=0, poll_failures=0, incompatible=0,
+        wrong_pods=0, rollouts={}, writes={}, events_dropped=0,
     )  # fmt: skip
     return [each for each in page(Counters(), moment).splitlines() if each.startswith(METRIC)]
 
