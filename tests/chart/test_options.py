@@ -15,7 +15,8 @@ def of_kind(objects: list[Object], kind: str) -> list[Object]:
 def test_monitors_for_the_operator_and_for_applications(render: Any) -> None:
     objects = render({"monitoring": {"podMonitor": {"enabled": True, "labels": {"release": "p"}}}}, apis=PROMETHEUS)
     operator, apps = of_kind(objects, "PodMonitor")
-    assert operator["spec"]["podMetricsEndpoints"] == [{"port": "metrics", "interval": "15s"}]
+    # Autoscalers select uwsgi_autopilot_saturation by its own namespace label, not by that of the operator's pod.
+    assert operator["spec"]["podMetricsEndpoints"] == [{"port": "metrics", "honorLabels": True, "interval": "15s"}]
     assert apps["spec"]["namespaceSelector"] == {"any": True}
     assert apps["spec"]["podMetricsEndpoints"] == [{"port": "agent", "interval": "15s"}]
     assert {each["metadata"]["labels"]["release"] for each in (operator, apps)} == {"p"}

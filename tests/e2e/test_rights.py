@@ -176,7 +176,8 @@ def test_scaling_is_for_deployments_of_applications(shop: Place, token: Token, c
 def test_rbac_has_no_more_than_that(shop: Place, token: Token, release: Release) -> None:
     place = release.place
     for what in ("get secrets", "create pods/exec", "get pods/log", "create pods", "patch nodes", "create roles",
-                 "list namespaces", "patch customresourcedefinitions", "create serviceaccounts/token"):  # fmt: skip
+                 "list namespaces", "patch customresourcedefinitions", "create serviceaccounts/token",
+                 "patch horizontalpodautoscalers"):  # fmt: skip
         verb, resource = what.split()
         kind, _, sub = resource.partition("/")
         more = [f"--subresource={sub}"] if sub else []

@@ -358,3 +358,13 @@ def test_where_the_cgroup_shows_no_limit_the_manifest_counts() -> None:
     world.run(30)
     assert world.state.limits.memory_limit == 64 << 20
     assert world.state.memory.said is Reason.MEMORY_LIMIT, world.told
+
+
+def test_how_busy_its_pods_are_is_worked_out_on_the_way() -> None:
+    world = World(IO, pods=1, clients=16)
+    world.run(1)
+    assert world.runner.gauge.read(world.runner.clock()) is None, "the pod was seen for a second"
+    world.run(12)
+    value = world.runner.gauge.read(world.runner.clock())
+    assert value is not None
+    assert 0.0 < value < 1.0
