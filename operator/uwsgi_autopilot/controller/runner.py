@@ -176,7 +176,7 @@ class Runner:
             pod = state.pods.get(uid)
             if pod is None or pod.info.ip != info.ip:
                 pod = Pod(info=info)
-                self.poller.follow(pod, self.news.set)
+                self.poller.follow(pod, self._told)
             before, pod.info = pod.info, info
             self.poller.changed(uid, before, info)
             pods[uid] = pod
@@ -187,6 +187,11 @@ class Runner:
         if now - self.stored_at >= VERIFY_SECONDS and not self._still_stored(state):
             stored = UNVERSIONED
         return replace(state, app=self.app, pods=pods, coming=coming, stored=stored)
+
+    def _told(self) -> None:
+        """An agent shows a load or a change. While anything is pending the next step comes within a second anyway."""
+        if self.calm:
+            self.news.set()
 
     def _still_stored(self, state: FleetState) -> bool:
         """Is NAME-promoted as we wrote it, as far as the watch shows? Somebody else may have changed or removed it."""
