@@ -29,9 +29,10 @@ class Figure:
 
 def at_most(claim: str, found: float, most: float, unit: str, *, more: str = "", digits: int = 1) -> Figure:
     """`more`: what else is to be said of it."""
-    over = "" if found <= most else f", {found - most:.{digits}f} {unit} too much".replace("  ", " ")
-    measured = f"{found:.{digits}f} {unit}{over}{more}"
-    return Figure(claim=claim, target=f"≤ {most:g} {unit}", measured=measured, reached=found <= most)
+    unit = f" {unit}" if unit else ""
+    over = "" if found <= most else f", {found - most:.{digits}f}{unit} too much"
+    measured = f"{found:.{digits}f}{unit}{over}{more}"
+    return Figure(claim=claim, target=f"≤ {most:g}{unit}", measured=measured, reached=found <= most)
 
 
 def table(figures: list[Figure]) -> str:

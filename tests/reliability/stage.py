@@ -65,7 +65,7 @@ class Stage:
             found = done()
             if found if isinstance(found, bool) else await found:
                 return time.monotonic() - began
-            if not self.operator.running and not self.may_end:
+            if self.operator.process is not None and not self.operator.running and not self.may_end:
                 raise TooLate(f"{what}: the operator has ended: {self.operator.words()[-400:]}")
             if time.monotonic() - began > seconds:
                 raise TooLate(f"{what}: not within {seconds:.0f} s")

@@ -203,11 +203,11 @@ def noted(body: Body, text: str) -> Body:
 
 
 def holds(live: Any, asked: Any) -> bool:
-    """Is all that is asked for there, as it was written? Where the API server writes a value in other words, such as
-    0.5 for 500m, the answer is no, and it is applied once more."""
+    """Is all that is asked for there, as it was written? The API server keeps no empty list or map. Where it writes a
+    value in other words, such as 0.5 for 500m, the answer is no, and it is applied once more."""
     if isinstance(asked, dict):
         return isinstance(live, dict) and all(
-            value is None or (name in live and holds(live[name], value)) for name, value in asked.items()
+            holds(live[name], value) if name in live else value in (None, [], {}) for name, value in asked.items()
         )
     if isinstance(asked, list):
         return isinstance(live, list) and len(live) == len(asked) and all(map(holds, live, asked))

@@ -179,7 +179,7 @@ class Runner:
             pod = state.pods.get(uid)
             if pod is None or pod.info.ip != info.ip:
                 pod = Pod(info=info)
-                self.poller.follow(pod, self.news.set)
+                self.poller.follow(pod, self._told)
             before, pod.info = pod.info, info
             self.poller.changed(uid, before, info)
             pods[uid] = pod
@@ -191,6 +191,11 @@ class Runner:
             stored = UNVERSIONED
         scaler = self.cache.autoscalers.get(self.key)
         return replace(state, app=as_told(self.app, pods), pods=pods, coming=coming, autoscaler=scaler, stored=stored)
+
+    def _told(self) -> None:
+        """An agent shows a load or a change. While anything is pending the next step comes within a second anyway."""
+        if self.calm:
+            self.news.set()
 
     def _still_stored(self, state: FleetState) -> bool:
         """Is NAME-promoted as we wrote it, as far as the watch shows? Somebody else may have changed or removed it."""

@@ -8,8 +8,13 @@ import pytest
 
 from tests.unit.controller.fakes import FakeKube
 from uwsgi_autopilot.controller.cache import Cache
+<<<<<<< HEAD
 from uwsgi_autopilot.controller.children import Children, NameTaken
 from uwsgi_autopilot.controller.kube import ApiError, Conflict
+=======
+from uwsgi_autopilot.controller.children import Children, NameTaken, holds
+from uwsgi_autopilot.controller.kube import ApiError
+>>>>>>> scale
 from uwsgi_autopilot.controller.relist import Relist
 from uwsgi_autopilot.resources import labels
 
@@ -198,6 +203,23 @@ def test_another_operator_applies_what_is_different(spec: dict, image: str, appl
     scene.watch()
     scene.children = Children(scene.kube, scene.cache)
     assert scene.ensure(desired(image=image)) == [("apply", applied, "shop")]
+
+
+@pytest.mark.parametrize(
+    ("live", "asked", "expected"),
+    [
+        pytest.param({"a": 1, "more": 2}, {"a": 1}, True, id="somebody has added something"),
+        pytest.param({}, {"envFrom": [], "annotations": {}, "x": None}, True, id="what is empty is not kept"),
+        pytest.param({}, {"replicas": 0}, False, id="a zero is a value"),
+        pytest.param({"automount": True}, {"automount": 1}, False, id="another type"),
+        pytest.param({"ports": [{"port": 80, "protocol": "TCP"}]}, {"ports": [{"port": 80}]}, True, id="a default"),
+        pytest.param({"ports": [{"port": 80}, {"port": 81}]}, {"ports": [{"port": 80}]}, False, id="one more"),
+        pytest.param({"spec": None}, {"spec": {"a": 1}}, False, id="nothing where much should be"),
+        pytest.param({"cpu": "500m"}, {"cpu": "0.5"}, False, id="the same in other words, which is applied once more"),
+    ],
+)
+def test_what_counts_as_unchanged(live: dict, asked: dict, expected: bool) -> None:
+    assert holds(live, asked) is expected
 
 
 def test_what_is_no_longer_asked_for_is_taken_away_by_another_operator() -> None:

@@ -423,7 +423,7 @@ def test_whoever_follows_a_pod_is_told_of_a_load_and_of_a_change_and_not_of_each
             more = {name: value for name, value in said.items() if name != "requests"}
             return answer(address, now=float(seq), samples=[sample(seq=seq, requests=requests)], **more)
 
-        async with agents(say) as made, Poller(made.port) as poller:
+        async with agents(say) as made, Poller(made.port, timeout=30.0) as poller:
             pod, told = pod_at("127.0.1.1"), []
             poller.follow(pod, lambda: told.append(seq))
             poller.forget([pod.uid])  # its turns are taken by hand

@@ -198,10 +198,15 @@ def test_it_is_calm_while_nothing_is_pending_and_no_pod_has_a_load_that_a_decisi
     assert not scene.runner.calm, "nothing is known of it"
     scene.step(3)
     assert scene.runner.calm
+    scene.runner._told()
+    assert scene.runner.news.is_set()
+    scene.runner.news.clear()
     many = [sample(seq=seq, at=float(seq), requests=500.0, queue_mean=9.0) for seq in range(1, 4)]
     scene.answers["shop-0"] = {**idle, "samples": many}
     scene.step()
     assert not scene.runner.calm
+    scene.runner._told()
+    assert not scene.runner.news.is_set()
     scene.answers["shop-0"] = idle
     scene.cache.app(app_body(generation=2, pin=PIN))
     scene.runner.app = scene.cache.apps[SHOP].spec
