@@ -62,7 +62,7 @@ thorough: setup  ## more seeds, loads and shapes of what the tests above claim (
 	$(BIN)/pytest -n 2 -m thorough tests/unit tests/component
 
 .PHONY: fuzz
-fuzz: setup  ## wrong inputs by the thousand; FUZZ_SEED=7 makes them again, FUZZ_EXAMPLES=100 fewer (about 30 minutes)
+fuzz: setup  ## wrong inputs by the thousand; FUZZ_SEED=7 makes them again, FUZZ_EXAMPLES=100 fewer (at most 30 minutes)
 	@echo "make fuzz: FUZZ_SEED=$(FUZZ_SEED) FUZZ_EXAMPLES=$(FUZZ_EXAMPLES)"
 	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/pytest -n 3 -v -m fuzz --hypothesis-seed=$(FUZZ_SEED) --timeout=2400 \
 		tests/reliability/test_sequences.py tests/unit/fuzz tests/component/test_fuzz_nginx.py

@@ -43,6 +43,16 @@ class WrongPod(ValueError):
 
 def parse_state(data: Any, *, uid: str) -> AgentState:
     """Raises WrongPod when another pod answered, ValueError with one sentence for anything else."""
+    try:
+        return _state(data, uid)
+    except WrongPod:
+        raise
+    except ValueError as error:
+        # Shapes and versions repeat what they found as it is: a pod's words have a length, and no secrets.
+        raise ValueError(_told(error, MAX_MESSAGE)) from None
+
+
+def _state(data: Any, uid: str) -> AgentState:
     if not isinstance(data, dict):
         raise ValueError(f"expected a JSON object, found {type(data).__name__}")
     if data.get("version") != STATE_VERSION:
@@ -90,10 +100,12 @@ def parse_samples(
         raise ValueError("samples: expected a list")
     try:
         found = [Sample.from_json(each, at=each["at"] + later, **instead) for each in data["samples"][-most:]]
+        for sample in found:
+            _check(sample)
     except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"samples: {type(error).__name__} {_told(error, 64)}") from None
-    for sample in found:
-        _check(sample)
+    except ValueError as error:
+        raise ValueError(_told(error, MAX_MESSAGE)) from None
     return [each for each in found if each.seq > after]
 
 

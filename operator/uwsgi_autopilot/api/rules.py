@@ -59,6 +59,8 @@ RULES: tuple[Rule | Unique, ...] = (
     ),
     looks_like("spec.chdir", r"/[^\x00-\x1f\x7f]*", "expected an absolute path such as /app"),
     looks_like("spec.python", "[!-~]+", "expected a program such as python3 or /venv/bin/python, without spaces"),
+    # These two are maps to every later apply: it refuses what a POST took.
+    Unique(path="spec.imagePullSecrets", cel=None, key="name"),
     Unique(path="spec.env", cel=None, key="name"),
     looks_like(
         "spec.env[].name",

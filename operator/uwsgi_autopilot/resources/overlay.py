@@ -1,4 +1,4 @@
-"""Can this overlay be laid over a pod? Its size, and the types of what the operator itself reads of it.
+"""Can this overlay be laid over a pod? Its size, the types of what the operator itself reads, what stands there twice.
 
 All other types are left to the API server, which refuses the Deployment in its own words.
 """
@@ -8,6 +8,7 @@ from typing import Any
 
 from uwsgi_autopilot.api.words import found, written
 from uwsgi_autopilot.resources.merge import kind_name
+from uwsgi_autopilot.resources.mergekeys import MERGE_KEYS
 
 Path = tuple[str | int, ...]
 Problem = tuple[str, str]
@@ -18,6 +19,9 @@ MOST_DEEP = 32
 MOST_VALUES = 5_000
 # Of a path that is too deep to be shown in full.
 KEYS_SHOWN = 4
+
+# What tells entries apart beside the merge key, and what it is where it is not written.
+_BESIDE = {"ports": ("protocol", "TCP"), "topologySpreadConstraints": ("whenUnsatisfiable", "")}
 
 TEXT, WHOLE = "a text", "a whole number"
 _PROBE = {"httpGet": {}, "periodSeconds": WHOLE, "failureThreshold": WHOLE}
@@ -51,6 +55,32 @@ def problems_of(overlay: Mapping[str, Any]) -> list[Problem]:
     """(path in the overlay, sentence) for each thing that cannot be laid over a pod."""
     too_much = _too_much(overlay)
     return [too_much] if too_much else list(_wrong_types(overlay, _POD, ()))
+
+
+def repeated_in(pod: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    """(path, sentence) for each entry of a list that has the key of one before it. `path`: what the table calls a pod.
+
+    A POST takes such a list, every later apply refuses it: the application could never change again.
+    """
+    return _repeated(pod, path, "")
+
+
+def _repeated(value: Any, known: str, where: str) -> Iterator[Problem]:
+    if isinstance(value, dict):
+        for name, each in value.items():
+            yield from _repeated(each, f"{known}.{name}", f"{where}.{name}".lstrip("."))
+    elif isinstance(value, list) and (key := MERGE_KEYS.get(known)) is not None:
+        beside, usual = _BESIDE.get(known.rpartition(".")[2], ("", ""))
+        seen = set()
+        for each in value:
+            if not isinstance(each, dict):
+                continue
+            name = each.get(key)
+            identity = repr((name, each.get(beside) or usual))
+            if identity in seen:
+                yield f"{where}[{name}]", f"expected each {key} once, found it twice"
+            seen.add(identity)
+            yield from _repeated(each, known, f"{where}[{name}]")
 
 
 def _too_much(overlay: Mapping[str, Any]) -> Problem | None:

@@ -16,7 +16,7 @@ from uwsgi_autopilot.resources.app import App
 from uwsgi_autopilot.resources.configmaps import AGENT_FILE
 from uwsgi_autopilot.resources.lossless import stop_delay
 from uwsgi_autopilot.resources.merge import MergeError, merge
-from uwsgi_autopilot.resources.overlay import problems_of
+from uwsgi_autopilot.resources.overlay import problems_of, repeated_in
 from uwsgi_autopilot.resources.privileges import refused
 from uwsgi_autopilot.resources.protected import missing_pieces, objections
 from uwsgi_autopilot.resources.staticfiles import copy_command
@@ -116,7 +116,7 @@ def _overlaid(app: App, ours: dict[str, Any], allowed: frozenset[str]) -> dict[s
     if not problems:
         try:
             pod = merge(ours, overlay, path=PATH)
-            problems = [*objections(ours, overlay, pod), *refused(ours, pod, allowed)]
+            problems = [*objections(ours, overlay, pod), *refused(ours, pod, allowed), *repeated_in(pod, PATH)]
         except MergeError as error:
             problems = [(error.path, error.sentence)]
     if problems:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.unit.controller.making import sample
 from uwsgi_autopilot.api.agentreader import MAX_MESSAGE, parse_samples, parse_state
 from uwsgi_autopilot.api.agentstate import STATE_VERSION, AgentState, ChangeProgress, Counts, Recycled, Refused
@@ -75,3 +77,21 @@ def test_of_a_long_message_both_ends_are_kept():
     assert message.endswith("RuntimeError: SECRET_KEY")
     assert len(message.encode()) <= MAX_MESSAGE
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("where", ["target", "accepted"])
+def test_what_a_pod_puts_in_place_of_a_number_is_repeated_only_in_part(where):
+    data = STATE.to_json()
+    name = {"target": "processes", "accepted": "seq"}[where]
+    data[where] = {**data[where], name: "password=hunter2 " + "x" * 100_000}
+    with pytest.raises(ValueError, match=name) as caught:
+        parse_state(data, uid="u")
+    assert len(str(caught.value).encode()) <= MAX_MESSAGE
+    assert "hunter2" not in str(caught.value)
+
+
+def test_nor_is_what_it_puts_into_a_sample():
+    data = {"samples": [{"seq": 1, "shape": {"processes": "x" * 100_000, "threads": 1}}]}
+    with pytest.raises(ValueError, match="processes") as caught:
+        parse_samples(data, after=-1)
+    assert len(str(caught.value).encode()) <= MAX_MESSAGE

@@ -8,13 +8,8 @@ import pytest
 
 from tests.unit.controller.fakes import FakeKube
 from uwsgi_autopilot.controller.cache import Cache
-<<<<<<< HEAD
-from uwsgi_autopilot.controller.children import Children, NameTaken
-from uwsgi_autopilot.controller.kube import ApiError, Conflict
-=======
 from uwsgi_autopilot.controller.children import Children, NameTaken, holds
-from uwsgi_autopilot.controller.kube import ApiError
->>>>>>> scale
+from uwsgi_autopilot.controller.kube import ApiError, Conflict
 from uwsgi_autopilot.controller.relist import Relist
 from uwsgi_autopilot.resources import labels
 

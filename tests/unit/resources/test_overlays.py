@@ -36,7 +36,28 @@ def of_container(name, field="containers", **fields):
     return {"spec": {field: [{"name": name, **fields}]}}
 
 
+def test_one_port_of_two_protocols_is_no_port_twice():
+    ports = [{"containerPort": 53, "protocol": each} for each in ("TCP", "UDP")]
+    spec = pod_of(template=of_container("sidecar", image="s:1", ports=ports))
+    assert len(named(spec["containers"], "sidecar")["ports"]) == 2
+
+
 REFUSED = [
+    (
+        of_container("sidecar", image="s:1", env=[{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]),
+        "spec.template.spec.containers[sidecar].env[A]",
+        "expected each name once, found it twice",
+    ),
+    (
+        of_container("sidecar", image="s:1", ports=[{"containerPort": 53}, {"containerPort": 53, "protocol": "TCP"}]),
+        "spec.template.spec.containers[sidecar].ports[53]",
+        "expected each containerPort once",
+    ),
+    (
+        {"spec": {"hostAliases": [{"ip": "10.0.0.1"}, {"ip": "10.0.0.1"}]}},
+        "spec.template.spec.hostAliases[10.0.0.1]",
+        "expected each ip once",
+    ),
     (of_container("app", image="x:1"), "spec.template.spec.containers[app].image", "set spec.image"),
     (of_container("app", command=["sh"]), "spec.template.spec.containers[app].command", "it is the agent's"),
     (of_container("app", args=["x"]), "spec.template.spec.containers[app].args", "set spec.uwsgi.options"),
