@@ -3,7 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 CLUSTER := uwsgi-autopilot
-FUZZ_SEED ?= $(shell date +%s)
+# Once, so that what is printed is what is run.
+FUZZ_SEED := $(or $(FUZZ_SEED),$(shell date +%s))
 FUZZ_EXAMPLES ?= 10000
 NGINX_IMAGE := nginxinc/nginx-unprivileged:1.28-bookworm
 HASHED := --quiet --constraint constraints.txt --generate-hashes --no-emit-index-url --python-version 3.11 --no-header --no-annotate
