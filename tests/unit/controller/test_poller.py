@@ -352,7 +352,7 @@ def test_what_all_of_them_say_at_once_has_a_bound() -> None:
     count, highest = 120, 0
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             await reader.readuntil(b"\r\n\r\n")
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n" + b"x" * (FIRST_BYTES - 4096))
             await reader.read()
@@ -373,13 +373,13 @@ def test_what_all_of_them_say_at_once_has_a_bound() -> None:
                 return all(each.problem for each in pods)
 
             await until(all_failed)
-            assert poller.held == 0
+        assert poller.held == 0
         server.close()
 
     played(story)
     assert highest > 0
-    # What the first look at each answer brings is at most what one read of a socket gives.
-    assert highest <= LONG_AT_ONCE * FIRST_BYTES + count * 2**18
+    # Sixteen as long as they may be, and of each other what one or two reads of a socket gave.
+    assert highest <= LONG_AT_ONCE * FIRST_BYTES + count * 2**19 < count * FIRST_BYTES * 2 / 3
 
 
 # --- samples
