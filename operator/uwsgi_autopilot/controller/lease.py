@@ -64,17 +64,10 @@ class Lease:
     async def acquire(self) -> None:
         """Ends when this process is the leader."""
         while True:
-            if await self._try():
+            if await self.attempt():
                 break
             await asyncio.sleep(LOOK_SECONDS)
         log.info("leading lease=%s/%s identity=%s", self.namespace, self.name, self.identity)
-
-    async def keep(self) -> None:
-        """Until it is cancelled. Raises NotLeader."""
-        while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            if not await self._try():
-                self.left()
 
     async def release(self) -> None:
         """After the last write. Where it fails, the Lease runs out."""
@@ -90,8 +83,8 @@ class Lease:
             log.warning("the lease was not given back, it runs out in %d s: %s", LEASE_SECONDS, error)
         self.holder = ""
 
-    async def _try(self) -> bool:
-        """Acquire or renew, once."""
+    async def attempt(self) -> bool:
+        """Acquire or renew, once. leasekeeper.py does this again and again for as long as the operator leads."""
         began = self.clock()
         try:
             async with asyncio.timeout(REQUEST_SECONDS):

@@ -16,6 +16,7 @@ from uwsgi_autopilot.controller import counters, deepjson, logs
 from uwsgi_autopilot.controller.kube import ApiError, Kube, NotFound, Unreachable
 from uwsgi_autopilot.controller.leader import Leader
 from uwsgi_autopilot.controller.lease import Lease
+from uwsgi_autopilot.controller.leasekeeper import LeaseKeeper
 from uwsgi_autopilot.controller.logs import LogFormat
 from uwsgi_autopilot.controller.options import Options
 from uwsgi_autopilot.controller.pages import Pages
@@ -69,7 +70,9 @@ class Operator:
                     return
                 self.leader = Leader(self.options, kube, self.instance)
                 async with self.leader.poller:
-                    leading = until_stopped(stop, lease.keep(), *self.leader.parts(), stop_at_signals_of_kopf(stop))
+                    leading = until_stopped(
+                        stop, LeaseKeeper(lease).run(), *self.leader.parts(), stop_at_signals_of_kopf(stop)
+                    )
                     if await leading:
                         raise RuntimeError("a part of the operator ended unexpectedly")
         finally:

@@ -1,6 +1,7 @@
 """Which operator leads: never two, whatever is paused, slow, cut off or restarted; soon another, if one ends."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from tests.unit.controller.fakes import FakeKube
 from uwsgi_autopilot.controller.kube import Kube, NotLeader, Unreachable
 from uwsgi_autopilot.controller.lease import DEADLINE_SECONDS, LEASE_SECONDS, RENEW_SECONDS, Lease
+from uwsgi_autopilot.controller.leasekeeper import STALLED_SECONDS, LeaseKeeper
 
 
 class Clock:
@@ -67,7 +69,7 @@ class World:
         for _ in range(round(seconds / RENEW_SECONDS)):
             self.clock.now += RENEW_SECONDS
             for each in present:
-                asyncio.run(each._try())
+                asyncio.run(each.attempt())
 
 
 def leads(lease: Lease) -> bool:
@@ -162,7 +164,7 @@ def test_a_renewal_counts_from_when_it_was_asked_for_however_late_the_answer(wor
     world.pass_by(10, one, two)
 
     async def story() -> None:
-        renewal = asyncio.create_task(held(one)._try())
+        renewal = asyncio.create_task(held(one).attempt())
         await let_through(one, 3)  # it is written, and the answer is on its way
         world.clock.now += DEADLINE_SECONDS - 1
         await let_through(one, 1)
@@ -178,7 +180,7 @@ def test_of_two_that_see_it_run_out_one_has_it(world):
     world.clock.now += LEASE_SECONDS + 1
 
     async def story() -> list[bool]:
-        both = [asyncio.create_task(held(each)._try()) for each in (two, three)]
+        both = [asyncio.create_task(held(each).attempt()) for each in (two, three)]
         for each in (two, three):
             await let_through(each, 2)  # both have read it
         await let_through(two, 2)
@@ -233,7 +235,7 @@ def test_there_are_never_two(steps):
             elif line.held is None and what in ("look", "ask", "release"):
                 line.down = False
                 line.held = [] if what == "ask" else None
-                asked[who] = asyncio.create_task(lease.release() if what == "release" else lease._try())
+                asked[who] = asyncio.create_task(lease.release() if what == "release" else lease.attempt())
             for _ in range(9):
                 await asyncio.sleep(0)
             if who in asked and asked[who].done():
@@ -271,3 +273,81 @@ def test_without_the_lease_no_write_is_sent_and_everything_can_be_read(verb):
     world = World()
     asyncio.run(story())
     assert sent == ["GET"]
+
+
+# --- from a thread
+
+
+class OwnLine(Line):
+    """Of the thread's loop. closed: it was given back."""
+
+    closed = False
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+def keeping(world: World) -> tuple[Lease, OwnLine, LeaseKeeper]:
+    """A leader that looks a hundred times a second, however fast the world's clock is."""
+    lease, line = world.operator("one"), OwnLine(world.kube)
+    asyncio.run(lease.attempt())
+
+    async def connect() -> Any:
+        return line
+
+    return lease, line, LeaseKeeper(lease, connect, pause=0.01)
+
+
+def block_until(what: Callable[[], bool]) -> None:
+    """Without a turn of the event loop."""
+    for _ in range(3000):
+        if what():
+            return
+        time.sleep(0.01)
+    raise AssertionError("not within 30 s")
+
+
+def test_a_leader_whose_loop_is_busy_goes_on_leading(world):
+    lease, line, keeper = keeping(world)
+
+    async def busy() -> None:
+        running = asyncio.create_task(keeper.run())
+        await asyncio.sleep(0)
+        for _ in range(int(STALLED_SECONDS / 5)):
+            world.clock.now += 4.0
+            block_until(lambda: lease.renewed_at == world.clock.now)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    before = lease.kube
+    asyncio.run(busy())
+    assert leads(lease)
+    assert (lease.kube, line.closed) == (before, True), "it is released by the loop that has acquired it"
+
+
+def test_a_leader_whose_loop_stands_still_ends(world):
+    lease, _, keeper = keeping(world)
+
+    async def stalled() -> None:
+        running = asyncio.create_task(keeper.run())
+        await asyncio.sleep(0)
+        world.clock.now += STALLED_SECONDS + DEADLINE_SECONDS
+        time.sleep(0.2)  # noqa: ASYNC251  # that is what stands still
+        await running
+
+    with pytest.raises(NotLeader, match="was last renewed"):
+        asyncio.run(stalled())
+    assert not leads(lease)
+
+
+def test_a_leader_that_another_has_followed_ends(world):
+    _, _, keeper = keeping(world)
+
+    async def followed() -> None:
+        running = asyncio.create_task(keeper.run())
+        await asyncio.sleep(0)
+        world.kube.objects["Lease", "system", "uwsgi-autopilot"]["spec"]["holderIdentity"] = "somebody"
+        await running
+
+    with pytest.raises(NotLeader, match="held by somebody"):
+        asyncio.run(followed())
