@@ -52,9 +52,8 @@ def not_json(agent: Agent, transport: asyncio.Transport, since: int) -> None:
     transport.write(ok(b"[" * 100_000))
 
 
-def faulty(fault: Fault) -> Callable[[Scene], Awaitable[Figure]]:
+def faulty(words: str, fault: Fault) -> Callable[[Scene], Awaitable[Figure]]:
     """One pod of one application, and all pods of another; a third one and the sound pod get pins meanwhile."""
-    words = (fault.__name__ or "").replace("_", " ")
 
     async def story(scene: Scene) -> Figure:
         half, whole, sound = scene.names[2:5]
@@ -87,9 +86,14 @@ def faulty(fault: Fault) -> Callable[[Scene], Awaitable[Figure]]:
     return story
 
 
-STORIES = {
-    f"an agent that {fault.__name__.replace('_', ' ')}": faulty(fault)
-    for fault in (
-        hangs, trickles, ten_megabytes, nearly_a_megabyte, redirects, speaks_for_another, lies, not_json
-    )
-}  # fmt: skip
+FAULTS: dict[str, Fault] = {
+    "never answers": hangs,
+    "begins an answer that never ends": trickles,
+    "answers 10 MB": ten_megabytes,
+    "says all that it may and does not end": nearly_a_megabyte,
+    "redirects": redirects,
+    "speaks for another pod": speaks_for_another,
+    "lies about its version, shape and clock": lies,
+    "answers no JSON": not_json,
+}
+STORIES = {f"an agent that {words}": faulty(words, fault) for words, fault in FAULTS.items()}

@@ -97,8 +97,8 @@ class Sample:
     def from_json(cls, data: dict[str, Any], **instead: Any) -> "Sample":
         """Drops unknown fields, so that an older reader understands a newer agent. Raises on missing ones.
 
-        instead: values for fields as they are in `data`, in place of what it has. An operator reads 3,000 of these a
-        second: 8 µs each.
+        instead: values for fields as they are in `data`, in place of what it has. An operator with 3,000 pods reads as
+        many of these a second.
         """
         kept = {name: value for name, value in data.items() if name in _KNOWN}
         kept.update(instead)

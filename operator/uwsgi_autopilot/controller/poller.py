@@ -42,7 +42,7 @@ SILENT_AT_ONCE = 100
 # The first answer brings up to five minutes of samples, later ones a few.
 FIRST_BYTES = 1024 * 1024
 MOST_BYTES = 256 * 1024
-# An idle pod's answer has some 10 KiB. Of longer ones few are read at a time, and the others wait within their own
+# An idle pod's answer has a few KiB. Of longer ones few are read at a time, and the others wait within their own
 # timeout: else a few hundred pods that say as much as they may, and never end, would take all of the memory.
 SHORT_BYTES = 16 * 1024
 LONG_AT_ONCE = 16

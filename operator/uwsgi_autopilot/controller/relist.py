@@ -57,7 +57,7 @@ class Relist:
         labels = "" if kind == "UwsgiApp" else f"{MANAGED_BY}={MANAGER}"
         found = set()
         for namespace in self.watch or (None,):
-            # Of 3,000 pods that is 8 MB instead of 40.
+            # Only uids and owners are compared: whole pods would be several times as much to read.
             async for body in self.kube.list(kind, namespace, labels, only_metadata=True):
                 if kind == "UwsgiApp" or _is_ours(body):
                     found.add(body["metadata"]["uid"])

@@ -13,7 +13,7 @@ from uwsgi_autopilot.api.shape import Shape
 from uwsgi_autopilot.api.uwsgiapp import ResourceLimits, UwsgiApp
 
 KEPT = 130  # samples, one a second: the tuner looks back two minutes
-# Of a pod without a load for as long as that: thousands are idle, and 130 of each would take 300 MiB.
+# Of a pod without a load for as long as that: thousands are idle, and a sample takes some 700 bytes (estimated).
 KEPT_IDLE = 15
 # Requests a second; at most one in the pod at once. The kubelet's probes are no load.
 LEAST_LOAD = 1.0
