@@ -9,6 +9,7 @@ from tests.chart.test_rights import AT_HOME, EXPECTED, rights, roles_of
 ADMIN = {
     ("", "pods"), ("apps", "replicasets"), ("apps", "deployments"), ("apps", "deployments/scale"), ("", "services"),
     ("", "configmaps"), ("", "serviceaccounts"), ("policy", "poddisruptionbudgets"),
+    ("autoscaling", "horizontalpodautoscalers"),
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.place import Place
+from tests.e2e.release import Release
 from tests.e2e.shell import Shell
 from tests.pages import commands
 from uwsgi_autopilot.api.crd import COLUMNS, NAME, WIDE, crd
@@ -36,8 +37,9 @@ def typed(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Shell:
 
 
 @pytest.fixture(scope="module")
-def release(cluster: Any, typed: Shell) -> Iterator[str]:
-    """Installed into a namespace that enforces Pod Security `restricted`."""
+def release(cluster: Any, release: Release, typed: Shell) -> Iterator[str]:
+    """Installed into a namespace that enforces Pod Security `restricted`, when the tests' own release is there, which
+    would be refused afterwards."""
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     cluster.kubectl("delete", "namespace", SPACE, "--ignore-not-found")
     cluster.kubectl("create", "namespace", SPACE)

@@ -99,7 +99,7 @@ def parse_samples(
     if not isinstance(data, dict) or not isinstance(data.get("samples"), list):
         raise ValueError("samples: expected a list")
     try:
-        found = [Sample.from_json(each, at=each["at"] + later, **instead) for each in data["samples"][-most:]]
+        found = [Sample.from_json(each, later=later, **instead) for each in data["samples"][-most:]]
         for sample in found:
             _check(sample)
     except (KeyError, TypeError, AttributeError, OverflowError) as error:

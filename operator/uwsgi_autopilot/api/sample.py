@@ -94,15 +94,16 @@ class Sample:
         return data
 
     @classmethod
-    def from_json(cls, data: dict[str, Any], **instead: Any) -> "Sample":
+    def from_json(cls, data: dict[str, Any], *, later: float = 0.0, **instead: Any) -> "Sample":
         """Drops unknown fields, so that an older reader understands a newer agent. Raises on missing ones.
 
-        instead: values for fields as they are in `data`, in place of what it has. An operator with 3,000 pods reads as
-        many of these a second.
+        later: seconds added to `at`. instead: values for fields as they are in `data`, in place of what it has. An
+        operator with 3,000 pods reads as many of these a second.
         """
         kept = {name: value for name, value in data.items() if name in _KNOWN}
         kept.update(instead)
         kept["shape"] = Shape.from_json(kept["shape"])
+        kept["at"] += later
         census = kept.get("census")
         if census is not None:
             kept["census"] = Census(**{name: value for name, value in census.items() if name in _KNOWN_OF_CENSUS})

@@ -84,13 +84,15 @@ class Children:
         return live.owner == app.uid and live.applied == text
 
     async def _unchanged(self, app: App, body: Body) -> Body | None:
-        """The object, if an earlier operator has applied just this to it and nobody has changed anything of it."""
+        """The object, if an earlier operator has applied just this to it, and nobody has changed anything of it. One
+        that it has only created, whose fields no apply owns yet, is written once more."""
         kind, name = name_of(body)
         try:
             found = await self.kube.get(kind, app.namespace, name)
         except NotFound:
             return None
-        return {**found, "kind": kind} if owner_uid(found) == app.uid and holds(found, body) else None
+        applied = migrated(found["metadata"].get("managedFields", []), FIELD_MANAGER) is None
+        return {**found, "kind": kind} if applied and owner_uid(found) == app.uid and holds(found, body) else None
 
     async def _written(self, app: App, body: Body, live: ChildSeen | None) -> Body:
         created, after = await self._write(app, body, live)

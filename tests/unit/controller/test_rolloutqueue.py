@@ -1,4 +1,4 @@
-"""A new pod template of the chart, and twenty applications: who takes it over when, and what stops it."""
+"""A new pod template of the chart, and a dozen applications: who takes it over when, and what stops it."""
 
 import asyncio
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from uwsgi_autopilot.controller.workqueue import Key
 from uwsgi_autopilot.resources.labels import TEMPLATE as MADE_FROM
 from uwsgi_autopilot.resources.merge import merge
 
-NAMES = tuple(f"app-{number:02}" for number in range(20))
+NAMES = tuple(f"app-{number:02}" for number in range(12))
 SECONDS_OF_A_ROLLOUT = 8
 
 
@@ -132,7 +132,7 @@ def test_two_that_do_not_come_up_stop_it_and_another_template_goes_on_with_them_
         await cluster.second(300)
         assert cluster.of_the_new == ["app-00", "app-01"]
         assert cluster.words(NAMES[2:]) == {"TemplateRolloutHalted"}
-        assert cluster.queue.counts() == {"waiting": 18, "rolling": 0, "failed": 2, "held": 0}
+        assert cluster.queue.counts() == {"waiting": 10, "rolling": 0, "failed": 2, "held": 0}
 
         cluster.upgrade("better")
         await cluster.second(2)
