@@ -5,6 +5,7 @@ operator. nginx and the agent are their containers' first processes: until the k
 or every node knows that the pod is not ready, their pod refuses what it is sent.
 """
 
+import os
 import random
 import time
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from tests.e2e.place import Body, Place, until
 from tests.e2e.release import Release
 from tests.e2e.traffic import Traffic
 
-SECONDS = 600
+SECONDS = float(os.environ.get("KILLS_SECONDS", "600"))
 SHAPE = {"processes": 2, "threads": 8}
 CLIENTS = 24
 CALM_SECONDS = 3.0
