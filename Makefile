@@ -110,7 +110,7 @@ postgresql:  ## as root: PostgreSQL's programs for the test of examples/django, 
 	@tests/install-postgresql.sh
 
 .PHONY: e2e
-e2e:  ## all of it on a real cluster: needs docker, kind, helm and kubectl (at most 25 minutes)
+e2e:  ## all of it on a real cluster: needs docker, kind, helm and kubectl (about 30 minutes)
 	$(call need,docker,https://docs.docker.com/get-started/get-docker/)
 	$(call need,kind,https://kind.sigs.k8s.io)
 	$(call need,helm,https://helm.sh)
