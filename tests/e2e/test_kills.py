@@ -44,16 +44,16 @@ class Victim:
 
 
 def _program(command: str) -> str:
-    """`agent`, `uwsgi`, `nginx: master`, `nginx: worker`; empty for anything else."""
+    """`agent`, or as a process calls itself; empty for anything else."""
     if "agent.pyz" in command:
         return "agent"
-    title = next((each for each in ("nginx: master", "nginx: worker") if command.startswith(each)), "")
-    return title or ("uwsgi" if command.split(" ")[0].endswith("uwsgi") else "")
+    titles = ("uWSGI master", "uWSGI worker", "nginx: master", "nginx: worker")
+    return next((each for each in titles if command.startswith(each)), "")
 
 
 VICTIMS = {
-    "uWSGI worker": Victim("app", "uwsgi", "uwsgi", SHAPE["threads"]),
-    "uWSGI master": Victim("app", "uwsgi", "agent", SHAPE["processes"] * SHAPE["threads"]),
+    "uWSGI worker": Victim("app", "uWSGI worker", "uWSGI master", SHAPE["threads"]),
+    "uWSGI master": Victim("app", "uWSGI master", "agent", SHAPE["processes"] * SHAPE["threads"]),
     "nginx worker": Victim("nginx", "nginx: worker", "nginx: master", CLIENTS),
     "operator that leads": Victim("", "", "", 0),
     "nginx": Victim("nginx", "nginx: master", "", None),
