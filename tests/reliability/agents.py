@@ -206,7 +206,7 @@ def ok(body: bytes) -> bytes:
 
 
 def room_for_connections() -> None:
-    """A connection for each pod, and another one for each that is asked anew."""
+    """A connection for each pod, and a new one for each that is followed again."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     want = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
     if soft < want:

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from tests.unit.test_docs import PACKAGE, first_cells, section, text_of
-from uwsgi_autopilot.api.schema import Spec, Tuning
+from uwsgi_autopilot.api.schema import Spec
+from uwsgi_autopilot.api.tuningschema import Tuning
 from uwsgi_autopilot.cli import main
 from uwsgi_autopilot.fleet.history import Kind
 from uwsgi_autopilot.report.metrics import PREFIX

@@ -183,7 +183,7 @@ def _within(shape: Shape) -> Shape:
 
 def _is_number(value: Any) -> bool:
     # The comparison refuses nan and infinity, and copes with an int too large for a float.
-    return isinstance(value, (int, float)) and 0 <= value < 1e15  # a union is made anew each time
+    return isinstance(value, (int, float)) and 0 <= value < 1e15  # a union would be built again on every call
 
 
 def _number(data: dict[str, Any], name: str) -> float:

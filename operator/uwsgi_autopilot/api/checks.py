@@ -33,6 +33,18 @@ def looks_not_like(path: str, pattern: str, message: str) -> Rule:
     )
 
 
+def of_service(field: str, cel: str, fits: Callable[[str], bool], why: str) -> Rule:
+    """A field that not every type of Service has. cel: the rest of an expression that begins with the type."""
+    return Rule(
+        path="spec.service",
+        about=field,
+        cel=f"!has(self.{field}) || self.type {cel}",
+        holds=lambda value: field not in value or fits(value["type"]),
+        message=f"a Service of type {{type}} has no {why}",
+        reads=("type", field),
+    )
+
+
 def amount_of(value: Any) -> Decimal | None:
     try:
         return parse_quantity(value)

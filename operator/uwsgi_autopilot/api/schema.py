@@ -12,10 +12,11 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, Field, ValidationError
 
-from uwsgi_autopilot.api.address import MAX_PORT
 from uwsgi_autopilot.api.fields import INT32, Fields, Name, Quantity, Text
 from uwsgi_autopilot.api.jsonschema import resolved
 from uwsgi_autopilot.api.nginxschema import Nginx
+from uwsgi_autopilot.api.serviceschema import CommonMetadata, Service
+from uwsgi_autopilot.api.tuningschema import Tuning
 
 
 class LocalReference(Fields):
@@ -79,42 +80,6 @@ class Resources(Fields):
     )
 
 
-class Service(Fields):
-    type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = Field("ClusterIP", description="Type of the Service.")
-    port: int = Field(80, ge=1, le=MAX_PORT, description="Port of the Service.")
-    node_port: int | None = Field(
-        None, ge=1, le=MAX_PORT, description="Port on each node; for NodePort and LoadBalancer."
-    )
-    labels: dict[str, str] = Field(default_factory=dict, max_length=64, description="Labels of the Service.")
-    annotations: dict[str, str] = Field(
-        default_factory=dict, max_length=64, description="Annotations of the Service, for example for a load balancer."
-    )
-    # As the API server's own Service has them; what is absent is left to it.
-    external_traffic_policy: Literal["Cluster", "Local"] | None = Field(
-        None, description="Local: nodes without a pod refuse, and clients keep their address; not for ClusterIP."
-    )
-    internal_traffic_policy: Literal["Cluster", "Local"] | None = Field(
-        None, description="Local: pods of the cluster reach only those on their own node."
-    )
-    ip_family_policy: Literal["SingleStack", "PreferDualStack", "RequireDualStack"] | None = Field(
-        None, description="Whether the Service has addresses of one family or of both."
-    )
-    ip_families: list[Literal["IPv4", "IPv6"]] = Field(
-        default_factory=list, max_length=2, description="Which families, the first one before the second."
-    )
-    session_affinity: Literal["None", "ClientIP"] | None = Field(
-        None, description="ClientIP: an address is sent to the same pod; then one pod may get most of the load."
-    )
-    load_balancer_class: Name | None = Field(
-        None, description="Which load balancer is meant; for LoadBalancer, and never changed afterwards."
-    )
-
-
-class CommonMetadata(Fields):
-    labels: dict[str, str] = Field(default_factory=dict, max_length=64, description="Labels of each of them.")
-    annotations: dict[str, str] = Field(default_factory=dict, max_length=64, description="Annotations of each of them.")
-
-
 class Health(Fields):
     path: Text = Field("/", description="Requested to see whether the application answers. An answer below 500 counts.")
     host: str = Field("", max_length=253, description="Host header of that request; empty: localhost.")
@@ -130,59 +95,6 @@ class Uwsgi(Fields):
         default_factory=list,
         max_length=64,
         description="Lines for uWSGI's configuration, in order, repeats allowed; what the autopilot owns is refused.",
-    )
-
-
-class ShapeFields(Fields):
-    processes: int = Field(ge=1, le=1024, description="Live uWSGI workers.")
-    threads: int = Field(ge=1, le=1024, description="Threads of each worker.")
-
-
-class ProcessBounds(Fields):
-    min: int = Field(1, ge=1, le=1024, description="Never fewer processes than this.")
-    # No default in the schema: no manifest knows the cores of the node.
-    max: int | None = Field(
-        None,
-        ge=1,
-        le=1024,
-        description="Never more processes than this. 4 for each core, and at least 16, when absent.",
-    )
-
-
-class ThreadBounds(Fields):
-    min: int = Field(1, ge=1, le=1024, description="Never fewer threads per process than this.")
-    max: int = Field(64, ge=1, le=1024, description="Never more threads per process than this.")
-
-
-class Tuning(Fields):
-    # YAML reads a bare Off as false, so the word is Disabled.
-    mode: Literal["Auto", "Recommend", "Disabled"] = Field(
-        "Auto",
-        description="Auto: change the shape. Recommend: only say what would be changed and why. Disabled: neither.",
-    )
-    # No default in the schema: written as one, 2x4 would contradict `processes: {max: 1}`.
-    start: ShapeFields | None = Field(
-        None, description="Shape of the first pod; 2 processes of 4 threads when absent, moved into the bounds."
-    )
-    pin: ShapeFields | None = Field(None, description="Keep exactly this shape. Remove it to let the autopilot decide.")
-    processes: ProcessBounds = Field(default_factory=ProcessBounds, description="Bounds for the processes.")
-    threads: ThreadBounds = Field(default_factory=ThreadBounds, description="Bounds for the threads per process.")
-    max_connections: int | None = Field(
-        None, ge=1, le=INT32, description="Connections that all pods together may open to a database or the like."
-    )
-    connections_per_process: int | None = Field(
-        None,
-        ge=1,
-        le=INT32,
-        description="Connections that one process opens, the size of its pool; threads when absent.",
-    )
-    memory_guard: bool = Field(
-        True,
-        description="True, in every mode: what leaks is replaced by a fresh generation before memory runs out.",
-    )
-    parking: bool = Field(
-        False,
-        description="True, in every mode: workers that the load does not need end, and are back when it grows.",
     )
 
 

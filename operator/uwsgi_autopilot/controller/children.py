@@ -22,7 +22,7 @@ from uwsgi_autopilot.controller.seen import ChildSeen, child_seen, owner_uid
 from uwsgi_autopilot.controller.workqueue import Key
 from uwsgi_autopilot.errors import AutopilotError
 from uwsgi_autopilot.resources.app import App
-from uwsgi_autopilot.resources.labels import APPLIED, FIELD_MANAGER, promoted_name, tuning_name
+from uwsgi_autopilot.resources.labels import APPLIED, FIELD_MANAGER, annotated, promoted_name, tuning_name
 
 Body = dict[str, Any]
 Name = tuple[str, str]
@@ -70,7 +70,7 @@ class Children:
         known = self.applied.get((key, name))
         if known is not None and live is not None and known == (text, live):
             return
-        body = noted(body, text)
+        body = annotated(body, {APPLIED: text})
         async with self._gate:
             after = await self._unchanged(app, body) if known is None and self._may_be(live, app, text) else None
             if after is None:
@@ -196,12 +196,6 @@ class Children:
 
 def name_of(body: Body) -> Name:
     return body["kind"], body["metadata"]["name"]
-
-
-def noted(body: Body, text: str) -> Body:
-    """With the annotation that says what was applied."""
-    meta = body["metadata"]
-    return {**body, "metadata": {**meta, "annotations": {**(meta.get("annotations") or {}), APPLIED: text}}}
 
 
 def holds(live: Any, asked: Any) -> bool:

@@ -153,7 +153,7 @@ class Reconciler:
 
     def _rendered(self, app: App, template: dict[str, Any], skeletons: dict[str, str]) -> Rendered:
         made = desired(app, template=template, skeletons=skeletons, settings=self.settings)
-        return Rendered(template=template["metadata"]["name"], objects=made)
+        return Rendered.of(template["metadata"]["name"], made)
 
     async def _live(self, app: App) -> Made | None:
         """Read, not from the cache: what is older than our last write would roll the application back."""

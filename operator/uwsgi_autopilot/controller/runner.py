@@ -248,7 +248,7 @@ class Runner:
         due = new.learnt != self.kept.learnt and now - self.kept.at >= LEARNT_SECONDS
         if new.decided == self.kept.decided and not due:
             self.kept.parts = parts
-            if new.learnt == self.kept.learnt and now - self.kept.at >= LEARNT_SECONDS:
+            if now - self.kept.at >= LEARNT_SECONDS:
                 self.kept.at = now
             return
         try:

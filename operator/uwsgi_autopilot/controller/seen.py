@@ -13,12 +13,11 @@ from uwsgi_autopilot.api.schema import completed
 from uwsgi_autopilot.api.uwsgiapp import KIND, UwsgiApp
 from uwsgi_autopilot.controller.workqueue import Key
 from uwsgi_autopilot.fleet.pod import PodInfo
+from uwsgi_autopilot.resources.conditions import REVISION
 from uwsgi_autopilot.resources.labels import APP, APPLIED, DESIRED
 from uwsgi_autopilot.resources.rollouts import Made, made_from
 
 Body = Mapping[str, Any]
-
-REVISION = "deployment.kubernetes.io/revision"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Every name, label and annotation that the objects of an application carry: written here and nowhere else."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from uwsgi_autopilot.api.uwsgiapp import API_VERSION, KIND
@@ -62,6 +63,12 @@ def selector_text(app: str) -> str:
 def object_labels(app: str) -> dict[str, str]:
     """Labels of every object of an application, its pods included."""
     return {APP_NAME: app, **selector_labels(app)}
+
+
+def annotated(body: dict[str, Any], annotations: Mapping[str, str]) -> dict[str, Any]:
+    """A copy that has these annotations, too."""
+    meta = body["metadata"]
+    return {**body, "metadata": {**meta, "annotations": {**(meta.get("annotations") or {}), **annotations}}}
 
 
 def owner_reference(app: str, uid: str) -> dict[str, Any]:

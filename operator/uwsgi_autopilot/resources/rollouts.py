@@ -41,15 +41,17 @@ class Made:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """The objects of an application as they follow from one PodTemplate of the chart."""
+    """The objects of an application as they follow from the chart's PodTemplate `template`. pod: as in Made."""
 
     template: str
     objects: Sequence[Object]
+    pod: str
 
-    @property
-    def pod(self) -> str:
-        text = json.dumps(_deployment(self.objects)["spec"]["template"], sort_keys=True)
-        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    @classmethod
+    def of(cls, template: str, objects: Sequence[Object]) -> "Rendered":
+        deployment = next(each for each in objects if each["kind"] == "Deployment")
+        text = json.dumps(deployment["spec"]["template"], sort_keys=True)
+        return cls(template=template, objects=objects, pod=hashlib.blake2b(text.encode(), digest_size=8).hexdigest())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,13 +148,4 @@ def _stamped(objects: Sequence[Object], made: Made) -> Sequence[Object]:
         labels.TAKEN: made.asked,
         labels.ROLLED_FOR: made.rolled_for,
     }
-    return [_annotated(each, stamps) if each["kind"] == "Deployment" else each for each in objects]
-
-
-def _annotated(body: Object, stamps: Mapping[str, str]) -> Object:
-    metadata = body["metadata"]
-    return {**body, "metadata": {**metadata, "annotations": {**(metadata.get("annotations") or {}), **stamps}}}
-
-
-def _deployment(objects: Sequence[Object]) -> Object:
-    return next(each for each in objects if each["kind"] == "Deployment")
+    return [labels.annotated(each, stamps) if each["kind"] == "Deployment" else each for each in objects]

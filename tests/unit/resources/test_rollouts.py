@@ -31,7 +31,7 @@ def rendered(app: App, template: dict[str, Any], **settings: Any) -> Rendered:
     made = desired(
         app, template=template, skeletons=SKELETONS, settings=type(SETTINGS)(**{"agent_image": "a:1", **settings})
     )
-    return Rendered(template=template["metadata"]["name"], objects=made)
+    return Rendered.of(template["metadata"]["name"], made)
 
 
 def deployment(made: Step) -> dict[str, Any] | None:
